@@ -1,0 +1,141 @@
+"""The contract of a connector: what reads one source (a PLC, a server, a file) and hands on samples.
+
+A connector knows its protocol and nothing of Kafka. `penstock.runtime.connectors` runs it: it starts
+it, reads until the link is lost, builds events, waits for Kafka's acknowledgement, and starts it
+again, for ever, with back-off and jitter. `connectors/example.py` is one to copy.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.clock import Clock, now
+from penstock.quality import GOOD
+from penstock.settings.tags import Tag
+from penstock.units import Duration, parse_duration
+
+
+class Sample(NamedTuple):
+    """One value of one tag, with all that is known of it.
+
+    Times are microseconds since 1970-01-01 UTC. A text stays a `str`, a boolean a `bool`; whatever
+    cannot be read is NaN with a bad quality, never left out.
+    """
+
+    asset: str
+    tag: str
+    value: float | bool | str
+    source_time: int
+    """When the device says that the value was so; where it does not say, when it was read."""
+    server_time: int | None = None
+    """When the server in between says that it got the value."""
+    quality: int = GOOD
+
+
+def _nothing() -> None:
+    """Acknowledgement of a source that wants none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one `read` gives: samples, and what to call once Kafka has them all."""
+
+    samples: Sequence[Sample]
+    acknowledge: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a source says of itself when asked whether it can be reached."""
+
+    identity: str
+    latency_ms: float
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class SourceSettings(BaseModel):
+    """What every source's section of the configuration has; a connector's `Settings` adds its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str = Field(description="Name of the connector.")
+    tags: Path = Field(description="CSV file with this source's tags, relative to this file.")
+    stale_after: Duration = Field(
+        parse_duration("1 min"),
+        description="A tag that had no sample for longer is flagged once, with its last value.",
+    )
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a connector counts of itself, exported as metrics by the runner."""
+
+    requests: int = 0
+    """Requests or subscriptions sent to the device."""
+    writes: int = 0
+    """Requests that could change something in the device: 0, unless commands are authorised."""
+    bytes_received: int = 0
+    errors: int = 0
+    """Requests that failed: time-outs, exceptions, nonsense."""
+    last_error: str = ""
+
+
+class Connector(ABC):
+    """Reads one source. Its life: constructed → (`start` → `read`… → `stop`)… ; all on one event loop.
+
+    The constructor judges settings and tags and connects to nothing. `start` connects, with new
+    protocol objects each time. `read` waits for samples and raises when the link is lost. `stop`
+    never raises and may be called at any time, also twice.
+
+    Args:
+        name: The source's name in the configuration.
+        settings: An instance of `Settings`.
+        tags: The source's tags; addresses are judged here.
+        clock: Gives ingest time and, for protocols without one, source time.
+
+    Raises:
+        ConfigurationError: A tag's address, type or order cannot be used; the CSV line is named.
+    """
+
+    Settings: ClassVar[type[SourceSettings]] = SourceSettings
+
+    def __init__(
+        self, name: str, settings: Any, tags: Sequence[Tag], *, clock: Clock = now
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.tags = tuple(tags)
+        self.clock = clock
+        self.meter = Meter()
+
+    @abstractmethod
+    async def probe(self) -> Probe:
+        """Ask the source who it is, changing nothing.
+
+        Raises:
+            DeviceError: It cannot be reached or refuses us; the remedy is named.
+        """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            DeviceError: It cannot be reached or refuses us.
+        """
+
+    @abstractmethod
+    async def read(self) -> Batch:
+        """Wait for the next samples; a bad one is among them, flagged.
+
+        Raises:
+            DeviceError: The link is lost.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Let go of the source."""

@@ -1,0 +1,40 @@
+"""The topics, by contract: what each carries, how it is keyed and how long it is kept."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic's contract; `record` is its schema, None for raw bytes."""
+
+    name: str
+    record: str | None
+    retention_ms: int | None = None
+    """How long records are kept; None: compacted, the newest of each key for ever."""
+
+
+SENSORS: Final = Topic("ot.sensors.v1", "SensorEvent", 7 * DAY_MS)
+CATALOG: Final = Topic("ot.catalog.v1", "TagDescriptor")
+FEATURES: Final = Topic("ot.features.v1", "WindowStatistics", 30 * DAY_MS)
+PERFORMANCE: Final = Topic(
+    "it.erp.production-performance.v1", "ProductionPerformance", 365 * DAY_MS
+)
+TOPICS: Final = (SENSORS, CATALOG, FEATURES, PERFORMANCE)
+
+
+def dead_letters(topic: str) -> Topic:
+    """Where what cannot be decoded or processed goes, byte for byte."""
+    return Topic(f"{topic}.dlq", None, 30 * DAY_MS)
+
+
+def late(topic: str) -> Topic:
+    """Where samples go that no window takes any more; SensorEvents that hold only those."""
+    return Topic(f"{topic}.late", "SensorEvent", 30 * DAY_MS)
+
+
+def state(name: str) -> Topic:
+    """A processor's snapshots."""
+    return Topic(name, None)

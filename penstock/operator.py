@@ -1,0 +1,160 @@
+"""The contract of an operator: pure computation on the stream, the same in a worker, a test, a backtest.
+
+An operator is parameters, state and two methods: `update(batch)` takes samples in, `advance(time)`
+may emit because time has passed, and never drops. It has no clock, no I/O, and knows nothing of Kafka:
+event time comes in with the data. One operator serves one partition.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Names:
+    """Gives each name a small integer, in the order of first appearance.
+
+    >>> names = Names()
+    >>> names.id("a"), names.id("b"), names.id("a"), names[1]
+    (0, 1, 0, 'b')
+    """
+
+    __slots__ = ("_ids", "_names")
+
+    def __init__(self) -> None:
+        self._ids: dict[Any, int] = {}
+        self._names: list[Any] = []
+
+    def id(self, name: Any) -> int:
+        """The integer of a name, a new one if it was never seen."""
+        known = self._ids.get(name)
+        if known is None:
+            known = self._ids[name] = len(self._names)
+            self._names.append(name)
+        return known
+
+    def __getitem__(self, number: int) -> Any:
+        return self._names[number]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBatch:
+    """Samples of consecutive records (R) of one partition, as parallel columns (N samples).
+
+    A *stream* is an (asset, source), the unit that has a watermark; a *series* is a tag of a stream.
+    `streams` and `series` in `names` belong to the partition and only grow; they give the integers
+    their names, but are not saved with the state: an operator that saves, saves names.
+    """
+
+    stream: NDArray[np.int32]
+    """(R) id of each record's (asset, source) in `streams`."""
+    ingest: NDArray[np.int64]
+    """(R) ingest time of each record, microseconds."""
+    offset: NDArray[np.int64]
+    """(R) Kafka offset of each record."""
+    record: NDArray[np.int32]
+    """(N) the record, 0 … R-1, that each sample came in; never decreasing."""
+    series: NDArray[np.int32]
+    """(N) id of each sample's (asset, source, tag) in `series_names`."""
+    time: NDArray[np.int64]
+    """(N) source time, microseconds since 1970-01-01 UTC."""
+    value: NDArray[np.float64]
+    """(N) value; for text the index in `texts`."""
+    good: NDArray[np.bool_]
+    """(N) quality is good and the value finite."""
+    kind: NDArray[np.int8]
+    """(N) `schemas.Kind` of each sample; length 0: all numbers."""
+    texts: tuple[str, ...]
+    """What the values of text samples point to, joined over the records."""
+    streams: Names
+    """(asset, source) of each stream id."""
+    series_names: Names
+    """(asset, source, tag) of each series id."""
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Something that an operator found.
+
+    Args:
+        key: The Kafka key: what must stay in order.
+        record: One of the records of `schemas`, to be encoded by the processor.
+    """
+
+    key: str
+    record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class LateSamples:
+    """Samples that no result holds: `mask` (N of the batch) marks them, `reason` says why."""
+
+    mask: NDArray[np.bool_]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What `update` and `advance` give: results in order, and the samples that came too late."""
+
+    results: Sequence[Result] = ()
+    late: Sequence[LateSamples] = ()
+
+
+@dataclass(slots=True)
+class Books:
+    """Where the samples of an operator went; in = aggregated + bad + late, always."""
+
+    samples_in: int = 0
+    aggregated: int = 0
+    bad: int = 0
+    late: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether every sample is accounted for."""
+        return self.samples_in == self.aggregated + self.bad + self.late
+
+
+class Operator(ABC):
+    """State and computation over one partition. `update` changes nothing when it raises."""
+
+    books: Books
+
+    @abstractmethod
+    def update(self, batch: SampleBatch) -> Output:
+        """Take samples in. `update(a + b)` must leave what `update(a)`, `update(b)` leave."""
+
+    @abstractmethod
+    def advance(self, time: int) -> Output:
+        """Emit what is due at this wall-clock time; never drop, never move a watermark."""
+
+    @abstractmethod
+    def changes(self) -> Mapping[str, bytes | None]:
+        """The rows of state that changed since the last call (None: deleted); the caller keeps them."""
+
+    @abstractmethod
+    def restore(self, rows: Mapping[str, bytes]) -> None:
+        """Become the operator whose `changes`, merged in order, are these rows.
+
+        Raises:
+            StateError: The rows are of another format or of other parameters.
+        """
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Changes when parameters or state format change, so that old state is not misread."""
+
+    @abstractmethod
+    def watermarks(self) -> Mapping[tuple[str, str], int]:
+        """The watermark of each (asset, source), microseconds."""

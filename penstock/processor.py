@@ -1,0 +1,40 @@
+"""The contract of a processor: an operator between two topics, as its own consumer group and process."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from penstock.operator import Operator, Result
+from penstock.settings.plant import Plant
+from schemas import Version
+
+
+class Processor(ABC):
+    """Declares what an operator reads and writes; the host does the rest.
+
+    A processor that reads one zone and writes another is a conduit between them.
+    """
+
+    name: ClassVar[str]
+    """The entry point's name; part of consumer group, transactional ids and state topic."""
+    reads: ClassVar[str]
+    """The topic of SensorEvents that it consumes."""
+    writes: ClassVar[str]
+    """The topic that its results go to."""
+    record: ClassVar[str]
+    """The schema (`schemas.SCHEMAS`) of its results."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.plant = plant
+
+    @property
+    def state_topic(self) -> str:
+        """Where its snapshots are kept: `<zone>.<processor>.state.v1`."""
+        return f"{self.reads.split('.')[0]}.{self.name}.state.v1"
+
+    @abstractmethod
+    def operator(self) -> Operator:
+        """A new operator with empty state, for one partition."""
+
+    @abstractmethod
+    def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
+        """The result as the datum of its Avro schema, with its version."""

@@ -1,0 +1,87 @@
+"""The contract of a sink: what carries records out of Kafka. `sinks/example.py` is one to copy.
+
+A sink keeps the offsets of what it has carried out **with** what it has carried out (in one table
+transaction, under one id), and says at the start where to go on; Kafka's committed offsets are for
+display. `penstock.runtime.sinks` consumes for it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.clock import Clock, now
+from penstock.settings.plant import Plant
+
+
+class SinkSettings(BaseModel):
+    """What every sink's section of the configuration has; a sink's `Settings` adds its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str = Field(description="Name of the sink.")
+
+
+@dataclass(frozen=True, slots=True)
+class SinkRecord:
+    """One record for a sink: already checked against its schema."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Kafka's time of the append, microseconds."""
+    key: str | None
+    value: Any
+    """`SensorEvent` for sensor topics, else the datum of the record's schema as a dictionary."""
+
+
+class Sink(ABC):
+    """Carries records of `topics` out. One process owns a sink's share of the partitions."""
+
+    Settings: ClassVar[type[SinkSettings]] = SinkSettings
+
+    def __init__(self, name: str, settings: Any, plant: Plant, *, clock: Clock = now) -> None:
+        self.name = name
+        self.settings = settings
+        self.plant = plant
+        self.clock = clock
+
+    @property
+    @abstractmethod
+    def topics(self) -> Sequence[str]:
+        """The topics to consume."""
+
+    @abstractmethod
+    def open(self, topic: str, partition: int) -> int | None:
+        """Take over a partition: the next offset that is not yet carried out, None for no record.
+
+        State that belongs to the partition and was held before is thrown away.
+        """
+
+    @abstractmethod
+    def close(self, topic: str, partition: int) -> None:
+        """Give a partition up; what was not flushed is forgotten, its next owner reads it again."""
+
+    @abstractmethod
+    def write(self, records: Sequence[SinkRecord]) -> None:
+        """Take records, in order within a partition; they may wait for `flush`.
+
+        Raises:
+            DecodeError: A record makes no sense here; it goes to the dead letters.
+        """
+
+    @abstractmethod
+    def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
+        """Carry out what is due (with `force`: everything); called several times a second.
+
+        Returns:
+            The next offset of each (topic, partition) whose records are all carried out for good.
+        """
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What the sink counts of itself, exported as metrics, e.g. `rows`, `files`, `messages`."""
+        return {}

@@ -1,0 +1,9 @@
+"""The records that Penstock's topics carry: Avro schemas, and what Python sees of them.
+
+This package imports nothing of Penstock; everybody imports it.
+"""
+
+from schemas.catalogue import SCHEMAS, schema, schema_text
+from schemas.records import Kind, SensorEvent, Version, WindowStatistics
+
+__all__ = ["SCHEMAS", "Kind", "SensorEvent", "Version", "WindowStatistics", "schema", "schema_text"]
