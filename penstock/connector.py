@@ -1,8 +1,9 @@
-"""The contract of a connector: what reads one source (a PLC, a server, a file) and hands on samples.
+"""The contract of a connector: what reads one source and hands on its samples.
 
-A connector knows its protocol and nothing of Kafka. `penstock.runtime.connectors` runs it: it starts
-it, reads until the link is lost, builds events, waits for Kafka's acknowledgement, and starts it
-again, for ever, with back-off and jitter. `connectors/example.py` is one to copy.
+A source is a PLC, a server, a file. A connector knows its protocol and nothing of Kafka.
+`penstock.runtime.connectors` runs it: it starts it, reads until the link is lost, builds events,
+waits for Kafka's acknowledgement, and starts it again, for ever, with back-off and jitter.
+`connectors/example.py` is one to copy.
 """
 
 from abc import ABC, abstractmethod
@@ -58,7 +59,7 @@ class Probe:
 
 
 class SourceSettings(BaseModel):
-    """What every source's section of the configuration has; a connector's `Settings` adds its own."""
+    """What every source's section has; a connector's `Settings` adds its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +86,7 @@ class Meter:
 
 
 class Connector(ABC):
-    """Reads one source. Its life: constructed → (`start` → `read`… → `stop`)… ; all on one event loop.
+    """Reads one source. Its life: `start`, `read`…, `stop`, and again; on one event loop.
 
     The constructor judges settings and tags and connects to nothing. `start` connects, with new
     protocol objects each time. `read` waits for samples and raises when the link is lost. `stop`

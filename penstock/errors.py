@@ -1,7 +1,7 @@
 """Everything that Penstock raises on purpose, in one tree.
 
-An error names the place, says what is wrong and what to do about it. Its `code` is stable and may be
-searched for in the documentation; its `exit_code` is what the command line returns.
+An error names the place, says what is wrong and what to do about it. Its `code` is stable
+and may be searched for in the documentation; its `exit_code` is what the command line returns.
 """
 
 from typing import ClassVar

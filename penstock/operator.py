@@ -1,8 +1,9 @@
-"""The contract of an operator: pure computation on the stream, the same in a worker, a test, a backtest.
+"""The contract of an operator: pure computation on a stream of samples.
 
-An operator is parameters, state and two methods: `update(batch)` takes samples in, `advance(time)`
-may emit because time has passed, and never drops. It has no clock, no I/O, and knows nothing of Kafka:
-event time comes in with the data. One operator serves one partition.
+An operator is parameters, state and two methods: `update(batch)` takes samples in,
+`advance(time)` may emit because time has passed, and never drops. It has no clock, no I/O, and
+knows nothing of Kafka: event time comes in with the data, so it runs the same in a worker, in a
+backtest and in a test. One operator serves one partition.
 """
 
 from abc import ABC, abstractmethod
@@ -45,7 +46,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class SampleBatch:
-    """Samples of consecutive records (R) of one partition, as parallel columns (N samples).
+    """Samples (N) of consecutive records (R) of one partition, as parallel columns.
 
     A *stream* is an (asset, source), the unit that has a watermark; a *series* is a tag of a stream.
     `streams` and `series` in `names` belong to the partition and only grow; they give the integers
@@ -140,7 +141,7 @@ class Operator(ABC):
 
     @abstractmethod
     def changes(self) -> Mapping[str, bytes | None]:
-        """The rows of state that changed since the last call (None: deleted); the caller keeps them."""
+        """The rows of state changed since the last call (None: deleted); the caller keeps them."""
 
     @abstractmethod
     def restore(self, rows: Mapping[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The contract of a processor: an operator between two topics, as its own consumer group and process."""
+"""The contract of a processor: an operator between two topics."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar

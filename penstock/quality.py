@@ -52,4 +52,5 @@ def is_good(quality: int) -> bool:
 
 def good_mask(quality: NDArray[np.int32]) -> NDArray[np.bool_]:
     """`is_good` of a column."""
-    return (quality.view(np.uint32) >> 30) == 0
+    mask: NDArray[np.bool_] = (quality.view(np.uint32) >> 30) == 0
+    return mask

@@ -24,7 +24,7 @@ def parse_duration(text: object) -> timedelta:
         return text
     match = _PATTERN.match(str(text))
     if not match:
-        msg = f"{text!r} is no duration: write a number and a unit of us, ms, s, min, h or d, as in '500 ms'"
+        msg = f"{text!r} is no duration: write number and unit (us ms s min h d), as in '500 ms'"
         raise ValueError(msg)
     number, unit = match.groups()
     return timedelta(microseconds=round(float(number) * _MICROSECONDS[unit]))

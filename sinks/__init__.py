@@ -1,0 +1,1 @@
+"""Sinks: Kafka to the outside. They import only `penstock` and `schemas`."""

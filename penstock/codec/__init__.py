@@ -1,0 +1,1 @@
+"""Between bytes and records: Confluent framing, Avro, and the fast path for SensorEvent."""

@@ -1,0 +1,1 @@
+"""Kafka as Penstock uses it: clients, topics by contract, dead letters, the registry."""

@@ -1,0 +1,1 @@
+"""Runs components as processes: connectors, sinks, and who watches over them."""

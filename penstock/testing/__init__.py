@@ -1,0 +1,1 @@
+"""Fakes and oracles for tests, shipped for those who write components."""

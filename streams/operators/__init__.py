@@ -1,0 +1,1 @@
+"""Pure operators: parameters, state and update; no Kafka, no clock, no I/O."""

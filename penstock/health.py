@@ -1,0 +1,94 @@
+"""What a process says of itself over HTTP: /healthz, /readyz, /status (JSON) and /metrics."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Status:
+    """Whether a process is alive and ready, and what it wants people to know.
+
+    *Alive* means that restarting it would not help; *ready* that it does its work right now.
+    """
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.failure: str | None = None
+        self._notes: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def fail(self, reason: str) -> None:
+        """Say that the process cannot go on by itself; `reason` is shown."""
+        self.failure = reason
+        self.ready = False
+
+    def note(self, **notes: Any) -> None:
+        """Tell more, as the last error; shown under /status."""
+        with self._lock:
+            self._notes.update(notes)
+
+    def report(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        with self._lock:
+            return {"ready": self.ready, "failure": self.failure, **self._notes}
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+        """Probes come every second: not worth a line."""
+
+
+class HealthServer:
+    """Serves a `Status` and this process's metrics in a thread.
+
+    Args:
+        status: What is served.
+        host: Address to listen on; loopback unless a cluster's probes come from outside.
+        port: 0 for a free one.
+    """
+
+    def __init__(self, status: Status, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._status = status
+        self._metrics = make_wsgi_app()
+        self._server = make_server(host, port, self._app, _Server, _Quiet)
+        self.port: int = self._server.server_port
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="health", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _app(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            return answer
+        report = self._status.report()
+        states = {
+            "/healthz": self._status.failure is None,
+            "/readyz": self._status.ready,
+            "/status": True,
+        }
+        if path not in states:
+            status = HTTPStatus.NOT_FOUND
+        else:
+            status = HTTPStatus.OK if states[path] else HTTPStatus.SERVICE_UNAVAILABLE
+        start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
+        return [json.dumps(report, default=str).encode()]

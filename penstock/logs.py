@@ -1,0 +1,42 @@
+"""JSON logs: one line per event that matters, to standard error."""
+
+import logging
+import sys
+
+import structlog
+
+_CHATTY = {"asyncua": logging.ERROR, "pymodbus": logging.CRITICAL, "librdkafka": logging.ERROR}
+"""Libraries that narrate what Penstock reports itself, with the remedy."""
+
+
+def configure(component: str) -> None:
+    """Set up logging of a process; every line names the component.
+
+    Args:
+        component: As `connector/press_plc`.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name, level in _CHATTY.items():
+        logging.getLogger(name).setLevel(level)
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.contextvars.bind_contextvars(component=component)
