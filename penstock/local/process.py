@@ -1,0 +1,126 @@
+"""Processes that outlive the command which started them, and how they are found again.
+
+A process carries a mark in its command line that names its stack's folder and its service. A pid
+file points to it; a pid that the system gave to another process, or a pid file that is gone, does
+no harm, because the mark decides.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from penstock.errors import StackError
+
+LOG_LIMIT: Final = 20_000_000
+POLL_S: Final = 0.05
+TELLING: Final = ("ERROR", "FATAL", "Exception", "Caused by", "Error:", "error:")
+
+
+def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, pidfile: Path) -> int:
+    """Start a process in a session of its own, its output appended to a log; gives its pid."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        command[0],
+        list(command),
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    pidfile.write_text(f"{pid}\n", "utf-8")
+    return pid
+
+
+def find(pidfile: Path, mark: str) -> psutil.Process | None:
+    """The running process that carries the mark."""
+    with contextlib.suppress(OSError, ValueError, psutil.Error):
+        process = psutil.Process(int(pidfile.read_text("utf-8")))
+        if _carries(process, mark):
+            return process
+    return next(iter(search(mark)), None)
+
+
+def search(mark: str) -> list[psutil.Process]:
+    """All running processes that carry the mark, whatever the pid file says."""
+    return [process for process in psutil.process_iter() if _carries(process, mark)]
+
+
+def stop(processes: Iterable[psutil.Process], patience: float) -> None:
+    """End processes: ask, and after `patience` seconds kill. All are gone afterwards.
+
+    Raises:
+        StackError: One does not even go when it is killed.
+    """
+    left = list(processes)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        left = _wait(left, patience)
+    if left:
+        pids = ", ".join(str(process.pid) for process in left)
+        msg = f"processes {pids} do not end, although killed"
+        raise StackError(msg, remedy="they wait for a disk or network drive: restore it")
+
+
+def kill(processes: Iterable[psutil.Process], patience: float) -> None:
+    """End processes at once, as a power cut would; all are gone afterwards."""
+    processes = list(processes)
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _wait(processes, patience)
+
+
+def tell(log: Path, start: int, count: int = 8) -> str:
+    """The last lines that matter of a log, from byte `start` on."""
+    try:
+        with log.open("rb") as file:
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    telling = [line for line in lines if any(word in line for word in TELLING)]
+    return "\n".join((telling or lines)[-count:])
+
+
+def _carries(process: psutil.Process, mark: str) -> bool:
+    try:
+        return not _ended(process) and mark in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _wait(processes: list[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Wait until the processes have ended; gives those that have not in time."""
+    deadline = time.monotonic() + patience
+    while (left := [each for each in processes if not _ended(each)]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(POLL_S)
+    return left
+
+
+def _ended(process: psutil.Process) -> bool:
+    """Whether it runs no more; its parent may be a third process that has not yet noticed."""
+    try:
+        if not process.is_running():
+            return True
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return False
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(0)  # Where it is our child, this takes it off the process table.
+    except psutil.NoSuchProcess:
+        pass
+    return True
