@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _MICROSECONDS: Final = {unit: round(seconds * 1e6) for unit, seconds in _SECONDS.items()}
@@ -27,7 +27,11 @@ def parse_duration(text: object) -> timedelta:
         msg = f"{text!r} is no duration: write number and unit (us ms s min h d), as in '500 ms'"
         raise ValueError(msg)
     number, unit = match.groups()
-    return timedelta(microseconds=round(float(number) * _MICROSECONDS[unit]))
+    try:
+        return timedelta(microseconds=round(float(number) * _MICROSECONDS[unit]))
+    except OverflowError:
+        msg = f"{text!r} is too long a duration"
+        raise ValueError(msg) from None
 
 
 def format_duration(duration: timedelta) -> str:
@@ -61,3 +65,14 @@ Duration = Annotated[
     ),
 ]
 """A `timedelta` in a settings model, written with its unit."""
+
+
+def _positive(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        msg = f"{format_duration(duration)!r} is no time at all: write a duration above zero"
+        raise ValueError(msg)
+    return duration
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+"""A `Duration` above zero."""

@@ -1,41 +1,81 @@
 """The plant's configuration as Python sees it. `penstock.settings.loader` reads it from YAML."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
+from penstock.settings.model import Model
+from penstock.settings.problems import suggestion
+from penstock.settings.production import Calendar, Kpis, States, TimeOfDay
 from penstock.settings.tags import Tag
-from penstock.units import Duration, parse_duration
+from penstock.units import Duration, PositiveDuration, parse_duration
 
 
-class Model(BaseModel):
-    """Base of all sections: an unknown key is an error, nothing changes once read."""
+def _site_path(text: str) -> str:
+    if len(_segments(text)) != 2:  # noqa: PLR2004 - enterprise and site
+        msg = f"{text!r} is no site: write it as 'enterprise/site'"
+        raise ValueError(msg)
+    return text
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def _asset_path(text: str) -> str:
+    _segments(text)
+    return text
+
+
+def _segments(text: str) -> list[str]:
+    segments = text.split("/")
+    if any(not segment or segment != segment.strip() for segment in segments):
+        msg = f"{text!r} is no ISA-95 path: write it as 'area/line/machine'"
+        raise ValueError(msg)
+    return segments
+
+
+def _time_zone(text: str) -> str:
+    known = available_timezones()
+    if text not in known:
+        near = suggestion(text, known) if "/" in text else "write it as 'Europe/Berlin'"
+        msg = f"{text!r} is no time zone: {near}"
+        raise ValueError(msg)
+    return text
+
+
+AssetPath = Annotated[str, AfterValidator(_asset_path)]
+"""An ISA-95 path below the site, any depth."""
 
 
 class Site(Model):
     """The ISA-95 enterprise and site that this configuration is of."""
 
-    path: str = Field(description="enterprise/site; goes before every asset's path.")
-    timezone: str = "UTC"
-    day_starts: str = "00:00"
+    path: Annotated[str, AfterValidator(_site_path)] = Field(
+        description="enterprise/site; goes before every asset's path."
+    )
+    timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description="IANA name, as Europe/Berlin."
+    )
+    day_starts: TimeOfDay = Field("00:00", description="When the production day begins.")
 
 
 class Asset(Model):
     """A work unit."""
 
-    calendar: str | None = None
-    states: str | None = None
+    calendar: str | None = Field(None, description="One of 'calendars'.")
+    states: str | None = Field(None, description="One of 'states'.")
 
 
 class Line(Model):
     """A line of assets."""
 
-    flow: str = "serial"
-    constraint: str | None = None
-    output: str | None = Field(None, description="The asset whose good pieces are the line's.")
+    flow: Literal["serial", "parallel"] = "serial"
+    constraint: str | None = Field(
+        None, description="The asset that sets the pace, relative to the line."
+    )
+    output: str | None = Field(
+        None, description="The asset whose good pieces are the line's, relative to it."
+    )
 
 
 class WindowSize(Model):
@@ -58,21 +98,34 @@ class Windows(Model):
     clock_ahead: Duration = Field(
         parse_duration("5 min"), description="A source time further ahead of ingest is set aside."
     )
-    sizes: dict[Duration, WindowSize] = Field(min_length=1)
+    sizes: dict[PositiveDuration, WindowSize] = Field(min_length=1)
+
+    @field_validator("sizes", mode="before")
+    @classmethod
+    def _each_once(cls, sizes: Any) -> Any:
+        seen: dict[timedelta, str] = {}
+        for text in sizes if isinstance(sizes, dict) else ():
+            size = parse_duration(text)
+            if seen.setdefault(size, text) != text:
+                msg = f"size {text!r} is the same as {seen[size]!r}: remove one"
+                raise ValueError(msg)
+        return sizes
 
 
 class KafkaSettings(Model):
     """Where Kafka is. Whatever else librdkafka understands goes into `options`."""
 
     bootstrap: str = Field("127.0.0.1:9092", description="host:port, several with commas.")
-    security: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     mechanism: str | None = Field(None, description="SASL mechanism, as SCRAM-SHA-512.")
     user: str | None = None
     password: SecretStr | None = None
     ca: Path | None = Field(None, description="PEM file of the authority that signed the brokers.")
     certificate: Path | None = None
     key: Path | None = None
-    options: dict[str, str] = Field(default_factory=dict, description="librdkafka's own settings.")
+    options: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="librdkafka's own settings."
+    )
     partitions: int = Field(6, ge=1, description="Of the topics that Penstock creates.")
     replication: int = Field(1, ge=1, description="Of the topics that Penstock creates.")
 
@@ -92,14 +145,26 @@ class Plant(Model):
     `sources` and `sinks` hold each connector's and sink's `Settings`; `tags` the source's rows.
     """
 
-    version: int = 1
-    environment: str = Field("plant", description="Prefixes consumer groups and transactional ids.")
+    version: Literal[1] = Field(1, description="Of this format.")
+    environment: str = Field(
+        "plant",
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Prefixes consumer groups and transactional ids.",
+    )
     site: Site
-    access: str = "read_only"
-    assets: dict[str, Asset] = Field(default_factory=dict)
-    lines: dict[str, Line] = Field(default_factory=dict)
+    access: Literal["read_only"] = Field("read_only", description="No device is written to.")
+    products: Path | None = Field(
+        None, description="CSV file with the seconds per unit of each product and asset."
+    )
+    assets: dict[AssetPath, Asset] = Field(
+        default_factory=dict, description="By ISA-95 path below the site, any depth."
+    )
+    lines: dict[AssetPath, Line] = Field(default_factory=dict)
     sources: dict[str, Any] = Field(default_factory=dict)
     tags: dict[str, tuple[Tag, ...]] = Field(default_factory=dict, exclude=True)
+    states: dict[str, States] = Field(default_factory=dict)
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    kpis: Kpis = Kpis()
     windows: Windows
     sinks: dict[str, Any] = Field(default_factory=dict)
     kafka: KafkaSettings = KafkaSettings()

@@ -1,10 +1,11 @@
 """The tag list: one CSV file per source, as OT engineers have them."""
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from penstock.units import Duration
+from penstock.units import PositiveDuration
 
 
 class Role(StrEnum):
@@ -24,7 +25,7 @@ class Role(StrEnum):
 class Tag(BaseModel):
     """One row of a tag list."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     asset: str = Field(description="ISA-95 path below the site.")
     tag: str = Field(description="Name, unique within its asset.")
@@ -38,9 +39,26 @@ class Tag(BaseModel):
     unit: str | None = None
     low: float | None = Field(None, description="Least plausible value.")
     high: float | None = Field(None, description="Greatest plausible value.")
-    max: float | None = Field(None, description="Where a counter rolls over.")
-    poll: Duration | None = Field(None, description="Time between two reads, for polled sources.")
-    deadband: float | None = Field(None, description="Smaller changes are not reported.")
+    max: float | None = Field(None, gt=0, description="Where a counter rolls over.")
+    poll: PositiveDuration | None = Field(
+        None, description="Time between two reads, for polled sources."
+    )
+    deadband: float | None = Field(None, ge=0, description="Smaller changes are not reported.")
     role: Role = Role.SIGNAL
     description: str | None = None
     where: str = Field("", exclude=True, description="File and line, for errors.")
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_keeps_the_value(cls, scale: float) -> float:
+        if scale == 0:
+            msg = "0 makes every value the same: leave the cell empty for 1"
+            raise ValueError(msg)
+        return scale
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> Self:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            msg = f"low {self.low:g} is not below high {self.high:g}: correct one of them"
+            raise ValueError(msg)
+        return self

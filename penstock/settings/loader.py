@@ -1,0 +1,167 @@
+"""Reads a plant's configuration: YAML, tag lists and secrets, checked as a whole.
+
+All that is wrong is reported at once, each problem with file, line, path and remedy.
+"""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from penstock import components
+from penstock.connector import SourceSettings
+from penstock.errors import ConfigurationError
+from penstock.settings.explain import explained
+from penstock.settings.paths import paths, resolved
+from penstock.settings.plant import Plant
+from penstock.settings.problems import InvalidConfigurationError, each, in_reading_order
+from penstock.settings.references import check_references
+from penstock.settings.secrets import Secrets
+from penstock.settings.tag_lists import read_tags
+from penstock.settings.tags import Tag
+from penstock.settings.yaml_file import Document, Place, read_yaml
+
+Section = Literal["sources", "sinks"]
+_GROUPS: Final[dict[str, components.Group]] = {"sources": "connectors", "sinks": "sinks"}
+
+
+def load_plant(path: Path) -> Plant:
+    """Read and check a plant's configuration.
+
+    Relative paths in it are taken from its own folder. Connectors are constructed, so that they
+    judge the addresses; nothing is connected to.
+
+    Raises:
+        InvalidConfigurationError: Something is wrong; `problems` holds everything that is.
+    """
+    try:
+        document = read_yaml(path)
+    except ConfigurationError as error:
+        raise InvalidConfigurationError([error]) from None
+    return _Loader(document).load()
+
+
+class _Loader:
+    """One reading of one configuration; problems gather on the way."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._folder = document.path.parent.resolve()
+        self._secrets = Secrets(document)
+        self._problems = list(document.problems)
+
+    def load(self) -> Plant:
+        data = self._secrets.fill()
+        self._problems += self._secrets.problems
+        if not isinstance(data, dict):
+            self._add((), "is no configuration", "penstock init writes one to start from")
+            raise self._failure()
+        sources = self._components(data, "sources")
+        sinks = self._components(data, "sinks")
+        tags = {name: self._tags(settings) for name, settings in sources.items()}
+        plant = self._plant({**data, "sources": sources, "sinks": sinks})
+        self._problems += check_references(data, tags, self._document)
+        for name, settings in sources.items():
+            if tags[name]:
+                self._judge(name, settings, tags[name])
+        if plant is None or self._problems:
+            raise self._failure()
+        return plant.model_copy(update={"tags": tags})
+
+    def _add(self, place: Place, message: str, remedy: str | None = None) -> None:
+        self._problems.append(self._document.problem(place, message, remedy=remedy))
+
+    def _failure(self) -> InvalidConfigurationError:
+        masked = self._secrets.masked
+        return InvalidConfigurationError(
+            [
+                ConfigurationError(
+                    masked(problem.message),
+                    where=problem.where,
+                    remedy=masked(problem.remedy) if problem.remedy else None,
+                )
+                for problem in in_reading_order(self._problems, str(self._document.path))
+            ]
+        )
+
+    def _plant(self, data: dict[str, Any]) -> Plant | None:
+        if data.pop("tags", None) is not None:
+            self._add(("tags",), "unknown key", "each source names its own tag list")
+        try:
+            plant: Plant = resolved(Plant.model_validate(data), self._folder)
+        except ValidationError as error:
+            self._problems += explained(error, Plant, self._document)
+            return None
+        for section in sorted(Plant.model_fields.keys() - {"sources", "sinks", "tags"}):
+            self._check_files(getattr(plant, section), (section,))
+        return plant
+
+    def _components(self, data: dict[str, Any], section: Section) -> dict[str, Any]:
+        """The settings of each source or sink that are right."""
+        written = data.get(section, {})
+        if not isinstance(written, dict):
+            self._add((section,), "is no section", "write 'name: {type: …}' lines below it")
+            return {}
+        found: dict[str, Any] = {}
+        for name, values in written.items():
+            model = self._model((section, name), values)
+            if model is None:
+                continue
+            try:
+                found[name] = resolved(model.model_validate(values), self._folder)
+            except ValidationError as error:
+                self._problems += explained(error, model, self._document, (section, name))
+            else:
+                if section == "sources":
+                    self._check_files(found[name], (section, name))
+        return found
+
+    def _model(self, place: Place, values: Any) -> type[BaseModel] | None:
+        """The `Settings` of the component that a section's `type` names."""
+        group = _GROUPS[str(place[0])]
+        if not isinstance(values, dict):
+            self._add(place, "is no section", "write 'type: …' below it")
+            return None
+        if not isinstance(values.get("type"), str):
+            known = ", ".join(components.names(group))
+            self._add((*place, "type"), "is missing", f"known here: {known}")
+            return None
+        try:
+            settings: type[BaseModel] = components.load(group, values["type"]).Settings
+        except ConfigurationError as error:
+            self._add((*place, "type"), error.message, error.remedy)
+        except ImportError as error:
+            message = f"{values['type']!r} cannot be loaded: {error}"
+            self._add((*place, "type"), message, "install what it needs")
+        else:
+            return settings
+        return None
+
+    def _shown(self, path: Path) -> Path:
+        """A path as a person at the configuration's folder would write it."""
+        inside = path.is_relative_to(self._folder)
+        parent = self._document.path.parent
+        return parent / path.relative_to(self._folder) if inside else path
+
+    def _check_files(self, settings: Any, base: Place) -> None:
+        """What is read must be there; tag lists are looked at by their reader."""
+        for place, path in paths(settings, base):
+            if place[-1] != "tags" and not path.exists():
+                message = f"there is no file or folder {self._shown(path)}"
+                self._add(place, message, "put it there or correct the path")
+
+    def _tags(self, settings: SourceSettings) -> tuple[Tag, ...]:
+        try:
+            return read_tags(settings.tags, self._shown(settings.tags))
+        except InvalidConfigurationError as error:
+            self._problems += error.problems
+        return ()
+
+    def _judge(self, name: str, settings: SourceSettings, tags: tuple[Tag, ...]) -> None:
+        """Let the connector say whether it can use the addresses."""
+        try:
+            components.load("connectors", settings.type)(name, settings, tags)
+        except ConfigurationError as error:
+            for problem in each(error):
+                problem.where = problem.where or self._document.where(("sources", name))
+                self._problems.append(problem)

@@ -1,0 +1,80 @@
+"""Checks that what one part of a configuration names is declared in another."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from penstock.errors import ConfigurationError
+from penstock.settings.problems import suggestion
+from penstock.settings.tags import Tag
+from penstock.settings.yaml_file import Document
+
+_ASSET_REFERENCES: Final = {"calendar": "calendars", "states": "states"}
+
+
+def check_references(
+    data: Mapping[str, Any], tags: Mapping[str, Sequence[Tag]], document: Document
+) -> Iterator[ConfigurationError]:
+    """Every name that nothing declares, and every tag that is there twice.
+
+    Works on the data as written, so that it helps also where other parts are still wrong.
+
+    Args:
+        data: The document's data.
+        tags: Tags of each source.
+        document: Tells the lines.
+    """
+    assets = _section(data, "assets")
+    yield from _check_assets(data, assets, document)
+    yield from _check_lines(data, assets, document)
+    yield from _check_tags([tag for rows in tags.values() for tag in rows], assets)
+
+
+def _section(data: Any, name: str) -> dict[str, Any]:
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _check_assets(
+    data: Mapping[str, Any], assets: Mapping[str, Any], document: Document
+) -> Iterator[ConfigurationError]:
+    for asset in assets:
+        for key, section in _ASSET_REFERENCES.items():
+            name = _section(assets, asset).get(key)
+            known = _section(data, section)
+            if isinstance(name, str) and name not in known:
+                remedy = suggestion(name, known) or f"add it to '{section}'"
+                place = ("assets", asset, key)
+                yield document.problem(place, f"{name!r} is not in '{section}'", remedy=remedy)
+
+
+def _check_lines(
+    data: Mapping[str, Any], assets: Mapping[str, Any], document: Document
+) -> Iterator[ConfigurationError]:
+    lines = _section(data, "lines")
+    for line in lines:
+        members = [name.removeprefix(f"{line}/") for name in assets if name.startswith(f"{line}/")]
+        if not members:
+            message = "no asset is in this line"
+            remedy = suggestion(line, {name.rpartition("/")[0] for name in assets})
+            yield document.problem(("lines", line), message, remedy=remedy)
+            continue
+        for key in ("constraint", "output"):
+            name = _section(lines, line).get(key)
+            if isinstance(name, str) and name not in members:
+                message = f"{name!r} is no asset of this line"
+                place = ("lines", line, key)
+                yield document.problem(place, message, remedy=suggestion(name, members))
+
+
+def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[ConfigurationError]:
+    first: dict[tuple[str, str], str] = {}
+    for tag in tags:
+        if tag.asset not in assets:
+            message = f"column asset: {tag.asset!r} is not in the configuration's 'assets'"
+            remedy = suggestion(tag.asset, assets) or "add it there"
+            yield ConfigurationError(message, where=tag.where, remedy=remedy)
+        place = first.setdefault((tag.asset, tag.tag), tag.where)
+        if place != tag.where:
+            message = f"column tag: {tag.asset} has a tag {tag.tag!r} already, at {place}"
+            remedy = "give each tag of an asset its own name"
+            yield ConfigurationError(message, where=tag.where, remedy=remedy)

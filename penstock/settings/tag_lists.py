@@ -1,0 +1,188 @@
+"""Reads tag lists as OT engineers have them: CSV from Excel or an engineering tool.
+
+`;` or `,` between cells, decimal comma or point, with or without byte order mark, UTF-8 or cp1252,
+any line ends, header names in any case; empty lines are skipped. What may mean two things is an
+error.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from penstock.errors import ConfigurationError
+from penstock.settings.explain import fault
+from penstock.settings.problems import InvalidConfigurationError, suggestion
+from penstock.settings.tags import Tag
+
+_COLUMNS: Final = tuple(name for name, field in Tag.model_fields.items() if not field.exclude)
+_REQUIRED: Final = tuple(name for name, field in Tag.model_fields.items() if field.is_required())
+_NUMBERS: Final = ("scale", "offset", "low", "high", "max", "deadband")
+_DECIMAL: Final = re.compile(r"[+-]?\d*([.,])\d+(?:[eE][+-]?\d+)?")
+_THOUSAND_OR_ONE: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_MARKS: Final = {",": "comma", ".": "point"}
+_WORKBOOK: Final = b"PK\x03\x04"
+
+
+def read_tags(path: Path, shown: Path | None = None) -> tuple[Tag, ...]:
+    """Read one tag list; each tag knows its file and line.
+
+    Args:
+        path: The CSV file.
+        shown: How errors name it, where not by `path`.
+
+    Raises:
+        InvalidConfigurationError: The file cannot be read, a column is missing or unknown, or rows
+            are wrong; all problems are in it, each with its line and column.
+    """
+    return _TagList(_text(path, shown or path), shown or path).read()
+
+
+class _TagList:
+    """One reading of one list; problems gather on the way."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._path = path
+        self._text = text
+        self._delimiter = _delimiter(text)
+        self._line = 1
+        """Where the row in hand begins."""
+        self._problems: list[ConfigurationError] = []
+        self._marks: dict[str, int] = {}
+        """Decimal marks in use, with the line of the first."""
+
+    def read(self) -> tuple[Tag, ...]:
+        rows = self._rows()
+        try:
+            columns = self._header(next(rows, []))
+            tags = [tag for cells in rows if (tag := self._row(columns, cells))]
+        except csv.Error as error:
+            remedy = 'write a quote inside quotes twice ("")'
+            self._add(f"quoting is broken in or after this line: {error}", remedy)
+            tags = []
+        if not tags and not self._problems:
+            self._add("the list has no tags", "add a line for each tag")
+        if self._problems:
+            raise InvalidConfigurationError(self._problems)
+        return tuple(tags)
+
+    def _add(self, message: str, remedy: str | None = None) -> None:
+        where = f"{self._path}:{self._line}"
+        self._problems.append(ConfigurationError(message, where=where, remedy=remedy))
+
+    def _rows(self) -> Iterator[list[str]]:
+        """The rows that are not empty."""
+        lines = io.StringIO(self._text, newline="")
+        skipped = 0
+        if _says_delimiter(self._text):
+            lines.readline()
+            skipped = 1
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        self._line = skipped + 1
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield cells
+            self._line = skipped + reader.line_num + 1
+
+    def _header(self, header: Sequence[str]) -> list[str]:
+        columns = ["_".join(name.lower().split()) for name in header]
+        for number, name in enumerate(columns):
+            if name and name not in _COLUMNS:
+                self._add(f"unknown column {name!r}", suggestion(name, _COLUMNS))
+            elif name and name in columns[:number]:
+                self._add(f"column {name!r} is there twice", "remove one")
+        missing = [name for name in _REQUIRED if name not in columns]
+        if missing:
+            remedy = "the first line names the columns, with ';' or ',' between them"
+            self._add(f"there is no column {', '.join(missing)}", remedy)
+        if self._problems:
+            raise InvalidConfigurationError(self._problems)
+        return columns
+
+    def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Tag | None:
+        if any(cells[len(columns) :]):
+            remedy = f"put a cell that holds {self._delimiter!r} into quotes"
+            self._add(f"{len(cells)} cells under {len(columns)} columns", remedy)
+            return None
+        values = {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
+        if "" in values:
+            self._add(f"{values['']!r} has no column name above it", "name the column")
+            return None
+        for name in _NUMBERS:
+            if name in values:
+                values[name] = self._number(name, values[name])
+        if "role" in values:
+            values["role"] = values["role"].lower()
+        return self._tag(values)
+
+    def _number(self, column: str, cell: str) -> str:
+        """A number as Python writes it, for whatever is one with a decimal comma."""
+        number = _DECIMAL.fullmatch(cell)
+        if not number:
+            return cell
+        mark, other = (",", ".") if number[1] == "," else (".", ",")
+        if self._delimiter == "," and _THOUSAND_OR_ONE.fullmatch(cell):
+            remedy = f"write {cell.replace(',', '')} or {cell.replace(',', '.')}"
+            self._add(f"column {column}: {cell!r} may mean two numbers", remedy)
+        elif other in self._marks:
+            message = f"column {column}: {cell!r} has a decimal {_MARKS[mark]}"
+            message += f", line {self._marks[other]} a decimal {_MARKS[other]}"
+            self._add(message, "use one of them in the whole list")
+        else:
+            self._marks.setdefault(mark, self._line)
+        return cell.replace(",", ".")
+
+    def _tag(self, values: dict[str, str]) -> Tag | None:
+        try:
+            return Tag.model_validate({**values, "where": f"{self._path}:{self._line}"})
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                place = detail["loc"]
+                column = f"column {place[0]}: " if place else ""
+                annotation = Tag.model_fields[str(place[0])].annotation if place else None
+                message, remedy = fault(detail, annotation)
+                self._add(column + message, remedy)
+            return None
+
+
+def _text(path: Path, shown: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        message, remedy = "there is no such tag list", "write the file or correct 'tags'"
+    except OSError as error:
+        message, remedy = f"cannot be read: {error.strerror}", "correct 'tags' or the file's rights"
+    else:
+        if data.startswith(_WORKBOOK):
+            message, remedy = "is an Excel workbook", "save it as 'CSV UTF-8'"
+        elif b"\0" in data:
+            message, remedy = "is no text in UTF-8 or cp1252", "save it as 'CSV UTF-8'"
+        else:
+            return _decoded(data)
+    problem = ConfigurationError(message, where=str(shown), remedy=remedy)
+    raise InvalidConfigurationError([problem]) from None
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # the five bytes that cp1252 leaves open become U+FFFD: only a description can hold them
+        return data.decode("cp1252", errors="replace")
+
+
+def _says_delimiter(text: str) -> bool:
+    """Whether the first line is the one by which Excel says what is between the cells."""
+    return text[:5].lower() in ("sep=,", "sep=;")
+
+
+def _delimiter(text: str) -> str:
+    if _says_delimiter(text):
+        return text[4]
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return ";" if header.count(";") > header.count(",") else ","
