@@ -18,6 +18,8 @@ class PenstockError(Exception):
 
     code: ClassVar[str] = "PEN-000"
     exit_code: ClassVar[int] = 1
+    transient: ClassVar[bool] = False
+    """Whether waiting may help: somebody does not answer who may do so later."""
 
     def __init__(
         self, message: str, *, where: str | None = None, remedy: str | None = None
@@ -68,6 +70,7 @@ class RegistryUnavailableError(PenstockError):
 
     code = "PEN-203"
     exit_code = 3
+    transient = True
 
 
 class DeviceError(PenstockError):
@@ -75,6 +78,7 @@ class DeviceError(PenstockError):
 
     code = "PEN-300"
     exit_code = 3
+    transient = True
 
 
 class TopicError(PenstockError):
@@ -102,6 +106,7 @@ class KafkaUnavailableError(PenstockError):
 
     code = "PEN-403"
     exit_code = 3
+    transient = True
 
 
 class LakeError(PenstockError):
@@ -109,6 +114,7 @@ class LakeError(PenstockError):
 
     code = "PEN-500"
     exit_code = 3
+    transient = True
 
 
 class StackError(PenstockError):

@@ -42,6 +42,8 @@ class Sink(ABC):
     """Carries records of `topics` out. One process owns a sink's share of the partitions."""
 
     Settings: ClassVar[type[SinkSettings]] = SinkSettings
+    keeps_offsets: ClassVar[bool] = True
+    """Whether `open` knows where to go on; if not, the group's committed offset is taken."""
 
     def __init__(self, name: str, settings: Any, plant: Plant, *, clock: Clock = now) -> None:
         self.name = name
@@ -68,6 +70,8 @@ class Sink(ABC):
     @abstractmethod
     def write(self, records: Sequence[SinkRecord]) -> None:
         """Take records, in order within a partition; they may wait for `flush`.
+
+        All are taken, or none where it raises.
 
         Raises:
             DecodeError: A record makes no sense here; it goes to the dead letters.

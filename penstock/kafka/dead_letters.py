@@ -1,4 +1,4 @@
-"""Dead letters: what cannot be decoded or processed, byte for byte, the reason in headers.
+"""Dead letters: what cannot be decoded or processed, byte for byte, with the reason."""
 
 The header names are Kafka Connect's (`DeadLetterQueueReporter`), so that its users' tools read them.
 """
@@ -11,7 +11,7 @@ PREFIX: Final = "__connect.errors."
 
 def headers(
     *, topic: str, partition: int, offset: int, component: str, stage: str, error: BaseException
-) -> list[tuple[str, bytes]]:
+) -> list[tuple[str, str | bytes | None]]:
     """What is known of a failure, for the headers of its dead letter.
 
     Args:

@@ -1,0 +1,82 @@
+"""`penstock run` and `penstock work`."""
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock import components, logs
+from penstock.runtime.process import Component, on_stop_signal, process
+from penstock.runtime.supervisor import Supervisor, plan
+from penstock.settings.loader import load_plant
+
+
+class Part(StrEnum):
+    """What `penstock work` may be."""
+
+    connector = "connector"
+    processor = "processor"
+    sink = "sink"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(work)
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="The plant's configuration.")],
+    only: Annotated[
+        str, typer.Option(help="Comma-separated: connectors, streams, sinks.")
+    ] = "connectors,streams,sinks",
+    workers: Annotated[int, typer.Option(min=1, help="Processes per stream processor.")] = 1,
+    run_dir: Annotated[Path, typer.Option(help="Folder for notes, logs and local data.")] = Path(
+        ".penstock/run"
+    ),
+) -> None:
+    """Run a plant's connectors, stream processors and sinks, until Ctrl-C."""
+    parts = only.split(",")
+    unknown = set(parts) - {"connectors", "streams", "sinks"}
+    if unknown:
+        msg = f"--only takes connectors, streams, sinks; not {', '.join(sorted(unknown))}"
+        raise typer.BadParameter(msg)
+    logs.configure("supervisor")
+    plant = load_plant(config)
+    chosen = plan(
+        plant.sources, components.names("processors"), plant.sinks, only=parts, workers=workers
+    )
+    supervisor = Supervisor(config, chosen, run_dir)
+    stopping: list[bool] = []
+    on_stop_signal(lambda: stopping.append(True))
+    supervisor.start()
+    try:
+        while not stopping and len(supervisor.given_up()) < len(chosen):
+            supervisor.watch()
+            time.sleep(0.2)
+    finally:
+        for role in ("connector", "processor", "sink"):
+            supervisor.stop([one for one in chosen if one.role == role])
+    if not stopping:
+        raise typer.Exit(2)
+
+
+def work(
+    role: Annotated[Part, typer.Argument(help="What to be.")],
+    name: Annotated[str, typer.Argument(help="Its name in the configuration.")],
+    config: Annotated[Path, typer.Option(help="The plant's configuration.")],
+    run_dir: Annotated[Path, typer.Option(help="Folder for notes and local data.")] = Path(
+        ".penstock/run"
+    ),
+    instance: Annotated[int, typer.Option(help="Tells workers of one name apart.")] = 0,
+    host: Annotated[str, typer.Option(help="Address of health and metrics.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of health and metrics; 0: a free one.")] = 0,
+) -> None:
+    """Run one component in the foreground (what a container runs)."""
+    from penstock.runtime.worker import work as serve  # noqa: PLC0415  # loads Kafka's clients
+
+    component = Component(role.value, name, instance)
+    with process(component, run_dir, host=host, port=port) as status:
+        serve(component, load_plant(config), status, run_dir / "data" / str(component))

@@ -1,0 +1,139 @@
+"""Runs a connector for ever: starts it, reads, publishes, flags what is stale or cut off."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from penstock import metrics
+from penstock.connector import Connector
+from penstock.errors import DeviceError
+from penstock.health import Status
+from penstock.runtime.backoff import Backoff
+from penstock.runtime.freshness import Freshness
+from penstock.runtime.publisher import Publisher
+from penstock.units import microseconds
+
+TICK_SECONDS: Final = 1.0
+DRAIN_SECONDS: Final = 10.0
+
+
+class ConnectorRunner:
+    """One source's life.
+
+    A lost link is flagged in the data (each tag's last value, `BadNoCommunication`), shown in
+    `status`, and tried again with back-off and jitter until `stop`.
+
+    Args:
+        connector: What reads the source.
+        publisher: Where its samples go.
+        status: What people are told.
+        backoff: How long to wait between tries.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        publisher: Publisher,
+        status: Status,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._connector = connector
+        self._publisher = publisher
+        self._status = status
+        self._backoff = backoff or Backoff()
+        self._freshness = Freshness(microseconds(connector.settings.stale_after))
+        self._log = structlog.get_logger().bind(source=connector.name)
+        self._meter = _MeterExport(connector)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Read until `stopping` is set, then send what is left."""
+        ticks = asyncio.create_task(self._tick())
+        stopped = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                session = asyncio.create_task(self._session())
+                await asyncio.wait({session, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                await _cancel(session)
+                if not stopping.is_set():
+                    await asyncio.wait({stopped}, timeout=self._backoff.next())
+        finally:
+            await _cancel(ticks)
+            await _cancel(stopped)
+            left = await self._publisher.drain(DRAIN_SECONDS)
+            self._log.info("connector stopped", unacknowledged_samples=left)
+
+    async def _session(self) -> None:
+        """From start to the loss of the link; what a connector raises costs only its session."""
+        try:
+            await self._connector.start()
+            self._connected()
+            while True:
+                batch = await self._connector.read()
+                self._freshness.heard(batch.samples, self._connector.clock())
+                await self._publisher.add(batch.samples, batch.acknowledge)
+                self._backoff.reset()
+        except DeviceError as error:
+            await self._lost(str(error))
+        except Exception as error:
+            self._log.exception("connector failed")
+            await self._lost(f"{type(error).__name__}: {error}")
+        finally:
+            metrics.CONNECTOR_UP.labels(self._connector.name).set(0)
+            await self._connector.stop()
+
+    def _connected(self) -> None:
+        metrics.CONNECTOR_UP.labels(self._connector.name).set(1)
+        metrics.CONNECTOR_CONNECTS.labels(self._connector.name).inc()
+        self._status.ready = True
+        self._status.note(connected=True)
+        self._log.info("connected")
+
+    async def _lost(self, reason: str) -> None:
+        metrics.CONNECTOR_ERRORS.labels(self._connector.name).inc()
+        self._status.note(connected=False, last_error=reason)
+        self._log.warning("link lost", error=reason)
+        flags = self._freshness.cut_off(self._connector.clock())
+        await self._publisher.add(flags)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            flags = self._freshness.newly_stale(self._connector.clock())
+            if flags:
+                self._log.warning("tags are stale", tags=len(flags))
+                await self._publisher.add(flags)
+            metrics.CONNECTOR_STALE.labels(self._connector.name).set(self._freshness.stale)
+            self._meter.export()
+            if self._connector.meter.last_error:
+                self._status.note(last_error=self._connector.meter.last_error)
+
+
+class _MeterExport:
+    """Carries what a connector counts of itself over to the metrics."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._meter = connector.meter
+        name = connector.name
+        self._counters: dict[str, Callable[[float], None]] = {
+            "requests": metrics.CONNECTOR_REQUESTS.labels(name).inc,
+            "writes": metrics.CONNECTOR_WRITES.labels(name).inc,
+            "bytes_received": metrics.CONNECTOR_BYTES.labels(name).inc,
+            "errors": metrics.CONNECTOR_ERRORS.labels(name).inc,
+        }
+        self._exported = dict.fromkeys(self._counters, 0)
+
+    def export(self) -> None:
+        """Add what was counted since the last call."""
+        for field, increase in self._counters.items():
+            value = getattr(self._meter, field)
+            increase(value - self._exported[field])
+            self._exported[field] = value
+
+
+async def _cancel(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,71 @@
+"""Knows what was last heard of each tag, and flags what is stale or cut off.
+
+A flagged sample repeats the last value with a quality that is not good. Its source time is on the
+*source's* clock (the last source time plus the time since), so that a device whose clock is behind
+does not have its own later samples overtaken by the flag.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from penstock.connector import Sample
+from penstock.quality import BAD_NO_COMMUNICATION, UNCERTAIN_LAST_USABLE_VALUE, is_good
+
+
+class Freshness:
+    """Last samples of one source's tags.
+
+    Args:
+        stale_after: Microseconds without news after which a tag is stale.
+    """
+
+    def __init__(self, stale_after: int) -> None:
+        self._stale_after = stale_after
+        self._last: dict[tuple[str, str], Sample] = {}
+        self._heard: dict[tuple[str, str], int] = {}
+        self._stale: set[tuple[str, str]] = set()
+
+    @property
+    def stale(self) -> int:
+        """How many tags are stale now."""
+        return len(self._stale)
+
+    def heard(self, samples: Iterable[Sample], now: int) -> None:
+        """Take note of samples that arrived now (microseconds, our clock)."""
+        for sample in samples:
+            key = (sample.asset, sample.tag)
+            self._last[key] = sample
+            self._heard[key] = now
+        if self._stale:
+            self._stale.difference_update((sample.asset, sample.tag) for sample in samples)
+
+    def newly_stale(self, now: int) -> list[Sample]:
+        """One flagged sample for each tag that became stale since the last call."""
+        found = [
+            key
+            for key, heard in self._heard.items()
+            if now - heard > self._stale_after and key not in self._stale
+        ]
+        self._stale.update(found)
+        return [
+            self._flagged(key, now, UNCERTAIN_LAST_USABLE_VALUE)
+            for key in found
+            if is_good(self._last[key].quality)
+        ]
+
+    def cut_off(self, now: int) -> Sequence[Sample]:
+        """One flagged sample for each tag whose last was good: here a gap begins."""
+        flags = [
+            self._flagged(key, now, BAD_NO_COMMUNICATION)
+            for key, last in self._last.items()
+            if is_good(last.quality)
+        ]
+        self._last |= {(flag.asset, flag.tag): flag for flag in flags}
+        return flags
+
+    def _flagged(self, key: tuple[str, str], now: int, quality: int) -> Sample:
+        last = self._last[key]
+        return last._replace(
+            source_time=last.source_time + max(1, now - self._heard[key]),
+            server_time=None,
+            quality=quality,
+        )

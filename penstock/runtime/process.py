@@ -1,0 +1,74 @@
+"""What every process of Penstock has: logs, a status over HTTP, and a note of where it listens."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from penstock import logs
+from penstock.health import HealthServer, Status
+
+Role = Literal["connector", "processor", "sink"]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One process of the pipeline.
+
+    `instance` tells apart several workers of one processor or sink.
+    """
+
+    role: Role
+    name: str
+    instance: int = 0
+
+    def __str__(self) -> str:
+        suffix = f".{self.instance}" if self.instance else ""
+        return f"{self.role}-{self.name}{suffix}"
+
+
+@contextmanager
+def process(
+    component: Component, run_dir: Path, *, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[Status]:
+    """Set up this process as a component; while it lives, `<run_dir>/<component>.json` names it.
+
+    Args:
+        component: What this process is.
+        run_dir: Folder of the notes.
+        host: Where /healthz, /readyz, /status and /metrics are served.
+        port: 0 for a free one.
+    """
+    logs.configure(str(component))
+    status = Status()
+    status.note(component=str(component), pid=os.getpid())
+    server = HealthServer(status, host, port)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    note = run_dir / f"{component}.json"
+    draft = note.with_suffix(f".{os.getpid()}.tmp")
+    draft.write_text(json.dumps({"pid": os.getpid(), "port": server.port}))
+    draft.replace(note)
+    try:
+        yield status
+    finally:
+        server.close()
+        note.unlink(missing_ok=True)
+
+
+def on_stop_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` once, at the first SIGTERM or SIGINT; a second one ends the process at once."""
+    asked = threading.Event()
+
+    def handle(number: int, _frame: object) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

@@ -1,0 +1,158 @@
+"""One component in the foreground: what `penstock work ROLE NAME` does."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from penstock import components
+from penstock.clock import now
+from penstock.errors import ConfigurationError, PenstockError
+from penstock.health import Status
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.client import EventProducer
+from penstock.kafka.registry import Registry
+from penstock.kafka.topics import CATALOG, SENSORS, TOPICS, dead_letters, late, state
+from penstock.runtime.backoff import Backoff
+from penstock.runtime.catalogue import publish_catalogue
+from penstock.runtime.connectors import ConnectorRunner
+from penstock.runtime.process import Component, on_stop_signal
+from penstock.runtime.publisher import Publisher
+from penstock.runtime.sinks import SinkRunner
+from penstock.settings.plant import Plant
+
+T = TypeVar("T")
+
+HOST: Final = "faust"
+"""The stream host that runs processors."""
+
+
+def work(component: Component, plant: Plant, status: Status, data_dir: Path) -> None:
+    """Run a component until SIGTERM or SIGINT.
+
+    Args:
+        component: Its role and its name in the configuration.
+        plant: The configuration.
+        status: What people are told.
+        data_dir: Folder for what the component must keep on disk.
+
+    Raises:
+        ConfigurationError: The configuration has no such component.
+        TopicError: A topic is not what its contract says.
+    """
+    run: dict[str, Callable[[str, Plant, Status, Path], None]] = {
+        "connector": _connector,
+        "processor": _processor,
+        "sink": _sink,
+    }
+    run[component.role](component.name, plant, status, data_dir)
+
+
+def _connector(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
+    settings = _section(plant.sources, name, "source")
+    tags = [
+        tag.model_copy(update={"asset": plant.asset_path(tag.asset)})
+        for tag in plant.tags.get(name, ())
+    ]
+    connector = components.load("connectors", settings.type)(name, settings, tags)
+
+    async def serve() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        registry = Registry(plant.registry)
+        setup = asyncio.create_task(
+            asyncio.to_thread(_until_answered, lambda: _prepare(plant, registry), status, stopping)
+        )
+        ids = await setup
+        if ids is None:
+            return
+        producer = EventProducer(plant.kafka, f"{plant.environment}-{name}")
+        session = f"{now():x}"
+        publisher = Publisher(name, session, ids[SENSORS.name], producer, now)
+        await publish_catalogue(producer, ids[CATALOG.name], name, tags)
+        try:
+            await ConnectorRunner(connector, publisher, status).run(stopping)
+        finally:
+            producer.close()
+
+    asyncio.run(serve())
+
+
+def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
+    processor = components.load("processors", name)(plant)
+    topics = [*TOPICS, state(processor.state_topic)]
+    topics += [dead_letters(processor.reads), late(processor.reads)]
+    stopping = _stop_flag()
+    if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
+        return
+    serve = components.load("hosts", HOST)
+    serve(processor, plant=plant, status=status, data_dir=data_dir)
+
+
+def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
+    settings = _section(plant.sinks, name, "sink")
+    sink = components.load("sinks", settings.type)(name, settings, plant)
+    topics = [*TOPICS, *(dead_letters(topic) for topic in sink.topics)]
+    stopping = _stop_flag()
+    if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
+        return
+    SinkRunner(sink, plant, Registry(plant.registry), status).run(stopping.is_set)
+
+
+def _section(sections: dict[str, Any], name: str, kind: str) -> Any:
+    if name not in sections:
+        msg = f"the configuration has no {kind} {name!r}"
+        raise ConfigurationError(msg, remedy=f"it has: {', '.join(sorted(sections))}")
+    return sections[name]
+
+
+def _prepare(plant: Plant, registry: Registry) -> dict[str, int]:
+    ensure_topics(plant.kafka, TOPICS)
+    return {
+        topic.name: registry.register(topic.name, str(topic.record)) for topic in (SENSORS, CATALOG)
+    }
+
+
+class _StopFlag:
+    """An event for threads, set by the first stop signal."""
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def is_set(self) -> bool:
+        return self._set
+
+
+def _stop_flag() -> _StopFlag:
+    flag = _StopFlag()
+    on_stop_signal(flag.set)
+    return flag
+
+
+def _until_answered(
+    ask: Callable[[], T], status: Status, stopping: _StopFlag | asyncio.Event
+) -> T | None:
+    """Ask Kafka or the registry until they answer; None when stopped before.
+
+    What will not mend itself (a wrong partition count, an incompatible schema) is raised at once.
+    """
+    backoff = Backoff()
+    while not stopping.is_set():
+        try:
+            return ask()
+        except PenstockError as error:
+            if not error.transient:
+                raise
+            status.note(last_error=str(error))
+            structlog.get_logger().warning("waiting", error=str(error))
+            time.sleep(backoff.next())
+    return None

@@ -1,0 +1,191 @@
+"""The lake: Delta tables of Parquet files, with the source's offsets in the same transaction.
+
+    sinks:
+      lake: {type: parquet, path: ./lake, roll: 1 min}
+
+Every `roll`, what has come goes out as one commit per table, partitioned by site and date of
+event time, sorted by asset, tag and time so that readers can skip, compressed with zstd. The commit
+also carries the next offset of each Kafka partition (Delta's `txn` action), so that after a crash
+reading goes on exactly there: a row is in the lake once. Tables: `samples`, one row per sample, and
+`windows`, one row per tag and revision of a window.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import structlog
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
+from pydantic import Field, SecretStr
+
+from penstock.errors import DecodeError, LakeError
+from penstock.settings.paths import Location
+from penstock.settings.plant import Plant
+from penstock.sink import Sink, SinkRecord, SinkSettings
+from penstock.units import Duration, parse_duration
+from sinks.lake_rows import PARTITION_BY, TABLES
+
+ROW_GROUP: Final = 122_880
+"""Rows; DuckDB's own vector group, so that it can skip and read in parallel."""
+MOST_ROWS: Final = 2_000_000
+"""Waiting rows that are written before the roll is due."""
+
+
+class ParquetSettings(SinkSettings):
+    """A lake on a local folder or an object store."""
+
+    path: Location = Field(description="Folder, or s3://bucket/prefix.")
+    roll: Duration = Field(parse_duration("1 min"), description="Time between two commits.")
+    options: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Of the object store, as AWS_ENDPOINT_URL."
+    )
+
+
+class ParquetSink(Sink):
+    """Writes samples and windows to the lake, each exactly once."""
+
+    Settings = ParquetSettings
+    settings: ParquetSettings
+
+    def __init__(
+        self,
+        name: str,
+        settings: ParquetSettings,
+        plant: Plant,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        **more: Any,
+    ) -> None:
+        super().__init__(name, settings, plant, **more)
+        self._options = {key: value.get_secret_value() for key, value in settings.options.items()}
+        self._monotonic = monotonic
+        self._rolled = monotonic()
+        self._pending: dict[str, dict[int, list[_Rows]]] = {topic: {} for topic in TABLES}
+        self._counters = {"rows": 0.0, "files": 0.0, "commits": 0.0}
+        self._log = structlog.get_logger().bind(sink=name)
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """SensorEvents and WindowStatistics."""
+        return list(TABLES)
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """Rows and files added, and commits made, by this process."""
+        return self._counters
+
+    def open(self, topic: str, partition: int) -> int | None:
+        """The offset that the table itself says is next."""
+        self.close(topic, partition)
+        uri = self._uri(topic)
+        if not DeltaTable.is_deltatable(uri, self._options):
+            return None
+        table = DeltaTable(uri, storage_options=self._options)
+        found = table.transaction_version(self._application(topic, partition))
+        return None if found is None else int(found)
+
+    def close(self, topic: str, partition: int) -> None:
+        """Forget what of the partition is not in the lake."""
+        self._pending[topic].pop(partition, None)
+
+    def write(self, records: Sequence[SinkRecord]) -> None:
+        """Keep the records' rows until the next roll."""
+        by_partition: dict[tuple[str, int], list[SinkRecord]] = {}
+        for record in records:
+            by_partition.setdefault((record.topic, record.partition), []).append(record)
+        waiting = {key: _Rows(_rows(key[0], part), part) for key, part in by_partition.items()}
+        for (topic, partition), rows in waiting.items():
+            self._pending[topic].setdefault(partition, []).append(rows)
+
+    def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
+        """Commit what waits, when the roll is due.
+
+        Raises:
+            LakeError: The lake cannot be written now; nothing is lost, it is tried again.
+        """
+        due = self._monotonic() - self._rolled >= self.settings.roll.total_seconds()
+        if not (due or force or self._waiting() >= MOST_ROWS):
+            return {}
+        self._rolled = self._monotonic()
+        done: dict[tuple[str, int], int] = {}
+        for topic in TABLES:
+            done |= self._commit(topic)
+        return done
+
+    def _commit(self, topic: str) -> dict[tuple[str, int], int]:
+        pending = self._pending[topic]
+        if not pending:
+            return {}
+        tables = [rows.table for part in pending.values() for rows in part]
+        rows = pa.concat_tables(tables).sort_by(TABLES[topic].sort)
+        done = {(topic, number): part[-1].next_offset for number, part in pending.items()}
+        try:
+            self._append(topic, rows, done)
+        except (DeltaError, OSError) as error:
+            msg = f"{rows.num_rows} rows cannot be written now: {error}"
+            raise LakeError(
+                msg, where=self._uri(topic), remedy="they wait, and are tried again"
+            ) from error
+        pending.clear()
+        self._count(rows)
+        return done
+
+    def _append(self, topic: str, rows: pa.Table, done: dict[tuple[str, int], int]) -> None:
+        """Files and offsets in one transaction."""
+        transactions = [
+            Transaction(app_id=self._application(*key), version=offset)
+            for key, offset in done.items()
+        ]
+        write_deltalake(
+            self._uri(topic),
+            rows,
+            mode="append",
+            partition_by=PARTITION_BY,
+            storage_options=self._options,
+            writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
+            commit_properties=CommitProperties(app_transactions=transactions),
+        )
+
+    def _waiting(self) -> int:
+        return sum(
+            rows.table.num_rows
+            for pending in self._pending.values()
+            for part in pending.values()
+            for rows in part
+        )
+
+    def _count(self, rows: pa.Table) -> None:
+        files = rows.select(PARTITION_BY).group_by(PARTITION_BY).aggregate([]).num_rows
+        self._counters["rows"] += rows.num_rows
+        self._counters["files"] += files
+        self._counters["commits"] += 1
+        self._log.info("committed", rows=rows.num_rows, files=files)
+
+    def _uri(self, topic: str) -> str:
+        return f"{self.settings.path.rstrip('/')}/{TABLES[topic].name}"
+
+    def _application(self, topic: str, partition: int) -> str:
+        """What Delta keeps the partition's offset under."""
+        return f"{self.plant.environment}-{self.name}-{topic}-{partition}"
+
+
+class _Rows:
+    """Rows of consecutive records of one partition."""
+
+    __slots__ = ("next_offset", "table")
+
+    def __init__(self, table: pa.Table, records: Sequence[SinkRecord]) -> None:
+        self.table = table
+        self.next_offset = records[-1].offset + 1
+
+
+def _rows(topic: str, records: Sequence[SinkRecord]) -> pa.Table:
+    try:
+        return TABLES[topic].rows(records)
+    except (ValueError, OverflowError, KeyError, TypeError) as error:
+        first = records[0]
+        msg = f"no rows can be made of {len(records)} records: {error}"
+        where = f"{topic}/{first.partition}@{first.offset}"
+        raise DecodeError(msg, where=where) from error
