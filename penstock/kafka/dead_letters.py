@@ -1,4 +1,4 @@
-"""Dead letters: what cannot be decoded or processed, byte for byte, with the reason."""
+"""Dead letters: what cannot be decoded or processed, byte for byte, with the reason.
 
 The header names are Kafka Connect's (`DeadLetterQueueReporter`), so that its users' tools read them.
 """

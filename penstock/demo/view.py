@@ -1,0 +1,149 @@
+"""The live terminal view: one table per kind of component, totals, and what was killed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from penstock.demo.figures import Figures, Row
+
+
+@dataclass(slots=True)
+class Incident:
+    """Something was killed: when, and how long until data flowed again (seconds)."""
+
+    what: str
+    killed: float
+    recovered: float | None = None
+
+    def line(self, now: float) -> str:
+        """For the view."""
+        if self.recovered is None:
+            return f"{self.what} killed {now - self.killed:.0f} s ago, not back yet"
+        return f"{self.what} killed, data flowed again after {self.recovered:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the last check against the truth said; None before the first."""
+
+    lost: int | None = None
+    duplicates: int | None = None
+    windows_wrong: int | None = None
+
+    def line(self) -> Text:
+        """For the view."""
+        if self.lost is None:
+            return Text("lost …  counted twice …  windows wrong …", style="dim")
+        good = not (self.lost or self.duplicates or self.windows_wrong)
+        return Text(
+            f"lost {self.lost}  counted twice {self.duplicates}  "
+            f"windows wrong {self.windows_wrong}",
+            style="bold green" if good else "bold red",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that the view shows at one moment."""
+
+    rows: Sequence[Row]
+    figures: Figures
+    dead_letters: int
+    incidents: Sequence[Incident]
+    verdict: Verdict
+    seconds_left: float | None
+    now: float
+    keys: bool
+
+
+def render(scene: Scene) -> RenderableType:
+    """The view as rich draws it."""
+    roles = {role: [row for row in scene.rows if row.component.role == role]
+             for role in ("connector", "processor", "sink")}  # fmt: skip
+    left = "" if scene.seconds_left is None else f" · {max(0.0, scene.seconds_left):.0f} s left"
+    parts: list[RenderableType] = [
+        _connectors(roles["connector"]),
+        _processors(roles["processor"]),
+        _sinks(roles["sink"]),
+        _totals(scene),
+    ]
+    parts += [Text(incident.line(scene.now), style="yellow") for incident in scene.incidents[-4:]]
+    if scene.keys:
+        parts.append(
+            Text("kill: [w] worker  [b] broker  [p] PLC (OPC UA)  [m] PLC (Modbus)   [q] quit",
+                 style="dim")
+        )  # fmt: skip
+    return Panel(Group(*parts), title=f"[bold]Penstock[/]{left}", border_style="cyan")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        last = number == len(columns) - 1
+        table.add_column(
+            column, justify="left" if number == 0 or last else "right",
+            no_wrap=True, overflow="ellipsis", ratio=3 if last else None,
+        )  # fmt: skip
+    return table
+
+
+def _mark(row: Row) -> Text:
+    sign, style = ("●", "green") if row.ready else ("○", "red")
+    return Text.assemble((sign, style), f" {row.component.name}")
+
+
+def _connectors(rows: Sequence[Row]) -> Table:
+    table = _table("connector", "samples/s", "kB/s", "in flight", "errors", "writes", "last error")
+    for row in rows:
+        value = row.scrape.value
+        table.add_row(
+            _mark(row), f"{row.samples_per_s:,.0f}", f"{row.bytes_per_s / 1e3:,.1f}",
+            f"{value('penstock_connector_unacknowledged_samples'):,.0f}",
+            f"{value('penstock_connector_errors_total'):,.0f}",
+            f"{value('penstock_connector_writes_total'):,.0f}",
+            f"  {row.status}",
+        )  # fmt: skip
+    return table
+
+
+def _processors(rows: Sequence[Row]) -> Table:
+    table = _table(
+        "processor", "samples/s", "watermark delay", "lag", "results", "late", "last error"
+    )
+    for row in rows:
+        value = row.scrape.value
+        table.add_row(
+            _mark(row), f"{row.samples_per_s:,.0f}",
+            f"{value('penstock_processor_watermark_delay_seconds'):.1f} s",
+            f"{value('penstock_processor_lag_records'):,.0f}",
+            f"{value('penstock_processor_results_total'):,.0f}",
+            f"{value('penstock_processor_late_samples_total'):,.0f}",
+            f"  {row.status}",
+        )  # fmt: skip
+    return table
+
+
+def _sinks(rows: Sequence[Row]) -> Table:
+    table = _table("sink", "rows", "files", "messages", "lag", "dead", "last error")
+    for row in rows:
+        value = row.scrape.value
+        table.add_row(
+            _mark(row),
+            *(f"{value('penstock_sink_carried_out', what):,.0f}"
+              for what in ("rows", "files", "messages")),
+            f"{value('penstock_sink_lag_records'):,.0f}",
+            f"{value('penstock_sink_dead_records_total'):,.0f}",
+            f"  {row.status}",
+        )  # fmt: skip
+    return table
+
+
+def _totals(scene: Scene) -> Group:
+    delay = scene.figures.delay(0.99)
+    shown = "–" if delay is None else f"{delay * 1e3:.0f} ms"
+    line = Text(f"sample to window p99 {shown}   dead letters {scene.dead_letters}")
+    return Group(Text(), line, scene.verdict.line())
