@@ -193,15 +193,19 @@ def _download(
     artifact: Artifact, folder: Path, progress: Progress | None, stop: threading.Event
 ) -> Path:
     """Fetch one file into a folder of its own, trying again when the connection breaks."""
+    total = 0
+
+    def arrived(count: int) -> None:
+        nonlocal total
+        if stop.is_set():
+            raise InterruptedError
+        total += count
+        if progress:
+            progress(count)
 
     @contextlib.contextmanager
     def report(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
-        def arrived(count: int) -> None:
-            if stop.is_set():
-                raise InterruptedError
-            if progress:
-                progress(count)
-
+        arrived(-total)  # A second attempt begins anew.
         yield arrived
 
     context = MavenContext(

@@ -42,7 +42,7 @@ def command(heap_mb: int, scratch: Path, mark: str, arguments: Sequence[str]) ->
     Args:
         heap_mb: Bound of the heap, in MiB.
         scratch: Where native libraries are unpacked; `/tmp` may forbid to run them.
-        mark: Goes into the command line, so that the process can be told from any other.
+        mark: A flag that Java ignores, by which the process is told from any other.
         arguments: What follows the flags.
     """
     return [
@@ -51,7 +51,7 @@ def command(heap_mb: int, scratch: Path, mark: str, arguments: Sequence[str]) ->
         *FLAGS,
         f"-Djava.io.tmpdir={scratch}",
         f"-XX:ErrorFile={scratch}/crash.log",
-        f"-Dpenstock={mark}",
+        mark,
         *arguments,
     ]
 

@@ -24,7 +24,7 @@ TELLING: Final = ("ERROR", "FATAL", "Exception", "Caused by", "Error:", "error:"
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, pidfile: Path) -> int:
     """Start a process in a session of its own, its output appended to a log; gives its pid."""
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
+    if size(log) > LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
@@ -81,6 +81,11 @@ def kill(processes: Iterable[psutil.Process], patience: float) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     _wait(processes, patience)
+
+
+def size(log: Path) -> int:
+    """How many bytes a log holds; 0 where there is none."""
+    return log.stat().st_size if log.exists() else 0
 
 
 def tell(log: Path, start: int, count: int = 8) -> str:

@@ -1,0 +1,155 @@
+"""`penstock up | down | status | doctor`: the local Kafka and registry.
+
+Exit codes: 0 done (`status`: all up; `doctor`: nothing fails), 4 otherwise.
+"""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from penstock.errors import StackError
+from penstock.local.doctor import Finding, Verdict, diagnose
+from penstock.local.fetch import fetch
+from penstock.local.stack import DEFAULT_FOLDER, LocalStack, StackStatus
+
+Folder = Annotated[
+    Path, typer.Option("--dir", help="Holds data, logs and pid files.", envvar="PENSTOCK_DIR")
+]
+KafkaPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="0: any free one. [default: as before, else 9092]"),
+]
+RegistryPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="0: any free one. [default: as before, else 8081]"),
+]
+Jars = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        help="Folder with the jars, for machines that cannot download "
+        "(`python -m penstock.local.fetch DIR` gathers them).",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+COLOURS: Final = {"up": "green", "starting": "yellow", "down": "red"}
+SIGNS: Final[dict[Verdict, str]] = {
+    "ok": "[green]ok[/]",
+    "warn": "[yellow]warn[/]",
+    "fail": "[red]fail[/]",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (up, down, status, doctor):
+        app.command()(command)
+
+
+def up(
+    folder: Folder = DEFAULT_FOLDER,
+    kafka_port: KafkaPort = None,
+    registry_port: RegistryPort = None,
+    jars: Jars = None,
+    as_json: Json = False,
+) -> None:
+    """Start a local Kafka and schema registry; they keep running until `penstock down`."""
+    stack = LocalStack(folder, kafka_port, registry_port, jars)
+    console = Console(stderr=True, quiet=as_json)
+    with unwound():
+        fetch(console, stack.jars)
+        with console.status("Starting Kafka and the registry…"):
+            now = stack.up()
+    _show(now, as_json)
+
+
+def down(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
+    """Stop the local Kafka and schema registry; their data stay."""
+    stopped = LocalStack(folder).down()
+    if as_json:
+        _print({"stopped": stopped})
+    else:
+        Console().print(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+def status(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
+    """Show whether the local Kafka and registry answer, where, and what they use."""
+    now = LocalStack(folder).status()
+    _show(now, as_json)
+    if not now.up:
+        raise typer.Exit(StackError.exit_code)
+
+
+def doctor(
+    folder: Folder = DEFAULT_FOLDER,
+    kafka_port: KafkaPort = None,
+    registry_port: RegistryPort = None,
+    jars: Jars = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what keeps the local stack from working, and say what to do about it."""
+    found = list(diagnose(LocalStack(folder, kafka_port, registry_port, jars)))
+    failed = any(finding.verdict == "fail" for finding in found)
+    if as_json:
+        _print({"ok": not failed, "findings": [asdict(finding) for finding in found]})
+    else:
+        Console().print(_findings(found))
+    if failed:
+        raise typer.Exit(StackError.exit_code)
+
+
+@contextmanager
+def unwound() -> Iterator[None]:
+    """While it lasts, SIGTERM ends the program as Ctrl-C does: what was begun is undone."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(now: StackStatus, as_json: bool) -> None:
+    if as_json:
+        _print(now.as_dict())
+        return
+    table = Table("service", "state", "address", "version", "pid", "memory", title=None)
+    for each in now.services:
+        table.add_row(
+            each.name,
+            f"[{COLOURS[each.state]}]{each.state}[/]",
+            each.address,
+            each.version,
+            str(each.pid or "–"),
+            f"{each.memory / 1e6:.0f} MB" if each.memory else "–",
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"Data, logs and pid files: {escape(now.folder)}", soft_wrap=True)
+
+
+def _findings(found: list[Finding]) -> Table:
+    table = Table("check", "verdict", "finding", "what to do")
+    for each in found:
+        table.add_row(each.check, SIGNS[each.verdict], escape(each.detail), escape(each.remedy))
+    return table
+
+
+def _print(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value, indent=2))

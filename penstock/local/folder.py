@@ -1,0 +1,85 @@
+"""The folder of a local stack: where everything is, what it remembers, and who may work in it."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from penstock.errors import StackError
+
+LOCK_S: Final = 180.0
+POLL_S: Final = 0.1
+
+
+class StackFolder:
+    """Paths of a stack, whether it was started before or not.
+
+    Args:
+        path: Made at the first start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute().resolve()
+        if not set(",;\n").isdisjoint(str(self.path)):
+            msg = "the path holds a comma, a semicolon or a line end; Kafka and H2 split there"
+            raise StackError(msg, where=str(self.path), remedy="choose another folder")
+
+    def log(self, name: str) -> Path:
+        """Where a service's output goes."""
+        return self.path / "logs" / f"{name}.log"
+
+    def pidfile(self, name: str) -> Path:
+        """Where a service's pid is."""
+        return self.path / "run" / f"{name}.pid"
+
+    def remembered(self) -> dict[str, Any]:
+        """What the last start was told; empty where there was none."""
+        try:
+            found = json.loads((self.path / "stack.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def remember(self, value: dict[str, Any]) -> None:
+        """Keep what this start was told for the next."""
+        path = self.path / "stack.json"
+        draft = path.with_suffix(".tmp")
+        draft.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+        draft.replace(path)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One command at a time works in a folder; the lock ends with its holder's life.
+
+        Raises:
+            StackError: The folder cannot be written, or another command does not end.
+        """
+        try:
+            for part in ("logs", "run"):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path / "stack.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            msg = f"cannot write there: {error.strerror}"
+            raise StackError(msg, where=str(self.path), remedy="choose a folder you own") from error
+        try:
+            self._wait(lock)
+            yield
+        finally:
+            os.close(lock)
+
+    def _wait(self, lock: int) -> None:
+        deadline = time.monotonic() + LOCK_S
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    msg = f"another penstock command has been at work here for {LOCK_S:.0f} s"
+                    raise StackError(
+                        msg, where=str(self.path), remedy="end it, then try again"
+                    ) from None
+                time.sleep(POLL_S)
