@@ -1,6 +1,6 @@
 """Dead letters: what cannot be decoded or processed, byte for byte, with the reason.
 
-The header names are Kafka Connect's (`DeadLetterQueueReporter`), so that its users' tools read them.
+The header names are Kafka Connect's (`DeadLetterQueueReporter`): its users' tools read them.
 """
 
 import traceback

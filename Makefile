@@ -1,0 +1,52 @@
+# Everything a user or a developer runs. `make` alone lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+SECONDS ?=
+DIR ?= .penstock
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types imports package check format lock pins docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Penstock needs Python 3.11 or newer; this is %s. Name another: make PYTHON=python3.12 …" % sys.version.split()[0])'
+	@echo "setting up .venv (about a minute, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(INSTALLED) ## stack, simulated factory, pipeline and live view; SECONDS=60 ends it by itself
+	@$(BIN)/penstock demo --dir $(DIR) $(if $(SECONDS),--seconds $(SECONDS))
+
+test: $(INSTALLED) ## all tests, on real Kafka, registry and protocol servers
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	@$(BIN)/mypy
+
+imports: $(INSTALLED)
+	@$(BIN)/lint-imports
+
+package: $(INSTALLED)
+	@rm -rf dist && $(BIN)/hatchling build -t wheel && $(BIN)/python -m tests.packaging dist/*.whl
+
+check: test lint types imports package ## all that the continuous integration runs
+
+format: $(INSTALLED) ## put the code into its form
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+lock: $(INSTALLED) ## renew requirements.lock from requirements.in
+	@$(BIN)/uv pip compile requirements.in --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 -q -o requirements.lock
+
+pins: $(INSTALLED) ## renew the pinned hashes of what the local stack downloads
+	@$(BIN)/python -m penstock.local.pin
+
+clean: ## remove what was built and set up; the data in $(DIR) stays
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
