@@ -4,7 +4,7 @@ All that is wrong is reported at once, each problem with file, line, path and re
 """
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,12 +17,10 @@ from penstock.settings.plant import Plant
 from penstock.settings.problems import InvalidConfigurationError, each, in_reading_order
 from penstock.settings.references import check_references
 from penstock.settings.secrets import Secrets
+from penstock.settings.sections import GROUPS, Section, settings_model
 from penstock.settings.tag_lists import read_tags
 from penstock.settings.tags import Tag
 from penstock.settings.yaml_file import Document, Place, read_yaml
-
-Section = Literal["sources", "sinks"]
-_GROUPS: Final[dict[str, components.Group]] = {"sources": "connectors", "sinks": "sinks"}
 
 
 def load_plant(path: Path) -> Plant:
@@ -104,7 +102,7 @@ class _Loader:
             return {}
         found: dict[str, Any] = {}
         for name, values in written.items():
-            model = self._model((section, name), values)
+            model = self._model(section, name, values)
             if model is None:
                 continue
             try:
@@ -116,26 +114,22 @@ class _Loader:
                     self._check_files(found[name], (section, name))
         return found
 
-    def _model(self, place: Place, values: Any) -> type[BaseModel] | None:
+    def _model(self, section: Section, name: str, values: Any) -> type[BaseModel] | None:
         """The `Settings` of the component that a section's `type` names."""
-        group = _GROUPS[str(place[0])]
         if not isinstance(values, dict):
-            self._add(place, "is no section", "write 'type: …' below it")
+            self._add((section, name), "is no section", "write 'type: …' below it")
             return None
-        if not isinstance(values.get("type"), str):
-            known = ", ".join(components.names(group))
-            self._add((*place, "type"), "is missing", f"known here: {known}")
+        place = (section, name, "type")
+        kind = values.get("type")
+        if not isinstance(kind, str):
+            known = ", ".join(components.names(GROUPS[section]))
+            self._add(place, "is missing", f"known here: {known}")
             return None
         try:
-            settings: type[BaseModel] = components.load(group, values["type"]).Settings
+            return settings_model(section, kind)
         except ConfigurationError as error:
-            self._add((*place, "type"), error.message, error.remedy)
-        except ImportError as error:
-            message = f"{values['type']!r} cannot be loaded: {error}"
-            self._add((*place, "type"), message, "install what it needs")
-        else:
-            return settings
-        return None
+            self._add(place, error.message, error.remedy)
+            return None
 
     def _shown(self, path: Path) -> Path:
         """A path as a person at the configuration's folder would write it."""

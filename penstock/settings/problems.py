@@ -24,10 +24,8 @@ class InvalidConfigurationError(ConfigurationError):
     def __init__(self, problems: Sequence[ConfigurationError]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        super().__init__(f"{count} problem{'s' if count > 1 else ''}")
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        found = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__("\n".join([f"{found} in the configuration", *map(str, self.problems)]))
 
 
 def each(error: ConfigurationError) -> tuple[ConfigurationError, ...]:

@@ -1,0 +1,94 @@
+"""`penstock init` and `penstock validate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
+from penstock.settings.problems import InvalidConfigurationError
+from penstock.settings.starter import write_starter
+from penstock.units import format_duration
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(init)
+    app.command()(validate)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where it goes; made where missing.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a commented configuration to start from."""
+    for path in write_starter(folder, force=force):
+        typer.echo(f"wrote {path}")
+    typer.echo(
+        f"Next: change {folder / 'plant.yaml'}, then penstock validate {folder / 'plant.yaml'}"
+    )
+
+
+def validate(
+    config: Annotated[Path, typer.Argument(help="The plant's YAML file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Check a configuration with its tag lists; exit code 2 where something is wrong.
+
+    Nothing is connected to.
+    """
+    try:
+        plant = load_plant(config)
+    except InvalidConfigurationError as error:
+        if not as_json:
+            raise
+        typer.echo(json.dumps({"valid": False, "problems": _problems(error)}, indent=2))
+        raise typer.Exit(error.exit_code) from None
+    summary = _summary(plant)
+    if as_json:
+        typer.echo(json.dumps({"valid": True, "problems": [], **summary}, indent=2))
+        return
+    typer.echo(f"{config} is valid")
+    for name, value in _lines(summary):
+        typer.echo(f"  {name:<9}{value}")
+
+
+def _problems(error: InvalidConfigurationError) -> list[dict[str, str | None]]:
+    return [
+        {"where": problem.where, "message": problem.message, "remedy": problem.remedy}
+        for problem in error.problems
+    ]
+
+
+def _summary(plant: Plant) -> dict[str, Any]:
+    return {
+        "site": plant.site.path,
+        "sources": {
+            name: {"type": settings.type, "tags": len(plant.tags[name])}
+            for name, settings in plant.sources.items()
+        },
+        "tags": sum(map(len, plant.tags.values())),
+        "assets": len(plant.assets),
+        "lines": list(plant.lines),
+        "windows": [format_duration(size) for size in plant.windows.sizes],
+        "sinks": {name: settings.type for name, settings in plant.sinks.items()},
+    }
+
+
+def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The summary for people: name and value of each line."""
+    sources = [
+        f"{name} ({source['type']}, {source['tags']} tags)"
+        for name, source in summary["sources"].items()
+    ]
+    sinks = [f"{name} ({kind})" for name, kind in summary["sinks"].items()]
+    return [
+        ("site", summary["site"]),
+        ("sources", ", ".join(sources) or "none"),
+        ("tags", f"{summary['tags']} of {summary['assets']} assets"),
+        ("lines", ", ".join(summary["lines"]) or "none"),
+        ("windows", ", ".join(summary["windows"])),
+        ("sinks", ", ".join(sinks) or "none"),
+    ]

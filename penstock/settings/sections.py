@@ -1,0 +1,28 @@
+"""The sections of a configuration whose shape the installed components decide."""
+
+from typing import Final, Literal
+
+from pydantic import BaseModel
+
+from penstock import components
+from penstock.errors import ConfigurationError
+
+Section = Literal["sources", "sinks"]
+
+GROUPS: Final[dict[Section, components.Group]] = {"sources": "connectors", "sinks": "sinks"}
+"""Which group of components a section's `type` names."""
+
+
+def settings_model(section: Section, kind: str) -> type[BaseModel]:
+    """The `Settings` of a component.
+
+    Raises:
+        ConfigurationError: No package offers it, or what does cannot be loaded.
+    """
+    group = GROUPS[section]
+    try:
+        settings: type[BaseModel] = components.load(group, kind).Settings
+    except ImportError as error:
+        msg = f"{group.removesuffix('s')} {kind!r} cannot be loaded: {error}"
+        raise ConfigurationError(msg, remedy="install what it needs") from error
+    return settings
