@@ -10,8 +10,8 @@ sources:
 ```
 
 The connector asks for each tag once, with the line `subscribe ADDRESS`. The device answers, now and
-whenever the value changes, with `ADDRESS VALUE`, or with `ADDRESS ! REASON` where it cannot. A tag's
-`type` is `number` (where none is given), `bit` (0 or 1) or `string`.
+whenever the value changes, with `ADDRESS VALUE`, or with `ADDRESS ! REASON` where it cannot. A
+tag's `type` is `number` (where none is given), `bit` (0 or 1) or `string`.
 """
 
 import asyncio

@@ -83,6 +83,8 @@ class Meter:
     errors: int = 0
     """Requests that failed: time-outs, exceptions, nonsense."""
     last_error: str = ""
+    missed: int = 0
+    """Polls that came due while earlier ones were under way: skipped, never made up for."""
 
 
 class Connector(ABC):

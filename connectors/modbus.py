@@ -1,0 +1,312 @@
+"""Modbus over TCP, with Modbus/TCP frames or RTU frames. Reads only, never writes.
+
+```yaml
+sources:
+  utilities:
+    type: modbus
+    host: 192.168.0.17
+    framing: tcp            # or rtu-over-tcp
+    addressing: modicon     # 40001 is the first holding register; or zero-based, hr:0
+    poll: 1 s               # of tags that name none
+    limits: {connections: 1, registers_per_read: 60, gap: 8, pause: 20 ms, timeout: 1 s}
+    clock: {address: "40001", type: uint64, resolution: 1 us}    # where the device has one
+    tags: tags/utilities.csv
+```
+```csv
+asset,tag,address,type,order,scale,offset,unit,poll
+stamping/line1/pump03,motor_current,1/40021,float32,CDAB,1,0,A,500 ms
+stamping/line1/pump03,running,1/40030.3,bit,,,,,
+stamping/line1/pump03,lot,1/40040,string:16,,,,,
+```
+
+How addresses, types and orders are written: `connectors/modbus_registers.py`. All settings:
+`connectors/modbus_settings.py`. Neighbouring tags that are polled equally often share a request. A
+request that the device refuses or does not answer costs each tag in it one bad sample, and nothing
+else; one refused for an illegal address is split until only the tags that the device does not have
+are bad. The link counts as lost when it cannot be opened, or when a request that was answered
+before is not answered any more, after others were not.
+
+With `clock`, a sample's source time is the device's; a block whose clock has not moved since it was
+last read brings nothing new and gives no samples, so polling faster than the device's cycle loses
+nothing and doubles nothing. (A clock that stands still makes its tags stale.) Blocks too far from
+the clock to share a request with it, and all of a device without one, take the middle of request
+and answer.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pymodbus.constants import ExcCodes
+
+from connectors.modbus_link import Link, NoAnswerError, RefusedError
+from connectors.modbus_plan import Block, Item, Planner, locate
+from connectors.modbus_registers import Words, decode
+from connectors.modbus_schedule import Poll, Schedule
+from connectors.modbus_settings import ModbusSettings
+from penstock.clock import Clock, now
+from penstock.connector import Batch, Connector, Meter, Probe, Sample
+from penstock.errors import ConfigurationError, DeviceError
+from penstock.quality import BAD_DEVICE_FAILURE, BAD_NO_COMMUNICATION
+from penstock.settings.tags import Tag
+from penstock.units import microseconds
+
+ILLEGAL: Final = {ExcCodes.ILLEGAL_FUNCTION, ExcCodes.ILLEGAL_ADDRESS, ExcCodes.ILLEGAL_VALUE}
+UNREACHED: Final = {ExcCodes.GATEWAY_PATH_UNAVIABLE, ExcCodes.GATEWAY_NO_RESPONSE}
+SUSPICIOUS: Final = 3
+"""After so many unanswered requests in a row, whether the link is dead is looked into."""
+NAP: Final = 1.0
+"""Seconds after which a wait for the next poll looks whether the connector was stopped."""
+LAST_TIME: Final = 1 << 62
+"""Microseconds; a device's clock beyond this is no clock."""
+
+
+class ModbusConnector(Connector):
+    """Polls one Modbus device, or the units behind one gateway."""
+
+    Settings = ModbusSettings
+
+    def __init__(
+        self, name: str, settings: Any, tags: Sequence[Tag], *, clock: Clock = now
+    ) -> None:
+        super().__init__(name, settings, tags, clock=clock)
+        if not self.tags:
+            msg = "there are no tags to read"
+            raise ConfigurationError(msg, where=f"source {name}", remedy=f"fill {settings.tags}")
+        self._where = f"source {name} at {settings.host}:{settings.port}"
+        limits = settings.limits
+        self._planner = Planner(limits.registers_per_read, limits.gap, settings.clock_place())
+        self._items: dict[int, list[Item]] = {}
+        for tag in self.tags:
+            period = microseconds(tag.poll or settings.poll)
+            item = locate(tag, settings.addressing, limits.registers_per_read)
+            self._items.setdefault(max(period, 1), []).append(item)
+        self._links: list[Link] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was learnt of the device, which may be another one by now."""
+        begin = _monotonic()
+        self._schedule = Schedule(
+            [
+                Poll(block, period, begin)
+                for period, items in self._items.items()
+                for block in self._planner.blocks(items)
+            ],
+            self.meter,
+        )
+        self._due: deque[Poll] = deque()
+        self._lost: DeviceError | None = None
+        self._silent = 0
+        self._witness: Block | None = None
+        self._has_clock: dict[int, bool] = {}
+
+    async def probe(self) -> Probe:
+        """Ask for the device's identification or, where it has none, read the first tag."""
+        link = self._link(Meter())
+        block = self._schedule.polls[0].block
+        try:
+            await link.open()
+            begin = time.perf_counter()
+            try:
+                details = await link.identify(block.unit)
+            except (RefusedError, NoAnswerError):
+                details = {}
+                if not link.connected:
+                    await link.open()
+                begin = time.perf_counter()
+                with contextlib.suppress(RefusedError):  # A refusal is an answer.
+                    await link.read(block.unit, block.table, block.start, block.count)
+            latency = (time.perf_counter() - begin) * 1000
+        finally:
+            link.close()
+        identity = " ".join(details.values()) or f"Modbus device at {self.settings.host}"
+        return Probe(identity, latency, details)
+
+    async def start(self) -> None:
+        """Connect, and plan afresh which requests read which tags."""
+        await self.stop()
+        self._forget()
+        links = [self._link(self.meter) for _ in range(self.settings.limits.connections)]
+        await links[0].open()  # The others open when first needed.
+        self._links = links
+
+    async def read(self) -> Batch:
+        """Read the blocks that are due; give their samples before anything slow is waited for."""
+        while True:
+            if self._lost:
+                raise self._lost
+            if not self._links:
+                raise self._stopped()
+            if not self._due:
+                self._due.extend(self._schedule.take(_monotonic()))
+            if not self._due:
+                wait = (self._schedule.next_due() - _monotonic()) / 1e6
+                await asyncio.sleep(min(max(wait, 0), NAP))
+                continue
+            samples: list[Sample] = []
+            first, *others = (self._work(link, samples) for link in self._links)
+            if others:
+                await asyncio.gather(first, *others)
+            else:
+                await first
+            if samples:
+                return Batch(samples)
+
+    async def stop(self) -> None:
+        """Hang up."""
+        links, self._links = self._links, []
+        for link in links:
+            link.close()
+
+    def _link(self, meter: Meter) -> Link:
+        settings = self.settings
+        return Link(
+            settings.host,
+            settings.port,
+            rtu=settings.framing == "rtu-over-tcp",
+            timeout=settings.limits.timeout.total_seconds(),
+            pause=settings.limits.pause.total_seconds(),
+            meter=meter,
+            where=self._where,
+        )
+
+    async def _work(self, link: Link, samples: list[Sample]) -> None:
+        """Read due blocks over one connection, until none is left or one does not answer."""
+        try:
+            while self._due and await self._poll(link, self._due.popleft(), samples):
+                pass
+        except DeviceError as error:  # Told by the next `read`: these samples come first.
+            self._lost = error
+            self._due.clear()
+
+    async def _poll(self, link: Link, poll: Poll, samples: list[Sample]) -> bool:
+        """Read one block; whether the device answered at all.
+
+        Raises:
+            DeviceError: The link is lost.
+        """
+        block = poll.block
+        begin = self.clock()
+        try:
+            contents = await self._ask(link, block)
+        except RefusedError as refused:
+            if refused.exception in ILLEGAL:
+                parts = await self._parts(link, block)
+                if parts != [block]:
+                    polls = self._schedule.replace(poll, parts)
+                    return all([await self._poll(link, part, samples) for part in polls])
+            quality = BAD_NO_COMMUNICATION if refused.exception in UNREACHED else BAD_DEVICE_FAILURE
+            if refused.exception in ILLEGAL | UNREACHED:
+                self._failed(poll)
+        except NoAnswerError as error:
+            self._failed(poll)
+            samples += self._bad(block, self._between(begin), BAD_NO_COMMUNICATION)
+            await self._suspect(link, error)
+            return False
+        else:
+            self._schedule.succeeded(poll)
+            samples += self._good(poll, contents, self._between(begin))
+            return True
+        samples += self._bad(block, self._between(begin), quality)
+        return True
+
+    async def _ask(self, link: Link, block: Block) -> Sequence[int]:
+        """A block's contents; who answers, if only to refuse, is alive."""
+        if not self._links:
+            raise self._stopped()
+        if not link.connected:
+            await link.open()
+        try:
+            contents = await link.read(block.unit, block.table, block.start, block.count)
+        except RefusedError:
+            self._silent = 0
+            raise
+        except NoAnswerError as error:
+            if not self._links:
+                raise self._stopped() from error
+            raise
+        self._silent, self._witness = 0, block
+        return contents
+
+    async def _parts(self, link: Link, block: Block) -> list[Block]:
+        """What to read in the place of a block that has an address the device does not know."""
+        if not block.clock:
+            return self._planner.halves(block)
+        if block.unit not in self._has_clock:
+            place = block.clock
+            try:
+                await link.read(block.unit, place.table, place.address, place.how.width)
+                self._has_clock[block.unit] = True
+            except RefusedError:
+                self._has_clock[block.unit] = False
+            except NoAnswerError:
+                return [block]
+        halve = self._planner.halves if self._has_clock[block.unit] else self._planner.without_clock
+        return halve(block)
+
+    async def _suspect(self, link: Link, error: NoAnswerError) -> None:
+        """After several requests without an answer, see whether the device gives one at all.
+
+        Raises:
+            DeviceError: What it answered before, it does not answer any more.
+        """
+        self._silent += 1
+        if self._silent < SUSPICIOUS:
+            return
+        if self._witness:
+            with contextlib.suppress(RefusedError, NoAnswerError):
+                await self._ask(link, self._witness)
+        elif self._silent < len(self._schedule.polls):
+            return
+        if self._silent:
+            msg = f"{self._silent} requests in a row failed: {error.message}"
+            remedy = "check that the device is on and connected; it is tried again"
+            raise DeviceError(msg, where=self._where, remedy=remedy)
+
+    def _failed(self, poll: Poll) -> None:
+        self._schedule.failed(poll, _monotonic(), microseconds(self.settings.limits.timeout))
+
+    def _between(self, begin: int) -> int:
+        """The middle of a request and its answer, the best guess at when a value was so."""
+        return (begin + self.clock()) // 2
+
+    def _good(self, poll: Poll, contents: Sequence[int], read_at: int) -> list[Sample]:
+        """The samples in an answer: none, where the device's clock says that it was read before."""
+        block = poll.block
+        words = Words(contents)
+        if block.clock:
+            stamp = block.clock.time(words, block.start)
+            if stamp == poll.stamp:
+                return []
+            poll.stamp = stamp
+            if 0 <= stamp < LAST_TIME:
+                read_at = stamp
+            else:
+                self.meter.errors += 1
+                self.meter.last_error = f"the clock of unit {block.unit} says {stamp} us"
+        samples = []
+        for tag, place, how in block.items:
+            value, quality = decode(how, words, place.address - block.start, tag.scale, tag.offset)
+            samples.append(Sample(tag.asset, tag.tag, value, read_at, None, quality))
+        return samples
+
+    @staticmethod
+    def _bad(block: Block, read_at: int, quality: int) -> list[Sample]:
+        return [
+            Sample(item.tag.asset, item.tag.tag, math.nan, read_at, quality=quality)
+            for item in block.items
+        ]
+
+    def _stopped(self) -> DeviceError:
+        msg = "the connector is stopped"
+        return DeviceError(msg, where=self._where, remedy="start it first")
+
+
+def _monotonic() -> int:
+    """Microseconds of a clock that nobody sets."""
+    return time.monotonic_ns() // 1000

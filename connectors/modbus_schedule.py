@@ -1,0 +1,88 @@
+"""When which block is read: fixed periods from one origin, without a clock of its own.
+
+Times are microseconds of any clock that never goes back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.modbus_plan import Block
+from penstock.connector import Meter
+
+LONGEST_WAIT: Final = 10_000_000
+"""A block that failed is asked again after this time at the latest (or its period)."""
+
+
+@dataclass(slots=True, eq=False)
+class Poll:
+    """A block and when it is due."""
+
+    block: Block
+    period: int
+    due: int
+    stamp: int | None = None
+    """What the device's clock said when the block was last read."""
+    failures: int = 0
+    """How often in a row it failed in a way that makes asking again soon of little use."""
+
+
+class Schedule:
+    """Which blocks are due.
+
+    A period that passes while another request is under way is skipped and counted, never made up
+    for: a device that is slower than asked for is not asked faster.
+
+    Args:
+        polls: All blocks.
+        meter: Counts the periods skipped.
+    """
+
+    def __init__(self, polls: Sequence[Poll], meter: Meter) -> None:
+        self.polls = list(polls)
+        self._meter = meter
+
+    def next_due(self) -> int:
+        """When the next block is due."""
+        return min(poll.due for poll in self.polls)
+
+    def take(self, now: int) -> list[Poll]:
+        """The blocks that are due, and at most one of those that failed last time, at the end.
+
+        So a device's dead part, each request to which takes as long as a time-out, does not hold up
+        the rest.
+        """
+        due = [poll for poll in self.polls if poll.due <= now]
+        failed = sorted((poll for poll in due if poll.failures), key=lambda poll: poll.due)
+        taken = [poll for poll in due if not poll.failures]
+        for poll in taken:
+            periods = (now - poll.due) // poll.period
+            self._meter.missed += periods
+            poll.due += (periods + 1) * poll.period
+        for poll in failed[:1]:
+            poll.due += ((now - poll.due) // poll.period + 1) * poll.period
+            taken.append(poll)
+        return taken
+
+    @staticmethod
+    def succeeded(poll: Poll) -> None:
+        """The block was read."""
+        poll.failures = 0
+
+    @staticmethod
+    def failed(poll: Poll, now: int, least_wait: int) -> None:
+        """The block was not read: ask again later each time, still on a multiple of its period."""
+        if poll.failures:
+            wait = min(max(poll.period, least_wait) << min(poll.failures, 16), LONGEST_WAIT)
+        else:
+            wait = 0  # Once is no habit.
+        poll.failures += 1
+        if poll.due < now + wait:
+            poll.due += -(-(now + wait - poll.due) // poll.period) * poll.period
+
+    def replace(self, poll: Poll, blocks: Sequence[Block]) -> list[Poll]:
+        """Read other blocks in the place of one, at the same times."""
+        polls = [Poll(block, poll.period, poll.due) for block in blocks]
+        self.polls.remove(poll)
+        self.polls += polls
+        return polls
