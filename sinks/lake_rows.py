@@ -37,12 +37,14 @@ WINDOWS: Final = pa.schema(
     [
         ("site", pa.string()), ("date", pa.date32()), ("asset", pa.string()),
         ("source", pa.string()), ("tag", pa.string()), ("window_start", _TIME),
-        ("window_seconds", pa.float64()), ("revision", pa.int32()), ("watermark", _TIME),
+        ("window_seconds", pa.float64()), ("revision", pa.int32()),
+        ("version_epoch", pa.int64()), ("version_offsets", pa.list_(pa.int64())),
+        ("version_emission", pa.int32()), ("watermark", _TIME),
         *((name, pa.int64()) for name in _COUNTS), *((name, pa.float64()) for name in _FIGURES),
         *_LINEAGE,
     ]
 )  # fmt: skip
-"""`windows`: one row per tag and revision of a window; of the same window the last row counts."""
+"""`windows`: one row per tag and revision; of the same window the greatest version counts."""
 
 PARTITION_BY: Final = ["site", "date"]
 
@@ -110,6 +112,7 @@ def window_rows(records: Sequence[SinkRecord]) -> pa.Table:
             "window_start": _timestamps(start),
             "window_seconds": np.repeat([d["window_size"] / 1e6 for d in data], lengths),
             "revision": np.repeat([datum["revision"] for datum in data], lengths),
+            **_versions([datum["version"] for datum in data], lengths),
             "watermark": _timestamps(watermark),
             **{name: np.array(_chained(data, name), dtype=np.int64) for name in _COUNTS},
             **{name: pa.array(column, mask=np.isnan(column)) for name, column in figures.items()},
@@ -189,6 +192,16 @@ def _microseconds(value: Any) -> int:
 
 def _taken(names: Sequence[str], lengths: NDArray[np.int64]) -> pa.Array:
     return pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), lengths)))
+
+
+def _versions(versions: Sequence[dict[str, Any]], lengths: NDArray[np.int64]) -> dict[str, Any]:
+    rows = pa.array(np.repeat(np.arange(len(versions)), lengths))
+    offsets = pa.array([version["offsets"] for version in versions], pa.list_(pa.int64()))
+    return {
+        "version_epoch": np.repeat([version["epoch"] for version in versions], lengths),
+        "version_offsets": offsets.take(rows),
+        "version_emission": np.repeat([version["emission"] for version in versions], lengths),
+    }
 
 
 def _lineage(records: Sequence[SinkRecord], lengths: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,146 @@
+"""The lake holds each sample once, whatever happens between its commits."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deltalake import DeltaTable
+
+from penstock.errors import DecodeError, LakeError
+from penstock.kafka.topics import SENSORS
+from penstock.lake import open_lake, query
+from penstock.settings.plant import Plant, Site, Windows, WindowSize
+from penstock.sink import SinkRecord
+from penstock.units import parse_duration
+from schemas import Kind, SensorEvent
+from sinks.parquet import ParquetSettings, ParquetSink
+
+START = 1_700_000_000_000_000
+
+
+def plant() -> Plant:
+    size = WindowSize(reopen_for=parse_duration("1 min"))
+    return Plant(site=Site(path="acme/bremen"), windows=Windows(sizes={"5 s": size}))
+
+
+def sink(folder: Path) -> ParquetSink:
+    return ParquetSink(
+        "lake", ParquetSettings(type="parquet", path=str(folder), roll="0 s"), plant()
+    )
+
+
+def event(sequence: int, start: int = START) -> SensorEvent:
+    """Two numbers of one tag, one text, one bad sample."""
+    return SensorEvent(
+        asset="acme/bremen/stamping/line1/press07", source="plc", session="s", sequence=sequence,
+        start=start, ingest=start + 5, tags=("temperature", "order"),
+        counts=np.array([3, 1]), offsets=np.array([0.0, 1.0, 2.0, 3.0]) + sequence * 10,
+        server_offsets=np.array([1.0, np.nan, 3.0, 4.0]), values=np.array([20.5, np.nan, 21.5, 0.0]),
+        texts=("order-1",), kinds=np.array([Kind.NUMBER, Kind.TEXT], np.int32),
+        quality=np.array([0, -2147483648, 0, 0], np.int32),
+    )  # fmt: skip
+
+
+def record(offset: int, partition: int = 0, start: int = START) -> SinkRecord:
+    return SinkRecord(SENSORS.name, partition, offset, 0, None, event(offset, start))
+
+
+def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    return query(open_lake(str(folder)), sql)[1]
+
+
+def test_a_sample_is_a_row_with_all_that_is_known_of_it(tmp_path: Path) -> None:
+    lake = sink(tmp_path)
+    lake.open(SENSORS.name, 0)
+    lake.write([record(0)])
+    assert lake.flush() == {(SENSORS.name, 0): 1}
+    sql = (
+        "select tag, epoch_us(time) - {0}, value, text, quality, epoch_us(server_time) - {0}, "
+        "site, date::varchar, kafka_offset from samples order by tag desc, time"
+    ).format(START)
+    assert rows(tmp_path, sql) == [
+        ("temperature", 0, 20.5, None, 0, 1, "acme/bremen", "2023-11-14", 0),
+        ("temperature", 1, None, None, -2147483648, None, "acme/bremen", "2023-11-14", 0),
+        ("temperature", 2, 21.5, None, 0, 3, "acme/bremen", "2023-11-14", 0),
+        ("order", 3, None, "order-1", 0, 4, "acme/bremen", "2023-11-14", 0),
+    ]
+
+
+def test_a_restart_goes_on_where_the_table_says(tmp_path: Path) -> None:
+    first = sink(tmp_path)
+    assert first.open(SENSORS.name, 0) is None
+    first.write([record(0), record(1)])
+    first.flush()
+    first.write([record(2)])  # not committed when it dies
+    second = sink(tmp_path)
+    assert second.open(SENSORS.name, 0) == 2
+    assert second.open(SENSORS.name, 1) is None
+    second.write([record(2)])
+    second.flush()
+    assert rows(tmp_path, "select count(*), count(distinct time) from samples") == [(12, 12)]
+
+
+def test_all_partitions_go_out_in_one_commit(tmp_path: Path) -> None:
+    lake = sink(tmp_path)
+    lake.write([record(0, partition) for partition in range(3)])
+    lake.flush()
+    assert DeltaTable(tmp_path / "samples").version() == 0
+    assert [lake.open(SENSORS.name, partition) for partition in range(3)] == [1, 1, 1]
+
+
+def test_a_partition_given_up_takes_its_unwritten_rows_along(tmp_path: Path) -> None:
+    lake = sink(tmp_path)
+    lake.write([record(0, 0), record(0, 1)])
+    lake.close(SENSORS.name, 1)
+    assert lake.flush() == {(SENSORS.name, 0): 1}
+
+
+def test_a_record_beyond_all_calendars_is_refused_and_the_others_stay(tmp_path: Path) -> None:
+    lake = sink(tmp_path)
+    lake.write([record(0)])
+    wrong = SinkRecord(SENSORS.name, 0, 1, 0, None, {"not": "an event"})
+    with pytest.raises(DecodeError, match=r"ot\.sensors\.v1/0@1"):
+        lake.write([wrong])
+    assert lake.flush() == {(SENSORS.name, 0): 1}
+
+
+@pytest.mark.parametrize("year", [1970, 2106])
+def test_clocks_of_1970_and_2106_are_rows_of_their_own_date(tmp_path: Path, year: int) -> None:
+    lake = sink(tmp_path)
+    start = int(np.datetime64(f"{year}-01-02", "us").astype(np.int64))
+    lake.write([record(0, start=start)])
+    lake.flush()
+    assert rows(tmp_path, "select distinct date::varchar from samples") == [(f"{year}-01-02",)]
+
+
+def test_a_full_disk_keeps_the_rows_until_there_is_room(tmp_path: Path) -> None:
+    blocked = tmp_path / "samples"
+    blocked.write_text("a file where the table should be")
+    lake = sink(tmp_path)
+    lake.write([record(0)])
+    with pytest.raises(LakeError, match="cannot be written now"):
+        lake.flush()
+    blocked.unlink()
+    assert lake.flush() == {(SENSORS.name, 0): 1}
+
+
+def test_files_are_compressed_partitioned_and_carry_statistics(tmp_path: Path) -> None:
+    lake = sink(tmp_path)
+    lake.write([record(0)])
+    lake.flush()
+    (file,) = tmp_path.glob("samples/site=*/date=2023-11-14/*.parquet")
+    assert "zstd" in file.name
+    log = next((tmp_path / "samples" / "_delta_log").glob("*.json")).read_text().splitlines()
+    added = next(action["add"] for action in map(json.loads, log) if "add" in action)
+    assert json.loads(added["stats"])["minValues"]["tag"] == "order"
+
+
+def test_no_lake_and_a_wrong_query_are_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no lake here yet"):
+        open_lake(str(tmp_path))
+    lake = sink(tmp_path)
+    lake.write([record(0)])
+    lake.flush()
+    with pytest.raises(LakeError, match="sampels"):
+        query(open_lake(str(tmp_path)), "select * from sampels")
