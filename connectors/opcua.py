@@ -33,9 +33,8 @@ loss and has not changed is given once more, at the time of the new subscription
 ends. Nothing is ever written. Status codes are kept, also where a queue overflowed in the server.
 """
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlparse
 
 from asyncua import ua
@@ -125,51 +124,35 @@ class OpcuaConnector(Connector):
     async def probe(self) -> Probe:
         """Ask for the server's name and endpoints, and judge how ours fits."""
         begin = self.clock()
-        endpoints = await self._discover()
+        try:
+            endpoints = await self._discover()
+        except Exception as error:
+            self._fail(error)
         latency_ms = (self.clock() - begin) / 1e3
-        server = endpoints[0].Server
+        security, server = self.settings.security, endpoints[0].Server
         try:
             await self._secured(endpoints)
             fit = "fits; the server's certificate is trusted"
-            if self.settings.security.policy == "None":
+            if security.policy == "None":
                 fit = "fits; nothing is checked, signed or encrypted"
         except DeviceError as error:
             fit = f"does not fit: {error}"
         details = {
             "application_uri": server.ApplicationUri or "",
             "offered": offered(endpoints),
-            str(self.settings.security): fit,
+            str(security): fit,
         }
-        return Probe(
-            server.ApplicationName.Text or server.ApplicationUri or "", latency_ms, details
-        )
+        return Probe(server.ApplicationName.Text or self.settings.url, latency_ms, details)
 
     async def start(self) -> None:
         """Connect with a new client and subscribe."""
         await self.stop()
-        endpoints = await self._discover()
-        secured = await self._secured(endpoints)
-        client = self._client()
-        settings = self.settings.subscription
-        self._notifications.subscribed_anew()
-        self._session = Session(
-            client,
-            self._items,
-            self._notifications,
-            self.meter,
-            publish_ms=_ms(settings.publish),
-            keep_alive_ms=_ms(settings.keep_alive),
-        )
         try:
-            if secured is not None:
-                identity, certificate = secured
-                await identity.apply(client, self.settings.security, certificate)
-            await self._session.open()
-        except Exception as error:  # asyncua lets whatever its parser meets through
+            await self._connect()
+        except BaseException as error:  # asyncua's parser lets errors of any kind through
             await self.stop()
-            raise self._failed(error) from error
-        except asyncio.CancelledError:
-            await self.stop()
+            if isinstance(error, Exception):
+                self._fail(error)
             raise
 
     async def read(self) -> Batch:
@@ -180,13 +163,30 @@ class OpcuaConnector(Connector):
                 raise ConnectionError(msg)
             return Batch(await self._session.next())
         except Exception as error:
-            raise self._failed(error) from error
+            self._fail(error)
 
     async def stop(self) -> None:
         """End session and socket."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def _connect(self) -> None:
+        secured = await self._secured(await self._discover())
+        client = self._client()
+        if secured is not None:
+            identity, certificate = secured
+            await identity.apply(client, self.settings.security, certificate)
+        self._notifications.subscribed_anew()
+        self._session = Session(
+            client,
+            self._items,
+            self._notifications,
+            self.meter,
+            publish_ms=_ms(self.settings.subscription.publish),
+            keep_alive_ms=_ms(self.settings.subscription.keep_alive),
+        )
+        await self._session.open()
 
     def _item(self, tag: Tag) -> Item:
         settings = self.settings.subscription
@@ -218,13 +218,10 @@ class OpcuaConnector(Connector):
     async def _discover(self) -> list[ua.EndpointDescription]:
         """The server's endpoints, asked for without security: they are checked afterwards."""
         self.meter.requests += 1
-        try:
-            endpoints = await self._client().connect_and_get_server_endpoints()
-            if not endpoints:
-                msg = "the server names no endpoint"
-                raise ConnectionError(msg)
-        except Exception as error:
-            raise self._failed(error) from error
+        endpoints = await self._client().connect_and_get_server_endpoints()
+        if not endpoints:
+            msg = "the server names no endpoint"
+            raise ConnectionError(msg)
         return endpoints
 
     async def _secured(
@@ -238,11 +235,12 @@ class OpcuaConnector(Connector):
             return None
         return identity, await check_server(endpoint, security, url)
 
-    def _failed(self, error: Exception) -> DeviceError:
+    def _fail(self, error: Exception) -> NoReturn:
+        """Count an error and raise it as a `DeviceError`."""
         found = explain(error, self.settings.security, self.settings.url)
         self.meter.errors += 1
         self.meter.last_error = str(found)
-        return found
+        raise found from (error if found is not error else error.__cause__)
 
 
 def _ms(duration: Duration) -> float:

@@ -114,7 +114,8 @@ def explain(error: Exception, settings: SecuritySettings, where: str) -> DeviceE
         name = ua.StatusCode(code).name
         msg, remedy = f"{cause.format(**names)} ({name})", remedy.format(**names)
     elif isinstance(error, TimeoutError):
-        msg, remedy = "no answer in time", "check the server and the network, or raise timeout"
+        msg = str(error) or "no answer in time"
+        remedy = "check the server and the network, or raise timeout"
     elif isinstance(error, OSError):
         msg = f"cannot be reached or closed the connection: {error}"
         remedy = "check url, the server and the network"

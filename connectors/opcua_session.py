@@ -61,6 +61,7 @@ class Session:
         self._first: list[Sample] = []
         self._task: asyncio.Task[None] | None = None
         self._protocol: UASocketProtocol | None = None
+        self._dead = False
 
     async def open(self) -> None:
         """Connect and subscribe; nodes that the server refuses become bad samples.
@@ -101,16 +102,21 @@ class Session:
             if self._task is not None:
                 self._task.cancel()
                 await asyncio.wait([self._task])
+            if self._dead:
+                self._abort()  # there is nobody to say goodbye to
+                await asyncio.sleep(0)
             with suppress(Exception):  # nothing that fails here can be helped
                 async with asyncio.timeout(LETTING_GO_SECONDS):
                     await self._client.disconnect()
         finally:
-            # asyncua leaves a socket open that it believes lost.
-            if self._protocol is not None and self._protocol.transport is not None:
-                self._protocol.transport.abort()
+            self._abort()  # asyncua leaves a socket open that it believes lost
             while not self._queue.empty():
                 self._queue.get_nowait()
             self._queue.put_nowait(ConnectionError("stopped"))
+
+    def _abort(self) -> None:
+        if self._protocol is not None and self._protocol.transport is not None:
+            self._protocol.transport.abort()
 
     async def _subscribe(self, protocol: UASocketProtocol) -> None:
         alive = max(1, round(self._keep_alive_ms / self._publish_ms))
@@ -147,6 +153,7 @@ class Session:
                     if samples := await self._items.create(self._id):
                         await self._queue.put(samples)
         except Exception as error:
+            self._dead = isinstance(error, OSError)
             await self._queue.put(error)
 
     async def _publish(

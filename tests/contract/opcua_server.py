@@ -1,6 +1,8 @@
 """A real OPC UA server on loopback, with certificates on both sides, for tests to be unkind to."""
 
+import asyncio
 import shutil
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,10 +44,13 @@ class Certificates:
     """Certificates of a server and of a client that trust each other, as files."""
 
     def __init__(self, folder: Path) -> None:
+        """Name those in the folder, made where there are none."""
         self.server, self.server_key = folder / "server.der", folder / "server.pem"
         self.client, self.client_key = folder / "client.der", folder / "client.pem"
         self.trusted_servers = folder / "trusted"
         self.trusted_clients = folder / "clients"
+        if self.server.exists():
+            return
         make_certificate(self.server, self.server_key, SERVER_URI, common_name="press")
         make_certificate(self.client, self.client_key, CLIENT_URI, common_name="penstock")
         self.trusted_servers.mkdir()
@@ -155,3 +160,18 @@ def tag(name: str, **changes: object) -> Tag:
     """A tag of a variable of that name."""
     fields = {"asset": "acme/bremen/stamping/line1/press07", "tag": name}
     return Tag.model_validate(fields | {"address": f"nsu={NAMESPACE};s={name}"} | changes)
+
+
+async def _count(port: int, certificates: Certificates) -> None:
+    """Serve one variable that counts up, every 20 ms, until killed."""
+    server = OpcuaServer(port, certificates)
+    await server.start({"count": 0})
+    number = 0
+    while True:
+        await asyncio.sleep(0.02)
+        number += 1
+        await server.write("count", number)
+
+
+if __name__ == "__main__":
+    asyncio.run(_count(int(sys.argv[1]), Certificates(Path(sys.argv[2]))))
