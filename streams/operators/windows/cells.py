@@ -1,0 +1,126 @@
+"""A cell holds the statistics of one series in one window; groups and held values are added to it.
+
+Sums are of differences from the cell's reference, the first value it took, so that the variance of
+101325 ± 0.01 keeps its digits.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.operators.windows.folding import Groups
+from streams.operators.windows.parameters import FOREVER, NEVER
+
+CELL: Final = np.dtype(
+    [
+        ("count", "<i8"),
+        ("bad", "<i8"),
+        ("late", "<i8"),
+        ("reference", "<f8"),
+        ("sum", "<f8"),
+        ("squares", "<f8"),
+        ("minimum", "<f8"),
+        ("maximum", "<f8"),
+        ("first_time", "<i8"),
+        ("first", "<f8"),
+        ("last_time", "<i8"),
+        ("last", "<f8"),
+        ("integral", "<f8"),
+        ("covered", "<i8"),
+    ]
+)
+"""`integral` is of (value - reference) over microseconds, `covered` in microseconds."""
+
+_NAN: Final = np.nan
+EMPTY: Final = np.array(
+    (0, 0, 0, _NAN, 0.0, 0.0, np.inf, -np.inf, FOREVER, _NAN, NEVER, _NAN, 0.0, 0), CELL
+)
+
+
+def add(cells: NDArray[Any], rows: NDArray[np.int64], groups: Groups, late: bool) -> None:
+    """Add groups to cells, several to one cell if need be, in the order of time within a cell.
+
+    Args:
+        cells: The pool, of `CELL`.
+        rows: The cell of each group.
+        groups: Partial statistics.
+        late: Whether the samples came behind the watermark: they are counted as late, and a sample
+            of the same time as the last one is the last now.
+    """
+    if groups.bad.any():
+        np.add.at(cells["bad"], rows, groups.bad)
+        some = np.flatnonzero(groups.count)
+        rows, groups = rows[some], _take(groups, some)
+    np.add.at(cells["count"], rows, groups.count)
+    if late:
+        np.add.at(cells["late"], rows, groups.count)
+    shift = groups.reference - _reference(cells, rows, groups.reference)
+    count = groups.count.astype(np.float64)
+    np.add.at(cells["sum"], rows, groups.sum + count * shift)
+    np.add.at(cells["squares"], rows, groups.squares + shift * (2 * groups.sum + count * shift))
+    np.minimum.at(cells["minimum"], rows, groups.minimum)
+    np.maximum.at(cells["maximum"], rows, groups.maximum)
+    np.add.at(cells["integral"], rows, groups.integral + groups.covered * shift)
+    np.add.at(cells["covered"], rows, groups.covered)
+    _first_and_last(cells, rows, groups)
+
+
+def _first_and_last(cells: NDArray[Any], rows: NDArray[np.int64], groups: Groups) -> None:
+    earlier = groups.first_time < cells["first_time"][rows]
+    np.minimum.at(cells["first_time"], rows, groups.first_time)
+    earlier &= groups.first_time == cells["first_time"][rows]
+    cells["first"][rows[earlier]] = groups.first[earlier]
+    np.maximum.at(cells["last_time"], rows, groups.last_time)
+    latest = groups.last_time == cells["last_time"][rows]
+    cells["last"][rows[latest]] = groups.last[latest]
+
+
+def cover(
+    cells: NDArray[Any],
+    rows: NDArray[np.int64],
+    value: NDArray[np.float64],
+    duration: NDArray[np.int64],
+) -> None:
+    """Add values held for a duration (microseconds)."""
+    shift = value - _reference(cells, rows, value)
+    np.add.at(cells["integral"], rows, shift * duration)
+    np.add.at(cells["covered"], rows, duration)
+
+
+def _reference(
+    cells: NDArray[Any], rows: NDArray[np.int64], value: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The reference of each cell, which becomes the first of its values where it had none."""
+    reference = cells["reference"][rows]
+    unset = np.isnan(reference)
+    if unset.any():
+        # Backwards, since of several assignments to one cell the last remains.
+        cells["reference"][rows[unset][::-1]] = value[unset][::-1]
+        reference = cells["reference"][rows]
+    return reference
+
+
+def _take(groups: Groups, which: NDArray[np.int64]) -> Groups:
+    return Groups(*(getattr(groups, name)[which] for name in Groups.__slots__))
+
+
+def figures(cells: NDArray[Any], size: int) -> dict[str, NDArray[Any]]:
+    """The columns of `schemas.WindowStatistics` for these cells; NaN where there is no figure."""
+    count = cells["count"]
+    some = count > 0
+    mean = cells["sum"] / count
+    variance = np.maximum(cells["squares"] / count - mean * mean, 0.0)
+    return {
+        "count": count,
+        "bad": cells["bad"],
+        "late": cells["late"],
+        "mean": cells["reference"] + mean,
+        "time_weighted_mean": cells["reference"] + cells["integral"] / cells["covered"],
+        "minimum": np.where(some, cells["minimum"], np.nan),
+        "maximum": np.where(some, cells["maximum"], np.nan),
+        "standard_deviation": np.sqrt(variance),
+        "first": cells["first"],
+        "last": cells["last"],
+        "coverage": cells["covered"] / size,
+    }

@@ -1,0 +1,108 @@
+"""The streams and series of a partition: names, watermarks, and the value each series last had."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.operator import Names, SampleBatch
+from streams.operators.windows.parameters import NEVER
+
+SERIES: Final = np.dtype(
+    [("stream", "<i4"), ("local", "<i4"), ("time", "<i8"), ("value", "<f8"), ("until", "<i8")]
+)
+"""A series: its stream, its place among the stream's series, its last folded sample, and the time
+beyond which that value holds no more (its own time if it was bad)."""
+
+STREAM: Final = np.dtype(
+    [("watermark", "<i8"), ("last", "<i8"), ("width", "<i8"), ("changed", "?"), ("heard", "?")]
+)
+"""A stream: watermark, time of its last folded sample, number of its series; whether it changed
+since its state was saved, and whether it sent anything since `advance` looked."""
+
+
+class Partition:
+    """Numbers streams and series by name, for as long as the operator lives.
+
+    Attributes:
+        streams: `STREAM` of each stream.
+        series: `SERIES` of each series.
+        names: (asset, source) of each stream.
+        tags: Names of each stream's series, by their `local` number.
+        members: Numbers of each stream's series, by their `local` number.
+    """
+
+    def __init__(self) -> None:
+        self.streams: NDArray[Any] = np.zeros(0, STREAM)
+        self.series: NDArray[Any] = np.zeros(0, SERIES)
+        self.names: list[tuple[str, str]] = []
+        self.tags: list[list[str]] = []
+        self.members: list[list[int]] = []
+        self._stream_ids: dict[tuple[str, str], int] = {}
+        self._series_ids: dict[tuple[str, str, str], int] = {}
+        self._streams_of = _Translation(self.stream_id)
+        self._series_of = _Translation(self.series_id)
+
+    def translate(self, batch: SampleBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The batch's streams (R) and series (N) by our numbers."""
+        streams = self._streams_of(batch.streams, batch.stream)
+        return streams, self._series_of(batch.series_names, batch.series)
+
+    def stream_id(self, name: tuple[str, str]) -> int:
+        """The number of (asset, source), a new one if it was never seen."""
+        known = self._stream_ids.get(name)
+        if known is None:
+            known = self._stream_ids[name] = len(self.names)
+            self.names.append(name)
+            self.tags.append([])
+            self.members.append([])
+            self.streams = grown(self.streams, known + 1)
+            self.streams[known] = (NEVER, NEVER, 0, False, False)
+        return known
+
+    def series_id(self, name: tuple[str, str, str]) -> int:
+        """The number of (asset, source, tag), a new one if it was never seen."""
+        known = self._series_ids.get(name)
+        if known is None:
+            known = self._series_ids[name] = len(self._series_ids)
+            stream = self.stream_id(name[:2])
+            self.series = grown(self.series, known + 1)
+            self.series[known] = (stream, len(self.tags[stream]), NEVER, np.nan, NEVER)
+            self.tags[stream].append(name[2])
+            self.members[stream].append(known)
+            self.streams["width"][stream] += 1
+        return known
+
+    def members_of(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The numbers of all series of these streams."""
+        return np.array([one for s in streams.tolist() for one in self.members[s]], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class _Translation:
+    """From a host's numbers of names to ours. The host may come with new `Names` at any batch."""
+
+    def __init__(self, number: Callable[[Any], int]) -> None:
+        self._number = number
+        self._names: Names | None = None
+        self._table = np.zeros(0, np.int64)
+
+    def __call__(self, names: Names, ids: NDArray[np.int32]) -> NDArray[np.int64]:
+        if names is not self._names:
+            self._names, self._table = names, np.zeros(0, np.int64)
+        if len(names) > len(self._table):
+            new = [self._number(names[i]) for i in range(len(self._table), len(names))]
+            self._table = np.append(self._table, np.array(new, np.int64))
+        return self._table[ids]
+
+
+def grown(array: NDArray[Any], length: int) -> NDArray[Any]:
+    """The array, or a copy of at least twice the length if it is too short; new rows are zero."""
+    if len(array) >= length:
+        return array
+    longer = np.zeros((max(length, 2 * len(array), 16), *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    return longer

@@ -1,0 +1,229 @@
+"""All windows of one size: which there are, their cells, and which are due.
+
+A window owns as many neighbouring cells as its stream has series. Windows are found by their exact
+start, so one of 1970 is never taken for one of today.
+"""
+
+from bisect import insort
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.operators.windows.cells import CELL, EMPTY
+from streams.operators.windows.parameters import FOREVER, NEVER
+from streams.operators.windows.partition import grown
+
+WINDOW: Final = np.dtype(
+    [
+        ("stream", "<i8"),
+        ("start", "<i8"),
+        ("base", "<i8"),
+        ("width", "<i8"),
+        ("revision", "<i8"),
+        ("closed", "?"),
+        ("changed", "?"),
+    ]
+)
+"""A window: its stream, first microsecond, cells base … base + width - 1, number of times it was
+published, whether the watermark passed its end, whether it changed since its state was saved."""
+
+_WAYS: Final = 4
+_DUE: Final = np.dtype([("close", "<i8"), ("drop", "<i8")])
+
+
+class WindowPool:
+    """The windows of one size of all streams of a partition.
+
+    Args:
+        size: Microseconds.
+        reopen_for: How long after its end a window is kept, microseconds of the watermark.
+    """
+
+    def __init__(self, size: int, reopen_for: int) -> None:
+        self.size, self.reopen_for = size, reopen_for
+        self.cells: NDArray[Any] = np.zeros(0, CELL)
+        self.windows: NDArray[Any] = np.zeros(0, WINDOW)
+        self.dropped: list[tuple[int, int]] = []
+        """(stream, start) of windows dropped since the state was saved."""
+        self._index: dict[tuple[int, int], int] = {}
+        self._kept: list[list[int]] = []
+        self._open: list[list[int]] = []
+        self._due: NDArray[Any] = np.zeros(0, _DUE)
+        self._recent_start = np.zeros((0, _WAYS), np.int64)
+        self._recent = np.zeros((0, _WAYS), np.int64)
+        self._used = 0
+        self._free_cells: dict[int, list[int]] = {}
+        self._free_windows: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def rows(
+        self,
+        stream: NDArray[np.int64],
+        start: NDArray[np.int64],
+        local: NDArray[np.int64],
+        width: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The windows and cells of series; windows that are not there are made.
+
+        Args:
+            stream: (M) the stream of each.
+            start: (M) first microsecond of the window.
+            local: (M) place of the series in its stream.
+            width: Of every stream: its number of series.
+        """
+        self._know(len(width))
+        way = (start // self.size) % _WAYS
+        found = self._recent[stream, way]
+        missing = np.flatnonzero(self._recent_start[stream, way] != start)
+        if len(missing):
+            found[missing] = self._look_up(stream[missing], start[missing], width)
+        narrow = local >= self.windows["width"][found]
+        if narrow.any():
+            for window in np.unique(found[narrow]).tolist():
+                self._widen(window, int(width[self.windows["stream"][window]]))
+        self.windows["changed"][found] = True
+        return found, self.windows["base"][found] + local
+
+    def _look_up(
+        self, stream: NDArray[np.int64], start: NDArray[np.int64], width: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Windows by dictionary, once for each distinct one."""
+        order = np.lexsort((start, stream))
+        s, t = stream[order], start[order]
+        head = np.append(True, (s[1:] != s[:-1]) | (t[1:] != t[:-1]))
+        windows = np.array(
+            [
+                self.window(one, at, int(width[one]))
+                for one, at in zip(s[head].tolist(), t[head].tolist(), strict=True)
+            ]
+        )
+        way = (t[head] // self.size) % _WAYS
+        self._recent_start[s[head], way], self._recent[s[head], way] = t[head], windows
+        found = np.empty(len(order), np.int64)
+        found[order] = windows[np.cumsum(head) - 1]
+        return found
+
+    def window(self, stream: int, start: int, width: int) -> int:
+        """The number of a window, a new and empty one if it is not there."""
+        known = self._index.get((stream, start))
+        if known is not None:
+            return known
+        self._know(stream + 1)
+        window = self._free_windows.pop() if self._free_windows else len(self._index)
+        self.windows = grown(self.windows, window + 1)
+        base = self._allocate(width)
+        self.windows[window] = (stream, start, base, width, 0, False, True)
+        self._index[stream, start] = window
+        insort(self._kept[stream], start)
+        self._open[stream].append(window)
+        due, end = self._due, start + self.size
+        due["close"][stream] = min(due["close"][stream], end)
+        due["drop"][stream] = min(due["drop"][stream], end + self.reopen_for)
+        return window
+
+    def due(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> list[int]:
+        """Close the windows that the watermarks of these streams have passed, oldest first."""
+        ready = self._due["close"][streams] <= watermark
+        found: list[int] = []
+        for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
+            ends = {w: int(self.windows["start"][w]) + self.size for w in self._open[stream]}
+            passed = sorted((w for w in ends if ends[w] <= level), key=ends.__getitem__)
+            self._open[stream] = [w for w in ends if ends[w] > level]
+            self._due["close"][stream] = min(
+                map(ends.__getitem__, self._open[stream]), default=FOREVER
+            )
+            found += passed
+        self.windows["closed"][found] = True
+        return found
+
+    def drop(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> None:
+        """Forget the windows that no sample of these streams can reach any more."""
+        ready = self._due["drop"][streams] <= watermark
+        age = self.size + self.reopen_for
+        for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
+            kept = self._kept[stream]
+            gone = next((i for i, start in enumerate(kept) if start + age > level), len(kept))
+            for start in kept[:gone]:
+                self._forget(stream, start)
+            del kept[:gone]
+            self._due["drop"][stream] = kept[0] + age if kept else FOREVER
+
+    def open_of(self, stream: int) -> list[int]:
+        """The windows of a stream that the watermark has not passed."""
+        return self._open[stream] if stream < len(self._open) else []
+
+    def cells_of(self, window: int) -> NDArray[Any]:
+        """The cells of a window, as a view."""
+        base = int(self.windows["base"][window])
+        return self.cells[base : base + int(self.windows["width"][window])]
+
+    def revised(self, window: int, revision: int) -> None:
+        """Note that this revision of a window was published."""
+        self.windows["revision"][window] = revision
+        self.windows["changed"][window] = True
+
+    def take_changed(self) -> list[int]:
+        """The windows that changed since the last call."""
+        changed: list[int] = np.flatnonzero(self.windows["changed"]).tolist()
+        self.windows["changed"][changed] = False
+        return changed
+
+    def load(
+        self, stream: int, start: int, revision: int, closed: bool, cells: NDArray[Any]
+    ) -> None:
+        """Take a saved window back."""
+        window = self.window(stream, start, len(cells))
+        self.cells_of(window)[:] = cells
+        self.windows["revision"][window], self.windows["closed"][window] = revision, closed
+        self.windows["changed"][window] = False
+        if closed:
+            self._open[stream].remove(window)
+            left = [int(self.windows["start"][w]) + self.size for w in self._open[stream]]
+            self._due["close"][stream] = min(left, default=FOREVER)
+
+    def _know(self, streams: int) -> None:
+        """Have room for so many streams."""
+        more = streams - len(self._kept)
+        if more <= 0:
+            return
+        self._kept += [[] for _ in range(more)]
+        self._open += [[] for _ in range(more)]
+        old = len(self._due)
+        self._due = grown(self._due, streams)
+        self._due[old:] = (FOREVER, FOREVER)
+        self._recent, self._recent_start = (
+            grown(self._recent, streams),
+            grown(self._recent_start, streams),
+        )
+        self._recent_start[old:] = NEVER
+
+    def _allocate(self, width: int) -> int:
+        free = self._free_cells.get(width)
+        base = free.pop() if free else self._used
+        if base == self._used:
+            self._used += width
+            self.cells = grown(self.cells, self._used)
+        self.cells[base : base + width] = EMPTY
+        return base
+
+    def _widen(self, window: int, width: int) -> None:
+        """Give a window cells for series that its stream got since it was made."""
+        old = self.cells_of(window).copy()
+        self._free_cells.setdefault(len(old), []).append(int(self.windows["base"][window]))
+        base = self._allocate(width)
+        self.cells[base : base + len(old)] = old
+        self.windows["base"][window], self.windows["width"][window] = base, width
+
+    def _forget(self, stream: int, start: int) -> None:
+        window = self._index.pop((stream, start))
+        way = (start // self.size) % _WAYS
+        if self._recent_start[stream, way] == start:
+            self._recent_start[stream, way] = NEVER
+        base, width = self.windows["base"][window], self.windows["width"][window]
+        self._free_cells.setdefault(int(width), []).append(int(base))
+        self.windows["changed"][window] = False
+        self._free_windows.append(window)
+        self.dropped.append((stream, start))

@@ -1,0 +1,166 @@
+"""How windowed operators save their state: rows of bytes with names in their keys.
+
+A row is one line of JSON, then NumPy columns as raw little-endian bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import StateError
+from penstock.operator import Books
+from streams.operators.windows.cells import CELL
+from streams.operators.windows.core import Windows
+from streams.operators.windows.parameters import WindowParameters
+from streams.operators.windows.partition import SERIES, Partition
+from streams.operators.windows.pool import WindowPool
+from streams.operators.windows.samples import Samples
+
+META: Final = "meta"
+_SAMPLE: Final = np.dtype([("local", "<i8"), ("time", "<i8"), ("value", "<f8"), ("good", "?")])
+
+
+def _name_key(name: tuple[str, str]) -> str:
+    """An (asset, source) as the end of a row's key.
+
+    >>> _name_key(("acme/bremen/press07", "press_plc"))
+    'acme%2Fbremen%2Fpress07/press_plc'
+    """
+    return "/".join(quote(part, safe="") for part in name)
+
+
+def _pack(head: Any, *columns: NDArray[Any]) -> bytes:
+    text = json.dumps(head, separators=(",", ":")).encode()
+    return b"".join([text, b"\n", *(column.tobytes() for column in columns)])
+
+
+def _unpack(row: bytes) -> tuple[Any, memoryview]:
+    end = row.index(b"\n")
+    return json.loads(row[:end]), memoryview(row)[end + 1 :]
+
+
+def pack_meta(fingerprint: str, books: Books) -> bytes:
+    """The `meta` row: whose state this is, and its books."""
+    return _pack([fingerprint, books.samples_in, books.aggregated, books.bad, books.late])
+
+
+def unpack_meta(rows: Mapping[str, bytes], fingerprint: str) -> Books:
+    """The books of saved state.
+
+    Raises:
+        StateError: There is no `meta` row, or it is of another operator, format or parameters.
+    """
+    if META not in rows:
+        msg = "the state has no 'meta' row"
+        raise StateError(msg, where=META, remedy="reset the processor")
+    try:
+        (found, *books), _ = _unpack(rows[META])
+    except (ValueError, TypeError) as error:
+        msg = "this row of state is damaged"
+        raise StateError(msg, where=META, remedy="reset the processor") from error
+    if found != fingerprint:
+        msg = f"the state is of {found!r}, the operator is {fingerprint!r}"
+        remedy = "take the former parameters or version again, or reset the processor"
+        raise StateError(msg, where=META, remedy=remedy)
+    return Books(*books)
+
+
+def save(windows: Windows) -> dict[str, bytes | None]:
+    """The rows of all that changed since the last call; None: no longer there."""
+    partition = windows.partition
+    rows: dict[str, bytes | None] = {}
+    for size, pool in windows.pools.items():
+        for stream, start in pool.dropped:
+            rows[_window_key(partition, stream, size, start)] = None
+        pool.dropped.clear()
+        for window in pool.take_changed():
+            rows.update([_window_row(partition, pool, window)])
+    changed = np.flatnonzero(partition.streams["changed"]).tolist()
+    partition.streams["changed"] = False
+    owner = partition.series["stream"][windows.pending.series]
+    order = np.argsort(owner, kind="stable")
+    bounds = np.searchsorted(owner[order], [changed, [stream + 1 for stream in changed]])
+    for stream, low, high in zip(changed, *bounds.tolist(), strict=True):
+        waiting = windows.pending.take(order[low:high])
+        rows[f"s/{_name_key(partition.names[stream])}"] = _pack_stream(partition, stream, waiting)
+    return rows
+
+
+def copy_stream(windows: Windows, stream: int) -> Windows:
+    """One stream and its open windows by themselves, as stream 0."""
+    partition = windows.partition
+    key = f"s/{_name_key(partition.names[stream])}"
+    rows = {key: _pack_stream(partition, stream, windows.pending_of(stream))}
+    for pool in windows.pools.values():
+        rows.update(_window_row(partition, pool, window) for window in pool.open_of(stream))
+    return load(windows.parameters, rows)
+
+
+def load(parameters: WindowParameters, rows: Mapping[str, bytes]) -> Windows:
+    """The windows that these rows were saved from.
+
+    Raises:
+        StateError: A row is damaged, or of a kind or window size that is not known.
+    """
+    windows = Windows(parameters)
+    for key in sorted(rows):  # Streams ("s/") come before their windows ("w/").
+        try:
+            if key.startswith("s/"):
+                waiting = _unpack_stream(windows.partition, key, rows[key])
+                windows.pending = windows.pending.then(waiting)
+            else:
+                _unpack_window(windows, key, rows[key])
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            msg = "this row of state is damaged or of another operator"
+            raise StateError(msg, where=key, remedy="reset the processor") from error
+    return windows
+
+
+def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
+    """The `s/<asset>/<source>` row: watermark, series, samples that wait to be folded."""
+    known = partition.streams[stream]
+    columns = np.empty(len(waiting), _SAMPLE)
+    columns["local"] = partition.series["local"][waiting.series]
+    columns["time"], columns["value"] = waiting.time, waiting.value
+    columns["good"] = waiting.good
+    head = [int(known["watermark"]), int(known["last"]), partition.tags[stream]]
+    return _pack(head, partition.series[partition.members[stream]], columns)
+
+
+def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
+    asset, source = map(unquote, key.split("/")[1:])
+    (watermark, last, tags), body = _unpack(row)
+    stream = partition.stream_id((asset, source))
+    series = np.array([partition.series_id((asset, source, tag)) for tag in tags], np.int64)
+    split = len(series) * SERIES.itemsize
+    saved, waiting = np.frombuffer(body[:split], SERIES), np.frombuffer(body[split:], _SAMPLE)
+    for column in ("time", "value", "until"):
+        partition.series[column][series] = saved[column]
+    partition.streams["watermark"][stream], partition.streams["last"][stream] = watermark, last
+    columns = (waiting[name].copy() for name in ("time", "value", "good"))
+    return Samples(series[waiting["local"]], *columns)
+
+
+def _window_key(partition: Partition, stream: int, size: int, start: int) -> str:
+    return f"w/{size}/{start}/{_name_key(partition.names[stream])}"
+
+
+def _window_row(partition: Partition, pool: WindowPool, window: int) -> tuple[str, bytes]:
+    """`w/<size>/<start>/<asset>/<source>`: revision, whether it is closed, cells by series."""
+    known = pool.windows[window]
+    key = _window_key(partition, int(known["stream"]), pool.size, int(known["start"]))
+    return key, _pack([int(known["revision"]), int(known["closed"])], pool.cells_of(window))
+
+
+def _unpack_window(windows: Windows, key: str, row: bytes) -> None:
+    kind, size, start, asset, source = key.split("/")
+    if kind != "w":
+        raise KeyError(kind)
+    (revision, closed), body = _unpack(row)
+    stream = windows.partition.stream_id((unquote(asset), unquote(source)))
+    cells = np.frombuffer(body, CELL)
+    windows.pools[int(size)].load(stream, int(start), revision, bool(closed), cells)

@@ -1,0 +1,68 @@
+"""The processor `window-statistics`: sensor events in, statistics of their windows out."""
+
+from typing import Any, ClassVar
+
+from penstock.operator import Operator, Result
+from penstock.processor import Processor
+from penstock.units import microseconds
+from schemas import Version, WindowStatistics
+from streams.operators import window_statistics
+from streams.operators.windows.parameters import WindowParameters
+
+_COLUMNS = (
+    "count",
+    "bad",
+    "late",
+    "mean",
+    "time_weighted_mean",
+    "minimum",
+    "maximum",
+    "standard_deviation",
+    "first",
+    "last",
+    "coverage",
+)
+
+
+class WindowStatisticsProcessor(Processor):
+    """Publishes `WindowStatistics` of every asset, source and size of the plant's `windows`."""
+
+    name: ClassVar[str] = "window-statistics"
+    reads: ClassVar[str] = "ot.sensors.v1"
+    writes: ClassVar[str] = "ot.features.v1"
+    record: ClassVar[str] = "WindowStatistics"
+
+    def operator(self) -> Operator:
+        """A new operator with the plant's windows."""
+        windows = self.plant.windows
+        sizes = sorted(
+            (microseconds(size), microseconds(kept.reopen_for))
+            for size, kept in windows.sizes.items()
+        )
+        return window_statistics.WindowStatistics(
+            WindowParameters(
+                out_of_order=microseconds(windows.out_of_order),
+                hold=microseconds(windows.hold),
+                clock_ahead=microseconds(windows.clock_ahead),
+                sizes=tuple(sizes),
+            )
+        )
+
+    def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
+        """The datum of `window_statistics.avsc`."""
+        found: WindowStatistics = result.record
+        return {
+            "asset": found.asset,
+            "source": found.source,
+            "window_start": found.window_start,
+            "window_size": found.window_size,
+            "watermark": found.watermark,
+            "revision": found.revision,
+            "version": {
+                "epoch": version.epoch,
+                "offsets": list(version.offsets),
+                "emission": version.emission,
+            },
+            "tags": list(found.tags),
+            **{name: getattr(found, name).tolist() for name in _COLUMNS},
+        }
