@@ -164,6 +164,4 @@ def _description(annotation: Any) -> str | None:
     if get_origin(annotation) is not Annotated:
         return None
     description: str | None = get_args(annotation)[1].description
-    return (
-        description.rstrip(".").lower()[:1] + description.rstrip(".")[1:] if description else None
-    )
+    return description.rstrip(".") if description else None

@@ -3,6 +3,7 @@
 YAML 1.2, because 1.1 reads an unquoted `22:00` as 1320 and `off` as false.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,17 +70,7 @@ def read_yaml(path: Path) -> Document:
     Raises:
         ConfigurationError: There is no such file, it is not text in UTF-8, or it is no YAML.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        remedy = f"penstock init {path.parent} writes one to start from"
-        raise ConfigurationError("there is no such file", where=str(path), remedy=remedy) from None  # noqa: EM101
-    except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None  # noqa: EM102
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start} is not UTF-8"
-        remedy = "save the file as UTF-8"
-        raise ConfigurationError(message, where=str(path), remedy=remedy) from None
+    text = _text(path)
     yaml = YAML(typ="safe", pure=True)
     try:
         node = yaml.compose(text)
@@ -88,7 +79,24 @@ def read_yaml(path: Path) -> Document:
     except YAMLError as error:
         message = f"malformed YAML: {str(error).splitlines()[0]}"
         raise ConfigurationError(message, where=str(path)) from None
-    return _Reader(path, yaml).read(node, text)
+    return _Reader(path, yaml).read(node)
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        msg, remedy = "there is no such file", f"penstock init {path.parent} writes one"
+    except OSError as error:
+        msg, remedy = f"cannot be read: {error.strerror}", "name a YAML file that you may read"
+    except UnicodeDecodeError as error:
+        msg, remedy = f"byte {error.start} is not UTF-8", "save the file as UTF-8"
+    else:
+        if not re.search(r"^%YAML 1\.1", text, re.MULTILINE):
+            return text
+        msg = "is YAML 1.1, where 22:00 is 1320 and off is false"
+        remedy = "remove its line '%YAML 1.1'"
+    raise ConfigurationError(msg, where=str(path), remedy=remedy) from None
 
 
 def _malformed(path: Path, text: str, error: MarkedYAMLError) -> ConfigurationError:
@@ -116,9 +124,7 @@ class _Reader:
         self._problems: list[ConfigurationError] = []
         self._open: list[Node] = []
 
-    def read(self, node: Node | None, text: str) -> Document:
-        if text.lstrip().startswith("%YAML 1.1"):
-            self._add(1, (), "YAML 1.1 is not read", "remove the line '%YAML 1.1'")
+    def read(self, node: Node | None) -> Document:
         data = None if node is None else self._value(node, ())
         return Document(self._path, data, self._lines, self._problems)
 
