@@ -1,0 +1,68 @@
+"""`penstock simulate`: the simulated factory, in the foreground."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.factory import PLCS, Factory, read_factory, write_factory
+from penstock.factory.model import line_of
+from penstock.factory.plc import run_plc
+
+_GRACE = 6.0
+"""Seconds that a PLC gets to end the truth in order."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(simulate)
+
+
+def simulate(
+    factory: Annotated[
+        Path, typer.Argument(help="Folder of the factory; made if it is not there.")
+    ] = Path("factory"),
+    speed: Annotated[
+        float,
+        typer.Option(min=0.01, max=1000, help="Seconds of the process per second; a new one's."),
+    ] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of a new factory's randomness.")] = 1,
+    only: Annotated[str | None, typer.Option(help=f"One PLC: {' or '.join(PLCS)}.")] = None,
+) -> None:
+    """Run a simulated factory over OPC UA and Modbus, until Ctrl-C."""
+    if not (factory / "factory.json").exists():
+        write_factory(factory, seed=seed, speed=speed)
+        typer.echo(f"built {factory}; its plant's configuration is {factory / 'plant.yaml'}")
+    built = read_factory(factory)
+    if only is not None:
+        line_of(only)
+        run_plc(factory, only)
+    else:
+        _run_all(built)
+
+
+def _run_all(factory: Factory) -> None:
+    """Run all PLCs as processes of their own until Ctrl-C, SIGTERM or the end of one."""
+    command = [sys.executable, "-m", "penstock.factory.plc", str(factory.folder)]
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: stopping.append(received))
+    plcs = {name: subprocess.Popen([*command, name]) for name in PLCS}
+    while not stopping and any(process.poll() is None for process in plcs.values()):
+        time.sleep(0.2)
+    for process in plcs.values():
+        process.terminate()
+    for name, process in plcs.items():
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.returncode:
+            typer.echo(f"{name} ended with {process.returncode}", err=True)
+    if not stopping:
+        raise typer.Exit(1)

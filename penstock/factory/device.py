@@ -1,0 +1,91 @@
+"""What both kinds of PLC have in common: machines, the clock's grid and the truth."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from penstock.clock import Clock, now
+from penstock.factory.layout import SITE, Line
+from penstock.factory.machine import FIELDS, Machine
+from penstock.factory.model import Factory
+from penstock.factory.schedule import CYCLE_US
+from penstock.factory.truth import TruthWriter, last_cycle
+
+
+class Device:
+    """A PLC with its machines, brought to the present cycle.
+
+    Args:
+        factory: The factory that it belongs to.
+        line: The line that it serves.
+        sensors: How the truth records each of a machine's sensors (`as`, `scale`).
+        clock: The wall clock.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        line: Line,
+        sensors: Callable[[Machine], Sequence[Mapping[str, Any]]],
+        *,
+        clock: Clock = now,
+    ) -> None:
+        self.port = factory.port(line)
+        self.factory = factory
+        self.line = line
+        self.machines = [
+            Machine(place, seed=factory.seed, speed=factory.speed) for place in line.places
+        ]
+        self._clock = clock
+        self._frozen: int | None = None
+        started = clock()
+        first = last_cycle(factory.folder, line.plc)
+        first = self.cycle() if first is None else min(first, self.cycle())
+        for machine in self.machines:
+            machine.advance(first)
+        self.truth = TruthWriter(
+            factory.folder,
+            line.plc,
+            self.machines,
+            [_asset(machine, sensors(machine)) for machine in self.machines],
+            t0=factory.t0,
+            first=first,
+            started=started,
+        )
+        self.truth.advance(self.cycle())
+
+    def cycle(self) -> int:
+        """The present cycle; the last one, once frozen."""
+        if self._frozen is not None:
+            return self._frozen
+        return max(0, (self._clock() - self.factory.t0) // CYCLE_US)
+
+    def time(self, cycle: int) -> int:
+        """Time of a cycle in µs since 1970-01-01 UTC, exactly on the grid."""
+        return self.factory.t0 + cycle * CYCLE_US
+
+    def until(self, cycle: int) -> float:
+        """Seconds until a cycle begins; 0 if it has begun."""
+        return max(0.0, (self.time(cycle) - self._clock()) / 1e6)
+
+    def freeze(self, cycle: int | None = None) -> None:
+        """Produce no cycle after this one; by default, the present one."""
+        self._frozen = self.cycle() if cycle is None else cycle
+
+    def ready(self) -> None:
+        """Tell who started the process that it serves."""
+        machines = len(self.machines)
+        sys.stdout.write(f"{self.line.plc}: {machines} machines at {self.factory.url(self.line)}\n")
+        sys.stdout.flush()
+
+
+def _asset(machine: Machine, sensors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    fields = [
+        {"tag": field.name, "as": "text" if field.text else "number", "role": str(field.role)}
+        for field in FIELDS
+    ]
+    signals = [
+        {"tag": signal.name, **how}
+        for signal, how in zip(machine.sensors.signals, sensors, strict=True)
+    ]
+    return {"asset": f"{SITE}/{machine.place.asset}", "tags": [*fields, *signals]}

@@ -1,0 +1,73 @@
+"""Which machines stand in the factory, and which PLC serves them."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from penstock.factory.machine import Place
+
+SITE: Final = "acme/bremen"
+NAMESPACE: Final = "urn:acme:press"
+"""Of the OPC UA server's nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of machines and the PLC that serves it; the output is where its pieces are counted."""
+
+    plc: str
+    protocol: Literal["opcua", "modbus"]
+    path: str
+    constraint: str
+    output: str
+    places: tuple[Place, ...]
+
+
+def _places(path: str, line: int, first: int, *machines: tuple[str, str, int]) -> tuple[Place, ...]:
+    return tuple(
+        Place(f"{path}/{name}", kind, line, index, counter_max)
+        for index, (name, kind, counter_max) in enumerate(machines, first)
+    )
+
+
+_UINT32: Final = 4_294_967_295
+
+LINES: Final = (
+    Line(
+        plc="press_plc",
+        protocol="opcua",
+        path="stamping/line1",
+        constraint="press01",
+        output="packer01",
+        places=_places(
+            "stamping/line1",
+            1,
+            0,
+            ("press01", "press", _UINT32),
+            ("press02", "press", _UINT32),
+            ("cnc01", "cnc", _UINT32),
+            ("cnc02", "cnc", _UINT32),
+            ("cnc03", "cnc", _UINT32),
+            ("packer01", "packer", 9_999),
+        ),
+    ),
+    Line(
+        plc="utilities",
+        protocol="modbus",
+        path="filling/line2",
+        constraint="filler01",
+        output="palletizer01",
+        places=_places(
+            "filling/line2",
+            2,
+            100,
+            ("pump01", "pump", _UINT32),
+            ("pump02", "pump", _UINT32),
+            ("pump03", "pump", _UINT32),
+            ("mixer01", "mixer", _UINT32),
+            ("mixer02", "mixer", _UINT32),
+            ("filler01", "filler", _UINT32),
+            ("filler02", "filler", _UINT32),
+            ("palletizer01", "palletizer", 65_535),
+        ),
+    ),
+)

@@ -1,0 +1,174 @@
+"""The plant's configuration of a simulated factory: `plant.yaml` and one tag list per source."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from penstock.factory import nodes, opcua_plc
+from penstock.factory.equipment import KINDS
+from penstock.factory.layout import LINES, SITE, Line
+from penstock.factory.machine import FIELDS, Place
+from penstock.factory.model import Factory
+from penstock.factory.registers import MAX_REGISTERS, Registers
+from penstock.settings.tags import Role
+
+_COLUMNS: Final = (
+    "asset,tag,address,type,order,scale,unit,low,high,max,poll,role,description".split(",")
+)
+_COUNTERS: Final = (Role.GOOD, Role.SCRAP, Role.TOTAL)
+_POLL: Final = "50 ms"
+"""Twice per cycle: no cycle is missed, and none is seen late."""
+_STATES: Final = {
+    "packml": {
+        "state": "StateCurrent",
+        "mode": "UnitModeCurrent",
+        "producing": [6],
+        "setup_modes": [4],
+        "delay": [5],
+        "failure": [9],
+        "no_order": [4, 17],
+    }
+}
+
+
+def write_plant(
+    factory: Factory,
+    *,
+    windows: Mapping[str, str],
+    bootstrap: str,
+    registry: str,
+    roll: str,
+    lake: Path,
+) -> None:
+    """Write `plant.yaml` and the tag lists into the factory's folder.
+
+    Args:
+        factory: The factory.
+        windows: How long windows of each size may be revised, as `{"5 s": "1 min"}`.
+        bootstrap: Where Kafka is.
+        registry: Address of the schema registry's API.
+        roll: Time between two commits of the lake.
+        lake: Folder of the lake, from the factory's folder.
+    """
+    places = [place for line in LINES for place in line.places]
+    content = {
+        "version": 1,
+        "environment": "demo",
+        "site": {"path": SITE, "timezone": "Europe/Berlin", "day_starts": "06:00"},
+        "assets": {place.asset: {"states": "packml"} for place in places},
+        "lines": {
+            line.path: {"flow": "serial", "constraint": line.constraint, "output": line.output}
+            for line in LINES
+        },
+        "sources": {line.plc: _source(factory, line) for line in LINES},
+        "states": _STATES,
+        "windows": {
+            "out_of_order": "1 s",
+            "sizes": {size: {"reopen_for": reopen} for size, reopen in windows.items()},
+        },
+        "sinks": {
+            "lake": {"type": "parquet", "path": str(lake), "roll": roll},
+            "erp": {"type": "erp"},
+        },
+        "kafka": {"bootstrap": bootstrap},
+        "registry": {"url": registry},
+    }
+    with factory.plant.open("w", encoding="utf-8") as file:
+        file.write(
+            "# The plant's configuration of a simulated factory; `penstock simulate` made it.\n"
+        )
+        YAML().dump(content, file)
+    for line in LINES:
+        _write_tags(factory.folder / _tag_list(line), line)
+
+
+def _tag_list(line: Line) -> str:
+    return f"tags/{line.plc}.csv"
+
+
+def _source(factory: Factory, line: Line) -> dict[str, Any]:
+    if line.protocol == "opcua":
+        return {
+            "type": "opcua",
+            "url": factory.url(line),
+            "security": {
+                "policy": "Basic256Sha256",
+                "mode": "SignAndEncrypt",
+                "certificate": "certs/client.der",
+                "key": "certs/client.pem",
+                "trust": "certs/trusted",
+                "user": opcua_plc.USER,
+                "password": "${file:secrets/press}",
+            },
+            "subscription": {"publish": "100 ms", "sampling": "100 ms", "queue": 50},
+            "tags": _tag_list(line),
+        }
+    return {
+        "type": "modbus",
+        "host": "127.0.0.1",
+        "port": factory.port(line),
+        "addressing": "modicon",
+        "limits": {"connections": 1, "registers_per_read": MAX_REGISTERS, "timeout": "1 s"},
+        "clock": {"address": "40001", "type": "uint64", "resolution": "1 us"},
+        "tags": _tag_list(line),
+    }
+
+
+def _write_tags(path: Path, line: Line) -> None:
+    rows: list[dict[str, Any]] = []
+    for unit, place in enumerate(line.places, 1):
+        rows += _opcua_rows(place) if line.protocol == "opcua" else _modbus_rows(place, unit)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _rows(place: Place) -> list[dict[str, Any]]:
+    """What both protocols' lists say of a machine's tags."""
+    fields: list[dict[str, Any]] = [
+        {
+            "tag": field.name,
+            "role": str(field.role),
+            "description": field.description,
+            "max": place.counter_max if field.role in _COUNTERS else "",
+        }
+        for field in FIELDS
+    ]
+    signals: list[dict[str, Any]] = [
+        {
+            "tag": signal.name,
+            "role": "signal",
+            "description": signal.description,
+            "unit": signal.unit,
+            "low": signal.low,
+            "high": signal.high,
+        }
+        for signal in KINDS[place.kind].signals
+    ]
+    return [{"asset": place.asset} | row for row in (*fields, *signals)]
+
+
+def _opcua_rows(place: Place) -> list[dict[str, Any]]:
+    return [row | {"address": nodes.address(place, row["tag"])} for row in _rows(place)]
+
+
+def _modbus_rows(place: Place, unit: int) -> list[dict[str, Any]]:
+    slots = Registers(KINDS[place.kind].signals).slots
+    return [
+        row
+        | {
+            "address": f"{unit}/{slot.modicon}",
+            "type": slot.type,
+            "order": slot.order,
+            "scale": slot.scale,
+            "poll": _POLL,
+        }
+        for row, slot in zip(_rows(place), slots, strict=True)
+    ]

@@ -1,0 +1,67 @@
+"""One PLC as a process: `python -m penstock.factory.plc FOLDER NAME`.
+
+It serves until SIGTERM or Ctrl-C, lets its last cycle be fetched, ends the truth and exits.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import PenstockError
+from penstock.factory import modbus_plc, nodes, opcua_plc
+from penstock.factory.device import Device
+from penstock.factory.machine import Machine
+from penstock.factory.model import FactoryError, line_of, read_factory
+from penstock.factory.registers import Registers
+
+
+def run_plc(folder: Path, plc: str) -> None:
+    """Run one PLC of a factory in the foreground.
+
+    Raises:
+        FactoryError: There is no such factory or PLC, or its port is taken.
+    """
+    asyncio.run(_run(folder, plc))
+
+
+async def _run(folder: Path, plc: str) -> None:
+    line = line_of(plc)
+    factory = read_factory(folder)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    opcua = line.protocol == "opcua"
+    device = Device(factory, line, _opcua_sensors if opcua else _modbus_sensors)
+    serve = opcua_plc.serve if opcua else modbus_plc.serve
+    try:
+        await serve(device, stop)
+    except (OSError, RuntimeError) as error:
+        msg = f"{plc} cannot serve: {error}"
+        raise FactoryError(
+            msg, where=factory.url(line), remedy="is the port taken by another program?"
+        ) from error
+    device.truth.close(device.cycle())
+
+
+def _opcua_sensors(machine: Machine) -> Sequence[Mapping[str, Any]]:
+    count = len(machine.sensors.signals)
+    return [{"as": "float32" if nodes.is_float(index) else "number"} for index in range(count)]
+
+
+def _modbus_sensors(machine: Machine) -> Sequence[Mapping[str, Any]]:
+    slots = Registers(machine.sensors.signals).slots[-len(machine.sensors.signals) :]
+    return [
+        {"as": "float32"} if slot.type == "float32" else {"as": "number", "scale": slot.scale}
+        for slot in slots
+    ]
+
+
+if __name__ == "__main__":
+    try:
+        run_plc(Path(sys.argv[1]), sys.argv[2])
+    except PenstockError as error:
+        sys.exit(f"{error.code} {error}")
