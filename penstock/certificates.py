@@ -23,7 +23,7 @@ _CLOCK_SKEW: Final = timedelta(days=1)
 """Valid from a day ago: a PLC whose clock is behind must not refuse us."""
 
 
-def make_certificate(  # noqa: PLR0913 - each says one thing about the certificate
+def make_certificate(
     certificate: Path,
     key: Path,
     application_uri: str,

@@ -43,10 +43,10 @@ def explained(
     """
     for detail in error.errors(include_url=False):
         place = _place(detail["loc"], document, base)
-        annotation = _annotation(model, place[len(base) :])
+        annotation = annotation_at(model, place[len(base) :])
         message, remedy = fault(detail, annotation)
         if detail["type"] == "extra_forbidden":
-            remedy = suggestion(str(place[-1]), _keys(_annotation(model, place[len(base) : -1])))
+            remedy = suggestion(str(place[-1]), _keys(annotation_at(model, place[len(base) : -1])))
         yield document.problem(place, message, remedy=remedy)
 
 
@@ -104,7 +104,7 @@ def _place(location: Sequence[str | int], document: Document, base: Place) -> Pl
     return place
 
 
-def _annotation(model: Any, place: Place) -> Any:
+def annotation_at(model: Any, place: Place) -> Any:
     """The annotation of what stands at a place below a model, None where there is no such."""
     annotation: Any = model
     for step in place:

@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from penstock.errors import ConfigurationError
-from penstock.settings.explain import fault
+from penstock.settings.explain import annotation_at, fault
 from penstock.settings.problems import InvalidConfigurationError, suggestion
 from penstock.settings.tags import Tag
 
@@ -144,8 +144,7 @@ class _TagList:
             for detail in error.errors(include_url=False):
                 place = detail["loc"]
                 column = f"column {place[0]}: " if place else ""
-                annotation = Tag.model_fields[str(place[0])].annotation if place else None
-                message, remedy = fault(detail, annotation)
+                message, remedy = fault(detail, annotation_at(Tag, place))
                 self._add(column + message, remedy)
             return None
 

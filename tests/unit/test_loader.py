@@ -361,7 +361,8 @@ SLIPS = {
     "YAML 1.1": (
         ("version: 1", "%YAML 1.1\n---\nversion: 1"),
         [
-            "plant.yaml: is YAML 1.1, where 22:00 is 1320 and off is false (remove its line '%YAML 1.1')"
+            "plant.yaml: is YAML 1.1, where 22:00 is 1320 and off is false "
+            "(remove its line '%YAML 1.1')"
         ],
     ),
     "tag of another language": (

@@ -1,0 +1,91 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from penstock.cli.config import register
+from penstock.errors import ConfigurationError
+from penstock.settings.problems import InvalidConfigurationError
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    register(app)
+    return app
+
+
+@pytest.fixture
+def starter(app: typer.Typer, tmp_path: Path) -> Path:
+    result = CliRunner().invoke(app, ["init", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    return tmp_path
+
+
+def test_starter_is_valid_as_it_is(app: typer.Typer, starter: Path) -> None:
+    result = CliRunner().invoke(app, ["validate", str(starter / "plant.yaml")])
+    assert result.exit_code == 0, result.exception
+    assert result.output == (
+        f"{starter}/plant.yaml is valid\n"
+        "  site     acme/bremen\n"
+        "  sources  press_plc (opcua, 4 tags), utilities (modbus, 3 tags)\n"
+        "  tags     7 of 2 assets\n"
+        "  lines    stamping/line1\n"
+        "  windows  10 s, 1 min, 1 h\n"
+        "  sinks    lake (parquet), erp (erp)\n"
+    )
+
+
+def test_validate_answers_scripts(app: typer.Typer, starter: Path) -> None:
+    config = starter / "plant.yaml"
+    result = CliRunner().invoke(app, ["validate", "--json", str(config)])
+    assert result.exit_code == 0
+    answer = json.loads(result.output)
+    assert answer["valid"] is True
+    assert answer["sources"]["utilities"] == {"type": "modbus", "tags": 3}
+    config.write_text(config.read_text().replace("framing:", "framign:"))
+    result = CliRunner().invoke(app, ["validate", "--json", str(config)])
+    assert result.exit_code == 2
+    (problem,) = json.loads(result.output)["problems"]
+    assert problem["message"] == "sources.utilities.framign: unknown key"
+    assert problem["remedy"] == "did you mean 'framing'?"
+    assert problem["where"].startswith(f"{config}:")
+
+
+def test_validate_raises_what_the_command_line_prints(app: typer.Typer, starter: Path) -> None:
+    (starter / "tags" / "utilities.csv").unlink()
+    result = CliRunner().invoke(app, ["validate", str(starter / "plant.yaml")])
+    assert isinstance(result.exception, InvalidConfigurationError)
+    assert result.exception.exit_code == 2
+
+
+def test_init_overwrites_nothing(app: typer.Typer, starter: Path) -> None:
+    (starter / "plant.yaml").write_text("mine")
+    result = CliRunner().invoke(app, ["init", str(starter)])
+    assert isinstance(result.exception, ConfigurationError)
+    assert "plant.yaml, tags/press07.csv" in result.exception.message
+    assert "--force" in (result.exception.remedy or "")
+    assert (starter / "plant.yaml").read_text() == "mine"
+
+
+def test_init_by_force_keeps_the_certificate(app: typer.Typer, starter: Path) -> None:
+    (starter / "plant.yaml").write_text("mine")
+    certificate = (starter / "certs" / "client.der").read_bytes()
+    assert CliRunner().invoke(app, ["init", "--force", str(starter)]).exit_code == 0
+    assert (starter / "plant.yaml").read_text().startswith("# yaml-language-server: $schema=")
+    assert (starter / "certs" / "client.der").read_bytes() == certificate
+
+
+def test_init_keeps_secrets_out_of_sight(starter: Path) -> None:
+    assert stat.S_IMODE((starter / "certs" / "client.pem").stat().st_mode) == 0o600
+    assert "certs/*.pem" in (starter / ".gitignore").read_text()
+
+
+def test_init_names_a_folder_that_cannot_be_written(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["init", str(tmp_path / "file" / "folder")])
+    assert isinstance(result.exception, ConfigurationError)
+    assert str(tmp_path / "file") in str(result.exception)
