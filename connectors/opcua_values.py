@@ -111,8 +111,8 @@ def to_value(variant: ua.Variant | None, quality: int, tag: Tag) -> tuple[Value,
     """A variant's value, scaled, and the quality that it deserves.
 
     What the server says is bad stays so with its own code. What has no single value, or not the
-    declared type, is NaN with `BadTypeMismatch`; what is not finite, NaN with `BadOutOfRange`; an
-    integer too great to be exact is uncertain.
+    declared type, is NaN with `BadTypeMismatch`; what is not finite is `BadOutOfRange`; an integer
+    too great to be exact is uncertain.
 
     >>> to_value(ua.Variant(21, ua.VariantType.Int16), 0, Tag(asset="a", tag="t", address="i=1"))
     (21.0, 0)
@@ -122,10 +122,10 @@ def to_value(variant: ua.Variant | None, quality: int, tag: Tag) -> tuple[Value,
         value: Value = raw
     elif isinstance(raw, float | int):
         if not -_EXACT <= raw <= _EXACT and isinstance(raw, int):
-            quality = quality or UNCERTAIN
+            quality = quality | UNCERTAIN if is_good(quality) else quality
         value = float(raw) * tag.scale + tag.offset
         if not math.isfinite(value):
-            return math.nan, BAD_OUT_OF_RANGE if is_good(quality) else quality
+            return value, BAD_OUT_OF_RANGE if is_good(quality) else quality
     else:
         text = _text(raw)
         if isinstance(text, float):
@@ -133,9 +133,13 @@ def to_value(variant: ua.Variant | None, quality: int, tag: Tag) -> tuple[Value,
         if text is None:
             return math.nan, BAD_TYPE_MISMATCH if is_good(quality) else quality
         value = text
-    if tag.type is not None and isinstance(value, str) != (tag.type.lower() in _TEXT_TYPES):
+    if tag.type is not None and isinstance(value, str) != _declares_text(tag.type):
         return math.nan, BAD_TYPE_MISMATCH if is_good(quality) else quality
     return value, quality
+
+
+def _declares_text(type_: str) -> bool:
+    return type_.lower().partition(":")[0] in _TEXT_TYPES  # string:8 has eight characters
 
 
 def _text(raw: object) -> str | float | None:
