@@ -4,23 +4,19 @@ Exit codes: 0 done (`status`: all up; `doctor`: nothing fails), 4 otherwise.
 """
 
 import json
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from penstock.errors import StackError
 from penstock.local.doctor import Finding, Verdict, diagnose
 from penstock.local.fetch import fetch
+from penstock.local.process import unwound
 from penstock.local.stack import DEFAULT_FOLDER, LocalStack, StackStatus
 
 Folder = Annotated[
@@ -28,11 +24,11 @@ Folder = Annotated[
 ]
 KafkaPort = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="0: any free one. [default: as before, else 9092]"),
+    typer.Option(min=0, max=65535, help="0: any free one.", show_default="as before, else 9092"),
 ]
 RegistryPort = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="0: any free one. [default: as before, else 8081]"),
+    typer.Option(min=0, max=65535, help="0: any free one.", show_default="as before, else 8081"),
 ]
 Jars = Annotated[
     Path | None,
@@ -110,26 +106,12 @@ def doctor(
         raise typer.Exit(StackError.exit_code)
 
 
-@contextmanager
-def unwound() -> Iterator[None]:
-    """While it lasts, SIGTERM ends the program as Ctrl-C does: what was begun is undone."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _show(now: StackStatus, as_json: bool) -> None:
     if as_json:
         _print(now.as_dict())
         return
-    table = Table("service", "state", "address", "version", "pid", "memory", title=None)
+    address = Column("address", overflow="fold")
+    table = Table("service", "state", address, "version", "pid", "memory")
     for each in now.services:
         table.add_row(
             each.name,
@@ -139,7 +121,7 @@ def _show(now: StackStatus, as_json: bool) -> None:
             str(each.pid or "–"),
             f"{each.memory / 1e6:.0f} MB" if each.memory else "–",
         )
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
     console.print(f"Data, logs and pid files: {escape(now.folder)}", soft_wrap=True)
 

@@ -8,9 +8,11 @@ no harm, because the mark decides.
 import contextlib
 import os
 import signal
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import psutil
@@ -98,6 +100,21 @@ def tell(log: Path, start: int, count: int = 8) -> str:
         return ""
     telling = [line for line in lines if any(word in line for word in TELLING)]
     return "\n".join((telling or lines)[-count:])
+
+
+@contextlib.contextmanager
+def unwound() -> Iterator[None]:
+    """While it lasts, SIGTERM ends the program as Ctrl-C does: what was begun is undone."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:

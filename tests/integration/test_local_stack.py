@@ -1,0 +1,167 @@
+"""The local stack for real: it starts, keeps topics and schema ids through kills, and goes away."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+from penstock.errors import StackError
+from penstock.local import process
+from penstock.local.ports import HOST, is_free
+from penstock.local.stack import LocalStack
+
+SCHEMA = Schema('{"type": "record", "name": "R", "fields": []}', "AVRO")
+UP = """
+import sys
+from pathlib import Path
+from penstock.local.process import unwound
+from penstock.local.stack import LocalStack
+
+with unwound():
+    LocalStack(Path(sys.argv[1]), 0, 0).up()
+"""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[LocalStack]:
+    ours = LocalStack(tmp_path / "stack", 0, 0)
+    yield ours
+    ours.down()
+
+
+def pids(stack: LocalStack) -> list[int | None]:
+    return [service.pid for service in stack.status().services]
+
+
+def marked(stack: LocalStack) -> list[psutil.Process]:
+    return [p for name in ("kafka", "registry") for p in process.search(stack._mark(name))]
+
+
+def until_begun(stack: LocalStack, command: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Wait until a start in another process has begun a service, and not more."""
+    deadline = time.monotonic() + 30
+    while not (begun := marked(stack)):
+        assert command.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return begun
+
+
+def topics(stack: LocalStack) -> set[str]:
+    admin = AdminClient({"bootstrap.servers": stack.kafka_settings().bootstrap})
+    return set(admin.list_topics(timeout=10).topics)
+
+
+def schema_id(stack: LocalStack) -> int:
+    with SchemaRegistryClient({"url": stack.registry_settings().url}) as client:
+        return client.get_latest_version("kept-value").schema_id
+
+
+def keep_something(stack: LocalStack) -> int:
+    """Make a topic and two schemas, so that an id to keep is not simply the first."""
+    admin = AdminClient({"bootstrap.servers": stack.kafka_settings().bootstrap})
+    admin.create_topics([NewTopic("kept", 3, 1)])["kept"].result(30)
+    with SchemaRegistryClient({"url": stack.registry_settings().url}) as client:
+        client.register_schema("other-value", Schema('"string"', "AVRO"))
+        return client.register_schema("kept-value", SCHEMA)
+
+
+def test_a_life(stack: LocalStack) -> None:
+    now = stack.up()
+    assert now.up
+    assert json.loads(json.dumps(now.as_dict()))["up"] is True
+    first = pids(stack)
+    assert None not in first
+    assert pids(stack) == [s.pid for s in LocalStack(stack.folder.path).up().services] == first
+
+    kept = keep_something(stack)
+    stack.kill("registry")  # First: it had the least time to write.
+    stack.kill("kafka")
+    assert [service.state for service in stack.status().services] == ["down", "down"]
+    assert marked(stack) == []
+    again = LocalStack(stack.folder.path)  # Knows the ports from before.
+    assert again.up().up
+    assert set(pids(again)).isdisjoint(first)
+    assert "kept" in topics(again)
+    assert schema_id(again) == kept
+
+    assert sorted(again.down()) == ["kafka", "registry"]
+    assert marked(again) == []
+    assert all(is_free(again.port(name)) for name in ("kafka", "registry"))
+    assert not list((again.folder.path / "run").iterdir())
+    assert again.up().up  # After a clean stop too.
+    assert "kept" in topics(again)
+    assert schema_id(again) == kept
+
+
+def test_one_service_can_be_killed_and_started_alone(stack: LocalStack) -> None:
+    stack.start("registry")
+    assert [service.state for service in stack.status().services] == ["down", "up"]
+    stack.kill("registry")
+    stack.kill("registry")  # Nothing happens.
+    stack.start("registry")
+    assert stack.status().services[1].state == "up"
+
+
+def test_listens_on_loopback_alone(stack: LocalStack) -> None:
+    stack.up()
+    for running in (stack.running("kafka"), stack.running("registry")):
+        assert running is not None
+        listening = [c for c in running.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        addresses = {connection.laddr.ip.removeprefix("::ffff:") for connection in listening}
+        assert addresses == {HOST}
+
+
+def test_commands_that_start_at_once_do_not_fight(stack: LocalStack) -> None:
+    others = [LocalStack(stack.folder.path, 0, 0) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        seen = list(pool.map(lambda each: each.up(), others))
+    assert len({tuple(service.pid for service in now.services) for now in seen}) == 1
+    assert len(marked(stack)) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_is_interrupted_leaves_nothing(stack: LocalStack, number: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", UP, str(stack.folder.path)], stderr=subprocess.DEVNULL
+    ) as command:
+        until_begun(stack, command)
+        command.send_signal(number)
+        assert command.wait(30) != 0
+    assert marked(stack) == []
+
+
+def test_the_next_start_takes_over_what_a_killed_one_began(stack: LocalStack) -> None:
+    with subprocess.Popen([sys.executable, "-c", UP, str(stack.folder.path)]) as command:
+        begun = until_begun(stack, command)
+        command.kill()
+    assert stack.up().up
+    assert begun[0].pid in pids(stack)
+    assert len(marked(stack)) == 2
+
+
+def test_a_broker_that_cannot_start_is_told_with_its_log(stack: LocalStack) -> None:
+    stack.start("kafka")
+    stack.down()
+    meta = stack.folder.path / "kafka" / "data" / "meta.properties"
+    meta.write_text(meta.read_text().replace("node.id=1", "node.id=7"))
+    with pytest.raises(StackError, match=r"node\.id|node id") as caught:
+        stack.start("kafka")
+    assert str(caught.value.where).endswith("kafka.log")
+    assert marked(stack) == []
+
+
+def test_the_registry_answers_as_confluent_s_does(stack: LocalStack) -> None:
+    stack.start("registry")
+    with urllib.request.urlopen(f"{stack.registry_settings().url}/subjects", timeout=10) as answer:
+        assert json.load(answer) == []

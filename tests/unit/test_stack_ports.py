@@ -1,0 +1,63 @@
+"""Ports: free or not, and who holds them."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from penstock.errors import StackError
+from penstock.local.ports import BELOW_EPHEMERAL, HOST, free_port, holder, is_free
+from penstock.local.stack import LocalStack
+
+LISTENER = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def foreign() -> Iterator[tuple[int, int]]:
+    """The port and pid of a listener in another process."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LISTENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), process.pid
+
+
+def test_a_free_port_is_one_that_outgoing_connections_leave_alone() -> None:
+    port = free_port()
+    assert port in BELOW_EPHEMERAL
+    assert is_free(port)
+    assert holder(port) is None
+
+
+def test_a_port_is_taken_while_somebody_listens() -> None:
+    with socket.create_server((HOST, 0)) as server:
+        port = server.getsockname()[1]
+        assert not is_free(port)
+        found = holder(port)
+        assert found is not None
+        assert found.pid == os.getpid()
+    assert is_free(port)
+
+
+@pytest.mark.parametrize("name", ["kafka", "registry"])
+def test_up_names_the_foreign_process(name: str, foreign, tmp_path) -> None:
+    port, pid = foreign
+    ports = {"kafka_port": 0, "registry_port": 0, f"{name}_port": port}
+    stack = LocalStack(tmp_path / "stack", **ports)
+    with pytest.raises(StackError) as caught:
+        stack.up()
+    process = psutil.Process(pid).name()
+    assert caught.value.message == (
+        f"port {port}, where {name} should listen, is taken by {process} (pid {pid})"
+    )
+    assert f"--{name}-port" in str(caught.value.remedy)
+    assert not any(service.pid for service in stack.status().services)
