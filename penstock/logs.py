@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import structlog
 
@@ -9,11 +10,12 @@ _CHATTY = {"asyncua": logging.ERROR, "pymodbus": logging.CRITICAL, "librdkafka":
 """Libraries that narrate what Penstock reports itself, with the remedy."""
 
 
-def configure(component: str) -> None:
+def configure(component: str, *, file: Path | None = None) -> None:
     """Set up logging of a process; every line names the component.
 
     Args:
-        component: As `connector/press_plc`.
+        component: As `connector-press_plc`.
+        file: Where lines go instead of to standard error.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -26,7 +28,9 @@ def configure(component: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared

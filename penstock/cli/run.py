@@ -9,7 +9,7 @@ import typer
 
 from penstock import components, logs
 from penstock.runtime.process import Component, on_stop_signal, process
-from penstock.runtime.supervisor import Supervisor, plan
+from penstock.runtime.supervisor import Supervisor, commands, plan
 from penstock.settings.loader import load_plant
 
 
@@ -48,7 +48,7 @@ def run(
     chosen = plan(
         plant.sources, components.names("processors"), plant.sinks, only=parts, workers=workers
     )
-    supervisor = Supervisor(config, chosen, run_dir)
+    supervisor = Supervisor(commands(chosen, config, run_dir), run_dir / "logs")
     stopping: list[bool] = []
     on_stop_signal(lambda: stopping.append(True))
     supervisor.start()
@@ -58,7 +58,7 @@ def run(
             time.sleep(0.2)
     finally:
         for role in ("connector", "processor", "sink"):
-            supervisor.stop([one for one in chosen if one.role == role])
+            supervisor.stop([str(one) for one in chosen if one.role == role])
     if not stopping:
         raise typer.Exit(2)
 

@@ -1,10 +1,10 @@
-"""Runs components as child processes and starts again those that end unasked."""
+"""Runs commands as child processes and starts again those that end unasked."""
 
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,80 +23,76 @@ REFUSED: Final = 2
 
 @dataclass(slots=True)
 class _Child:
-    component: Component
+    name: str
+    command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    starts: int = 0
     due: float = 0.0
     given_up: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.2, most=10.0))
 
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
 
 class Supervisor:
-    """The components of one configuration, each in a process of its own.
+    """Children by name, each in a session of its own, with a log file of its own.
 
     Call `watch` several times a second; nothing happens in between.
 
     Args:
-        config: The plant's configuration file.
-        components: What to run.
-        run_dir: Folder for the processes' notes, logs (`logs/<component>.log`) and data.
+        commands: What to run, in order of start.
+        logs: Folder of the log files, `<name>.log`.
     """
 
-    def __init__(self, config: Path, components: Iterable[Component], run_dir: Path) -> None:
-        self._config = config
-        self._run_dir = run_dir
+    def __init__(self, commands: Mapping[str, Sequence[str]], logs: Path) -> None:
+        self._logs = logs
         self._log = structlog.get_logger()
-        self._children = {component: _Child(component) for component in components}
+        self._children = {name: _Child(name, command) for name, command in commands.items()}
 
-    @property
-    def components(self) -> Sequence[Component]:
-        """What is run, in order of start."""
-        return list(self._children)
+    def start(self, names: Iterable[str] | None = None) -> None:
+        """Start the named ones, or all."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for name in self._children if names is None else names:
+            self._spawn(self._children[name])
 
-    def start(self) -> None:
-        """Start all."""
-        (self._run_dir / "logs").mkdir(parents=True, exist_ok=True)
-        for child in self._children.values():
-            self._spawn(child)
-
-    def watch(self) -> list[Component]:
-        """Start again what ended; gives what was found dead just now."""
+    def watch(self) -> list[str]:
+        """Start again what ended unasked; gives what was found dead just now."""
         found = []
         for child in self._children.values():
             if child.process is None:
-                if not child.given_up and time.monotonic() >= child.due:
+                if child.started and not child.given_up and time.monotonic() >= child.due:
                     self._spawn(child)
             elif (code := child.process.poll()) is not None:
-                found.append(child.component)
+                found.append(child.name)
                 self._ended(child, code)
         return found
 
-    def alive(self, component: Component) -> bool:
-        """Whether a component's process runs."""
-        process = self._children[component].process
-        return process is not None and process.poll() is None
+    def alive(self, name: str) -> bool:
+        """Whether a child's process runs."""
+        return self._children[name].alive
 
-    def given_up(self) -> list[Component]:
+    def given_up(self) -> list[str]:
         """What refused its configuration, and is not started again."""
-        return [child.component for child in self._children.values() if child.given_up]
+        return [child.name for child in self._children.values() if child.given_up]
 
-    def log_file(self, component: Component) -> Path:
-        """Where a component's log is."""
-        return self._run_dir / "logs" / f"{component}.log"
+    def log_file(self, name: str) -> Path:
+        """Where a child's log is."""
+        return self._logs / f"{name}.log"
 
-    def kill(self, component: Component) -> None:
+    def kill(self, name: str) -> None:
         """SIGKILL, as a crash would; `watch` starts it again."""
-        process = self._children[component].process
+        process = self._children[name].process
         if process is not None:
             process.kill()
 
-    def stop(self, components: Iterable[Component] | None = None) -> None:
-        """SIGTERM, wait, and SIGKILL what does not end; all of them unless some are named."""
-        chosen = [self._children[one] for one in (components or list(self._children))]
+    def stop(self, names: Iterable[str] | None = None) -> None:
+        """SIGTERM to the named ones, or all; wait, and SIGKILL what does not end."""
+        chosen = [self._children[name] for name in (self._children if names is None else names)]
         for child in chosen:
             child.given_up = True
-            if child.process is not None and child.process.poll() is None:
+            if child.process is not None and child.alive:
                 child.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for child in chosen:
@@ -105,22 +101,21 @@ class Supervisor:
             try:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self._log.error("killed: did not stop in time", component=str(child.component))
+                self._log.error("killed: did not stop in time", child=child.name)
                 child.process.kill()
                 child.process.wait()
             child.process = None
 
     def _spawn(self, child: _Child) -> None:
-        component = child.component
-        command = [sys.executable, "-m", "penstock", "work", component.role, component.name]
-        command += ["--config", str(self._config), "--run-dir", str(self._run_dir)]
-        command += ["--instance", str(component.instance)]
-        with self.log_file(component).open("ab") as log:
+        with self.log_file(child.name).open("ab") as log:
             child.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                child.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         child.started = time.monotonic()
-        child.starts += 1
 
     def _ended(self, child: _Child, code: int) -> None:
         child.process = None
@@ -130,15 +125,23 @@ class Supervisor:
         child.given_up = code == REFUSED
         child.due = time.monotonic() + child.backoff.next()
         self._log.warning(
-            "component ended",
-            component=str(child.component), code=code, lived=round(lived, 1),
+            "process ended",
+            child=child.name,
+            code=code,
+            lived=round(lived, 1),
             again=not child.given_up,
-        )  # fmt: skip
+            log=str(self.log_file(child.name)),
+        )
 
 
-def plan(plant_sources: Iterable[str], processors: Iterable[str], sinks: Iterable[str],
-         *, only: Iterable[str] = ("connectors", "streams", "sinks"), workers: int = 1,
-         ) -> list[Component]:  # fmt: skip
+def plan(
+    sources: Iterable[str],
+    processors: Iterable[str],
+    sinks: Iterable[str],
+    *,
+    only: Iterable[str] = ("connectors", "streams", "sinks"),
+    workers: int = 1,
+) -> list[Component]:
     """The components of a configuration: one process per source, worker and sink.
 
     >>> [str(c) for c in plan(["plc"], ["window-statistics"], ["lake"], workers=2)]
@@ -151,5 +154,16 @@ def plan(plant_sources: Iterable[str], processors: Iterable[str], sinks: Iterabl
     if "streams" in chosen:
         found += [Component("processor", name, n) for name in processors for n in range(workers)]
     if "connectors" in chosen:
-        found += [Component("connector", name) for name in plant_sources]
+        found += [Component("connector", name) for name in sources]
     return found
+
+
+def commands(components: Iterable[Component], config: Path, run_dir: Path) -> dict[str, list[str]]:
+    """What runs each component as a process of its own."""
+    return {
+        str(one): [
+            sys.executable, "-m", "penstock", "work", one.role, one.name,
+            "--instance", str(one.instance), "--config", str(config), "--run-dir", str(run_dir),
+        ]
+        for one in components
+    }  # fmt: skip

@@ -1,0 +1,57 @@
+"""`penstock demo`: everything at once; what `make run` calls."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from penstock import logs
+from penstock.cli.stack import Folder, Jars, KafkaPort, RegistryPort
+from penstock.demo.demo import Demo
+from penstock.demo.report import show
+from penstock.local.fetch import fetch
+from penstock.local.stack import DEFAULT_FOLDER, LocalStack
+from penstock.runtime.process import on_stop_signal
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="How long data flows; without: until Ctrl-C.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the figures here, as JSON.")] = None,
+    folder: Folder = DEFAULT_FOLDER,
+    kafka_port: KafkaPort = None,
+    registry_port: RegistryPort = None,
+    jars: Jars = None,
+) -> None:
+    """Run stack, simulated factory and pipeline; show them live; check what came out.
+
+    Exit code 0 where nothing was lost, doubled or wrong; else 1.
+    """
+    console = Console()
+    stack = LocalStack(folder, kafka_port, registry_port, jars)
+    was_up = stack.status().up
+    if not was_up:
+        fetch(console, jars)
+        with console.status("starting Kafka and the schema registry"):
+            stack.up()
+    logs.configure("demo", file=folder / "demo" / "run" / "logs" / "demo.log")
+    run = Demo(stack, folder / "demo", seconds, console)
+    on_stop_signal(run.stop)
+    try:
+        found = run.run()
+    finally:
+        if not was_up:
+            with console.status("stopping Kafka and the schema registry"):
+                stack.down()
+    if report is not None:
+        report.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
+    show(found, console, folder=str(folder / "demo"))
+    raise typer.Exit(0 if found.ok else 1)

@@ -1,0 +1,218 @@
+"""The demo: all runs, is shown, killed on request, drained, and held against the truth."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from penstock.clock import now
+from penstock.demo.check import Check, check
+from penstock.demo.figures import Row
+from penstock.demo.keys import keys
+from penstock.demo.log_ends import LogEnds
+from penstock.demo.pipeline import Pipeline
+from penstock.demo.report import Report
+from penstock.demo.view import Incident, Scene, Verdict, render
+from penstock.factory import Factory, write_factory
+from penstock.kafka.topics import FEATURES, PERFORMANCE, SENSORS, dead_letters
+from penstock.local.ports import free_port, holder
+from penstock.local.stack import LocalStack
+from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
+
+WINDOWS: Final = {"5 s": "1 min"}
+"""Short, so that many settle while one looks on."""
+ROLL: Final = "2 s"
+FRAME_SECONDS: Final = 0.1
+SCRAPE_SECONDS: Final = 1.0
+SETTLED_SECONDS: Final = 15.0
+"""After so long a sample is in the lake, its window closed, and that in the lake too."""
+DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, FEATURES)]
+KILLS: Final = {"w": "worker", "b": "broker", "p": "press_plc", "m": "utilities"}
+"""Keys of the view, and what they kill."""
+
+
+class Demo:
+    """One run of everything.
+
+    Args:
+        stack: Kafka and the registry, already up.
+        folder: Of the factory, its configuration, the lake and the logs.
+        seconds: How long data flows; None: until `q` or `stop`.
+        console: Where the view goes.
+    """
+
+    def __init__(
+        self, stack: LocalStack, folder: Path, seconds: float | None, console: Console
+    ) -> None:
+        self._stack = stack
+        self._seconds = seconds
+        self._console = console
+        self._folder = folder
+        self._incidents: list[Incident] = []
+        self._verdict = Verdict()
+        self._recheck_at: float | None = None
+        self._quit = False
+
+    def stop(self) -> None:
+        """End the run soon: drain, check, report."""
+        self._quit = True
+
+    def run(self) -> Report:
+        """Run, drain and check.
+
+        Raises:
+            StackError: A process does not get ready.
+        """
+        factory = self._factory()
+        plant = load_plant(factory.plant)
+        pipeline = Pipeline(self._stack, factory, plant, self._folder / "run")
+        ends = LogEnds(plant.kafka, [PERFORMANCE.name, *DEAD])
+        since = now()
+        try:
+            with self._console.status("starting the pipeline"):
+                pipeline.start()
+            began = time.monotonic()
+            self._watch(pipeline, factory, ends, since)
+            flowed = time.monotonic() - began
+            with self._console.status("draining: every sample on its way goes to the lake"):
+                pipeline.drain()
+            with self._console.status("holding the lake against the ground truth"):
+                found = check(factory.folder, self._lake, plant, since)
+            return self._report(pipeline, plant, ends, found, flowed)
+        finally:
+            pipeline.close()
+            ends.close()
+
+    @property
+    def _lake(self) -> Path:
+        return self._folder / "lake"
+
+    def _factory(self) -> Factory:
+        return write_factory(
+            self._folder,
+            opcua_port=_free(4840),
+            modbus_port=_free(5020),
+            windows=WINDOWS,
+            bootstrap=self._stack.kafka_settings().bootstrap,
+            registry=self._stack.registry_settings().url,
+            roll=ROLL,
+        )
+
+    def _watch(self, pipeline: Pipeline, factory: Factory, ends: LogEnds, since: int) -> None:
+        """Show, restart what died, obey the keys, until time is up."""
+        began = time.monotonic()
+        scraped = 0.0
+        scene: Scene | None = None
+        with keys() as pressed, Live(console=self._console, auto_refresh=False) as live:
+            while not self._quit and not self._over(began):
+                time.sleep(FRAME_SECONDS)
+                pipeline.watch()
+                self._obey(pressed(), pipeline)
+                if time.monotonic() - scraped >= SCRAPE_SECONDS:
+                    scraped = time.monotonic()
+                    rows = pipeline.rows()
+                    self._note_recoveries(rows)
+                    self._recheck(factory, since)
+                    left = None if self._seconds is None else began + self._seconds - scraped
+                    scene = Scene(
+                        rows, pipeline.figures, ends.gained(DEAD), self._incidents, self._verdict,
+                        left, scraped, self._console.is_terminal,
+                    )  # fmt: skip
+                    live.update(render(scene), refresh=self._console.is_terminal)
+            if scene is not None and not self._console.is_terminal:
+                self._console.print(render(scene))
+
+    def _over(self, began: float) -> bool:
+        return self._seconds is not None and time.monotonic() - began >= self._seconds
+
+    def _obey(self, key: str, pipeline: Pipeline) -> None:
+        if key == "q":
+            self._quit = True
+        elif key in KILLS:
+            pipeline.kill(KILLS[key])
+            self._incidents.append(Incident(KILLS[key], time.monotonic()))
+            self._recheck_at = None
+
+    def _note_recoveries(self, rows: Sequence[Row]) -> None:
+        """An incident is over when every stage that it stopped carries samples again."""
+        for incident in self._incidents:
+            since = time.monotonic() - incident.killed
+            if (
+                incident.recovered is None
+                and since > SCRAPE_SECONDS
+                and _flows(incident.what, rows)
+            ):
+                incident.recovered = since
+                self._recheck_at = time.monotonic() + SETTLED_SECONDS
+
+    def _recheck(self, factory: Factory, since: int) -> None:
+        """Some time after a recovery, see in the background what was lost or counted twice."""
+        if self._recheck_at is None or time.monotonic() < self._recheck_at:
+            return
+        self._recheck_at = None
+        until = now() - int(SETTLED_SECONDS * 1e6)
+
+        def look() -> None:
+            found = check(factory.folder, self._lake, load_plant(factory.plant), since, until)
+            self._verdict = Verdict(
+                found.samples.lost, found.samples.duplicates, found.windows_wrong
+            )
+
+        threading.Thread(target=look, name="check", daemon=True).start()
+
+    def _report(
+        self, pipeline: Pipeline, plant: Plant, ends: LogEnds, found: Check, flowed: float
+    ) -> Report:
+        figures = pipeline.figures
+        samples = found.samples
+        return Report(
+            seconds=round(flowed, 1),
+            samples_sent=samples.sent,
+            samples_in_lake=samples.in_lake,
+            samples_per_s=round(samples.in_lake / flowed, 1),
+            lost=samples.lost,
+            duplicates=samples.duplicates,
+            wrong_values=samples.wrong,
+            flagged=samples.flagged,
+            windows=found.windows,
+            windows_wrong=found.windows_wrong,
+            orders_completed=found.orders,
+            erp_messages=ends.gained([PERFORMANCE.name]),
+            dead_letters=ends.gained(DEAD),
+            protocols=sorted({source.type for source in plant.sources.values()}),
+            p50_end_to_end_ms=_ms(figures.delay(0.5)),
+            p99_end_to_end_ms=_ms(figures.delay(0.99)),
+            lake_rows=found.lake_rows,
+            lake_files=found.lake_files,
+            writes=int(figures.total("penstock_connector_writes_total")),
+            incidents=[asdict(one) | {"seconds": one.recovered} for one in self._incidents],
+            examples=[*samples.examples, *found.examples],
+        )
+
+
+def _flows(what: str, rows: Sequence[Row]) -> bool:
+    """Whether what was killed, and all behind it, carries samples."""
+    concerned = {
+        "worker": ("processor",),
+        "broker": ("connector", "processor"),
+    }.get(what)
+    if concerned is None:
+        mine = [row for row in rows if row.component.name == what]
+    else:
+        mine = [row for row in rows if row.component.role in concerned]
+    return all(row.ready and row.samples_per_s > 0 for row in mine)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 1)
+
+
+def _free(port: int) -> int:
+    """The port, or another one where somebody has it."""
+    return port if holder(port) is None else free_port()

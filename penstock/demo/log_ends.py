@@ -1,0 +1,46 @@
+"""Counts the records that topics gained during a run, by the ends of their logs."""
+
+from collections.abc import Iterable
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from penstock.kafka.client import options
+from penstock.settings.plant import KafkaSettings
+
+
+class LogEnds:
+    """The ends of some topics' logs, remembered from when this was made.
+
+    Args:
+        settings: Where Kafka is.
+        topics: Those that do not exist yet count as empty.
+    """
+
+    def __init__(self, settings: KafkaSettings, topics: Iterable[str]) -> None:
+        self._topics = set(topics)
+        self._consumer = Consumer(options(settings, group_id="penstock-ends"))
+        self._before = self._ends()
+
+    def gained(self, topics: Iterable[str]) -> int:
+        """Records appended to these topics since; what cannot be asked now counts as before."""
+        wanted = set(topics)
+        try:
+            ends = self._ends()
+        except KafkaException:
+            return 0
+        return sum(end - self._before.get(key, 0) for key, end in ends.items() if key[0] in wanted)
+
+    def close(self) -> None:
+        """Let go of Kafka."""
+        self._consumer.close()
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        metadata = self._consumer.list_topics(timeout=5)
+        found = {}
+        for name in self._topics & metadata.topics.keys():
+            for partition in metadata.topics[name].partitions:
+                _, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(name, partition), timeout=5
+                )
+                found[name, partition] = int(high)
+        return found

@@ -1,0 +1,135 @@
+"""The demo's processes: stack, PLCs and components; started in order, drained in order."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from penstock import components
+from penstock.demo.figures import Figures, Row
+from penstock.errors import StackError
+from penstock.factory import PLCS, Factory
+from penstock.local.stack import LocalStack
+from penstock.runtime.process import Component
+from penstock.runtime.supervisor import Supervisor, commands, plan
+from penstock.settings.plant import Plant
+
+READY_SECONDS: Final = 90.0
+DRAIN_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.3
+
+
+class Pipeline:
+    """Everything that runs, and how far it is.
+
+    Args:
+        stack: Kafka and the registry, already up.
+        factory: The simulated factory.
+        plant: Its configuration.
+        run_dir: Folder of the processes' notes and logs.
+    """
+
+    def __init__(self, stack: LocalStack, factory: Factory, plant: Plant, run_dir: Path) -> None:
+        self.stack = stack
+        self.components = plan(plant.sources, components.names("processors"), plant.sinks)
+        self.figures = Figures(run_dir)
+        logs = run_dir / "logs"
+        self._supervisor = Supervisor(commands(self.components, factory.plant, run_dir), logs)
+        self._plcs = Supervisor(
+            {
+                plc: [sys.executable, "-m", "penstock.factory.plc", str(factory.folder), plc]
+                for plc in PLCS
+            },
+            logs,
+        )
+
+    def start(self) -> None:
+        """Start sinks, processors and PLCs; when they are ready, the connectors.
+
+        Raises:
+            StackError: Something is not ready in time; its log is named.
+        """
+        self._supervisor.start([str(one) for one in self._of("sink", "processor")])
+        self._plcs.start()
+        self._await_ready(self._of("sink", "processor"))
+        self._supervisor.start([str(one) for one in self._of("connector")])
+        self._await_ready(self._of("connector"))
+
+    def watch(self) -> None:
+        """Start again what died; call it several times a second."""
+        self._supervisor.watch()
+        self._plcs.watch()
+        if self.stack.running("kafka") is None:
+            self.stack.start("kafka")
+
+    def rows(self) -> list[Row]:
+        """The components' figures."""
+        return self.figures.rows(self.components)
+
+    def kill(self, what: str) -> None:
+        """SIGKILL the broker, a PLC, or the stream worker."""
+        if what == "broker":
+            self.stack.kill("kafka")
+        elif what in PLCS:
+            self._plcs.kill(what)
+        else:
+            self._supervisor.kill(str(self._of("processor")[0]))
+
+    def drain(self) -> None:
+        """Stop the factory, and each stage once it has passed on all that it got."""
+        self._plcs.stop()
+        self._stop("connector")
+        self._await_no_lag("processor")
+        self._stop("processor")
+        self._await_no_lag("sink")
+        self._stop("sink")
+
+    def close(self) -> None:
+        """End every process that still runs."""
+        self._plcs.stop()
+        self._supervisor.stop()
+
+    def _of(self, *roles: str) -> list[Component]:
+        return [one for one in self.components if one.role in roles]
+
+    def _stop(self, role: str) -> None:
+        self._supervisor.stop([str(one) for one in self._of(role)])
+
+    def _await_ready(self, wanted: Sequence[Component]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not all(row.ready for row in self.figures.rows(wanted)):
+            self._supervisor.watch()
+            refused = self._supervisor.given_up()
+            late = [str(row.component) for row in self.figures.rows(wanted) if not row.ready]
+            if refused or time.monotonic() > deadline:
+                name = (refused or late)[0]
+                log = self._supervisor.log_file(name)
+                msg = f"{name} does not get ready: {_last_line(log)}"
+                raise StackError(msg, where=str(log), remedy="the log tells more")
+            time.sleep(POLL_SECONDS)
+
+    def _await_no_lag(self, role: str) -> None:
+        """Wait until nothing is left to read, seen twice so that a late fetch is not missed."""
+        metric = f"penstock_{role}_lag_records"
+        deadline = time.monotonic() + DRAIN_SECONDS
+        quiet = 0
+        before = -1.0
+        while quiet < 3 and time.monotonic() < deadline:  # noqa: PLR2004  # scrapes in a row
+            self._supervisor.watch()
+            rows = self.rows()
+            mine = [row for row in rows if row.component.role == role]
+            lag = sum(row.scrape.value(metric) for row in mine)
+            done = sum(row.samples for row in mine)
+            still = lag == 0 and done == before and all(row.ready for row in mine)
+            quiet = quiet + 1 if still else 0
+            before = done
+            time.sleep(1.0)
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "it wrote no log"
+    return lines[-1][:300] if lines else "it wrote no log"

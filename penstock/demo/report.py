@@ -1,0 +1,104 @@
+"""What a demo says at its end: figures for scripts, a summary for people."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The figures of one run.
+
+    `lost`, `duplicates` and `wrong_values` compare the lake with the factory's ground truth sample
+    by sample, `windows_wrong` the published windows with an independent batch computation.
+    """
+
+    seconds: float
+    """How long data flowed."""
+    samples_sent: int
+    samples_in_lake: int
+    samples_per_s: float
+    lost: int
+    duplicates: int
+    wrong_values: int
+    flagged: int
+    """Samples that a connector added to say that a tag is stale or its link lost."""
+    windows: int
+    """Results, one per tag and window."""
+    windows_wrong: int
+    orders_completed: int
+    erp_messages: int
+    dead_letters: int
+    protocols: Sequence[str]
+    p50_end_to_end_ms: float | None
+    p99_end_to_end_ms: float | None
+    """From a sample's source time to the input of its window."""
+    lake_rows: int
+    lake_files: int
+    writes: int
+    """Requests to devices that could change something: 0."""
+    incidents: Sequence[dict[str, Any]]
+    """What was killed, and the seconds until data flowed again."""
+    examples: Sequence[str]
+    """The first few differences, in words."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was sent came out once, and right."""
+        wrong = self.lost + self.duplicates + self.wrong_values + self.windows_wrong
+        return wrong == 0 and self.windows > 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def show(report: Report, console: Console, *, folder: str) -> None:
+    """Print the summary, and what to look at next."""
+    table = Table.grid(padding=(0, 2))
+    for name, value, good in _lines(report):
+        style = "" if good is None else ("green" if good else "bold red")
+        table.add_row(name, Text(value, style=style))
+    parts: list[Any] = [table]
+    parts += [Text(f"  {example}", style="red") for example in report.examples]
+    parts += [
+        Text(),
+        Text("Look further:", style="bold"),
+        Text(
+            '  .venv/bin/penstock lake query "select asset, tag, count(*), avg(value) '
+            f'from samples group by all" --lake {folder}/lake'
+        ),
+        Text(f"  {folder}/plant.yaml is the configuration, {folder}/run/logs the processes' logs"),
+        Text("  docs/start.md goes on from here"),
+    ]
+    console.print(Panel(Group(*parts), title="[bold]What happened", border_style="cyan"))
+
+
+def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
+    delay = report.p99_end_to_end_ms
+    lines: list[tuple[str, str, bool | None]] = [
+        ("data flowed for", f"{report.seconds:.0f} s over {', '.join(report.protocols)}", None),
+        ("samples sent", f"{report.samples_sent:,}  ({report.samples_per_s:,.0f}/s)", None),
+        ("samples in the lake", f"{report.samples_in_lake:,}", None),
+        ("lost · counted twice · wrong",
+         f"{report.lost} · {report.duplicates} · {report.wrong_values}",
+         not (report.lost or report.duplicates or report.wrong_values)),
+        ("windows · wrong", f"{report.windows:,} · {report.windows_wrong}",
+         report.windows_wrong == 0),
+        ("sample to window, p99", "–" if delay is None else f"{delay:.0f} ms", None),
+        ("orders completed · ERP messages",
+         f"{report.orders_completed} · {report.erp_messages}", None),
+        ("dead letters", str(report.dead_letters), None),
+        ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
+        ("writes to devices", str(report.writes), report.writes == 0),
+    ]  # fmt: skip
+    for incident in report.incidents:
+        back = incident["seconds"]
+        told = "not back at the end" if back is None else f"data flowed again after {back:.1f} s"
+        lines.append((f"killed: {incident['what']}", told, back is not None))
+    return lines
