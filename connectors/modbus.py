@@ -35,7 +35,6 @@ and answer.
 
 import asyncio
 import contextlib
-import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -45,7 +44,6 @@ from pymodbus.constants import ExcCodes
 
 from connectors.modbus_link import Link, NoAnswerError, RefusedError
 from connectors.modbus_plan import Block, Item, Planner, locate
-from connectors.modbus_registers import Words, decode
 from connectors.modbus_schedule import Poll, Schedule
 from connectors.modbus_settings import ModbusSettings
 from penstock.clock import Clock, now
@@ -205,14 +203,14 @@ class ModbusConnector(Connector):
                 self._failed(poll)
         except NoAnswerError as error:
             self._failed(poll)
-            samples += self._bad(block, self._between(begin), BAD_NO_COMMUNICATION)
+            samples += poll.answers.bad(self._between(begin), BAD_NO_COMMUNICATION)
             await self._suspect(link, error)
             return False
         else:
             self._schedule.succeeded(poll)
             samples += self._good(poll, contents, self._between(begin))
             return True
-        samples += self._bad(block, self._between(begin), quality)
+        samples += poll.answers.bad(self._between(begin), quality)
         return True
 
     async def _ask(self, link: Link, block: Block) -> Sequence[int]:
@@ -277,10 +275,8 @@ class ModbusConnector(Connector):
 
     def _good(self, poll: Poll, contents: Sequence[int], read_at: int) -> list[Sample]:
         """The samples in an answer: none, where the device's clock says that it was read before."""
-        block = poll.block
-        words = Words(contents)
-        if block.clock:
-            stamp = block.clock.time(words, block.start)
+        raw, stamp = poll.answers.read(contents)
+        if stamp is not None:
             if stamp == poll.stamp:
                 return []
             poll.stamp = stamp
@@ -288,19 +284,8 @@ class ModbusConnector(Connector):
                 read_at = stamp
             else:
                 self.meter.errors += 1
-                self.meter.last_error = f"the clock of unit {block.unit} says {stamp} us"
-        samples = []
-        for tag, place, how in block.items:
-            value, quality = decode(how, words, place.address - block.start, tag.scale, tag.offset)
-            samples.append(Sample(tag.asset, tag.tag, value, read_at, None, quality))
-        return samples
-
-    @staticmethod
-    def _bad(block: Block, read_at: int, quality: int) -> list[Sample]:
-        return [
-            Sample(item.tag.asset, item.tag.tag, math.nan, read_at, quality=quality)
-            for item in block.items
-        ]
+                self.meter.last_error = f"{poll.block}: the device's clock says {stamp} us"
+        return poll.answers.samples(raw, read_at)
 
     def _stopped(self) -> DeviceError:
         msg = "the connector is stopped"

@@ -8,11 +8,10 @@ from typing import Final, NamedTuple
 from connectors.modbus_registers import (
     ORDERS,
     Addressing,
-    Decoding,
+    Encoding,
     Place,
     Table,
-    Words,
-    decoding,
+    encoding,
     parse_place,
 )
 from penstock.errors import ConfigurationError
@@ -28,7 +27,7 @@ class Item(NamedTuple):
 
     tag: Tag
     place: Place
-    how: Decoding
+    how: Encoding
 
     @property
     def end(self) -> int:
@@ -55,14 +54,14 @@ def locate(tag: Tag, addressing: Addressing, most: int) -> Item:
         raise ConfigurationError(msg, where=tag.where or None, remedy=str(error)) from error
 
 
-def _how(tag: Tag, place: Place, most: int) -> Decoding:
+def _how(tag: Tag, place: Place, most: int) -> Encoding:
     is_bit = place.table.of_bits or place.bit is not None
     order = next((order for order in ORDERS if order == (tag.order or "ABCD").upper()), None)
     if order is None:
         msg = f"{tag.order!r} is no order: write one of {', '.join(ORDERS)}"
         raise ValueError(msg)
     type_ = (tag.type or ("bit" if is_bit else "")).strip().lower()
-    how = decoding(type_, "ABCD" if place.table.of_bits else order, place.bit)
+    how = encoding(type_, "ABCD" if place.table.of_bits else order, place.bit)
     if (type_ == "bit") != is_bit:
         msg = "coils, discrete inputs and bits of a register, as 40001.3, have type bit; no other"
         raise ValueError(msg)
@@ -80,12 +79,8 @@ class ClockPlace(NamedTuple):
 
     table: Table
     address: int
-    how: Decoding
+    how: Encoding
     step: int
-
-    def time(self, words: Words, start: int) -> int:
-        """Microseconds since 1970-01-01 UTC, read from an answer that begins at `start`."""
-        return int(self.how.raw(words, self.address - start)) * self.step
 
 
 @dataclass(frozen=True, slots=True)

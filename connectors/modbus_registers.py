@@ -22,15 +22,12 @@ the least significant). How the address is written depends on the setting `addre
 Within a single register (16 bits, a bit, a string) only the order of its two bytes matters.
 """
 
-import math
 import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, Literal, NamedTuple
-
-from penstock.quality import BAD_DATA_ENCODING_INVALID, BAD_OUT_OF_RANGE, GOOD
+from typing import Any, Final, Literal, NamedTuple
 
 Addressing = Literal["modicon", "zero-based"]
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
@@ -135,119 +132,117 @@ def parse_address(text: str, addressing: Addressing) -> tuple[Table, int]:
     return PREFIXES[match[1] or "hr"], int(match[2])
 
 
-class Words:
-    """Registers of one answer, as bytes in both byte orders.
-
-    Args:
-        registers: Their values, each 0 to 65535.
-    """
-
-    __slots__ = ("big", "little")
-
-    def __init__(self, registers: Sequence[int]) -> None:
-        self.big = struct.pack(f">{len(registers)}H", *registers)
-        """Bytes as they came over the wire."""
-        self.little = struct.pack(f"<{len(registers)}H", *registers)
-        """The two bytes of each register swapped."""
-
-
 Value = float | bool | str
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
-    """How a value is read from registers.
+class Encoding:
+    """How a value is written in registers.
 
     Args:
         width: Registers that it takes (of coils and discrete inputs: bits).
-        raw: Gives the raw value that begins at a register of an answer.
+        format: The same for `struct`.
+        order: Word and byte order; of a single register, ABCD or BADC.
+        finish: Makes the value of what `struct` gives, which otherwise is the value.
     """
 
     width: int
-    raw: Callable[[Words, int], Value]
+    format: str
+    order: Order
+    finish: Callable[[Any], bool | str] | None = None
 
 
-def decoding(type_: str, order: Order = "ABCD", bit: int | None = None) -> Decoding:
-    """How a value of a type, in an order, is read.
+def encoding(type_: str, order: Order = "ABCD", bit: int | None = None) -> Encoding:
+    """How a value of a type is written.
 
-    >>> pi = [0x4049, 0x0FDB]
-    >>> round(decoding("float32").raw(Words(pi), 0), 6)
-    3.141593
-    >>> round(decoding("float32", "CDAB").raw(Words(pi[::-1]), 0), 6)
-    3.141593
-    >>> decoding("bit", bit=3).raw(Words([0b1000]), 0)
-    True
-    >>> decoding("string:4").raw(Words([0x4C2D, 0x3137]), 0)
-    'L-17'
-
-    Of coils and discrete inputs, whose bits come as whole registers of 0 or 1, `bit` is None.
+    Args:
+        type_: One of `TYPES`.
+        order: Word and byte order.
+        bit: Which bit of a register; None where there is only one, as with coils.
 
     Raises:
         ValueError: There is no such type, or the order does not fit it; the message says what does.
     """
-    swapped = order in {"BADC", "CDAB"}
+    of_one_word: Order = "ABCD" if order in {"ABCD", "CDAB"} else "BADC"
     if type_ == "bit":
-        return _bit(bit or 0, swapped=order in {"BADC", "DCBA"})
+        return Encoding(1, "H", of_one_word, lambda word: bool(word >> (bit or 0) & 1))
     if match := re.fullmatch(r"string:([1-9]\d{0,2})", type_, re.ASCII):
         if order not in {"ABCD", "BADC"}:
             msg = "a string has order ABCD, or BADC where its characters are swapped in pairs"
             raise ValueError(msg)
-        return _string(int(match[1]), swapped=swapped)
+        length = int(match[1])
+        width = (length + 1) // 2
+        return Encoding(width, f"{2 * width}s", order, lambda raw: _text(raw[:length]))
     if type_ not in FORMATS:
         msg = f"{type_!r} is no type: write one of {', '.join(TYPES)}"
         raise ValueError(msg)
-    return _number(FORMATS[type_], order)
+    width = struct.calcsize(f">{FORMATS[type_]}") // 2
+    return Encoding(width, FORMATS[type_], order if width > 1 else of_one_word)
 
 
-def _number(format_: str, order: Order) -> Decoding:
-    """Numbers: both word orders of either byte order are one of the two native byte orders."""
-    width = struct.calcsize(f">{format_}") // 2
-    if width == 1:  # One register has no words to order, only bytes.
-        order = "ABCD" if order in {"ABCD", "CDAB"} else "BADC"
-    unpack = struct.Struct((">" if order in {"ABCD", "BADC"} else "<") + format_).unpack_from
-    if order in {"ABCD", "DCBA"}:
-        return Decoding(width, lambda words, at: unpack(words.big, at * 2)[0])
-    return Decoding(width, lambda words, at: unpack(words.little, at * 2)[0])
-
-
-def _bit(bit: int, *, swapped: bool) -> Decoding:
-    at_byte, mask = 1 - bit // 8, 1 << bit % 8
-    if swapped:
-        return Decoding(1, lambda words, at: bool(words.little[at * 2 + at_byte] & mask))
-    return Decoding(1, lambda words, at: bool(words.big[at * 2 + at_byte] & mask))
-
-
-def _string(length: int, *, swapped: bool) -> Decoding:
+def _text(raw: bytes) -> str:
     """Text ends at its length or at the first zero byte; spaces behind it are filling."""
-
-    def raw(words: Words, at: int) -> str:
-        text = (words.little if swapped else words.big)[at * 2 : at * 2 + length]
-        return text.split(b"\0")[0].decode().rstrip(" ")
-
-    return Decoding((length + 1) // 2, raw)
+    return raw.split(b"\0")[0].decode().rstrip(" ")
 
 
-def scaled(value: Value, scale: float, offset: float) -> tuple[Value, int]:
-    """A raw value in its unit, and its quality. Numbers that are not finite are kept and flagged.
+class Layout:
+    """Where the values are in an answer; reads them all at once.
 
-    >>> scaled(215, 0.5, 10.0), scaled(True, 1.0, 0.0), scaled("L-17", 1.0, 0.0)
-    ((117.5, 0), (True, 0), ('L-17', 0))
-    >>> scaled(math.inf, 1.0, 0.0)
-    (inf, -2143551488)
+    Swapping the two bytes of each register turns CDAB into DCBA, and BADC into ABCD: the two orders
+    that `struct` knows.
+
+    >>> pi = [0x4049, 0x0FDB]
+    >>> layout = Layout([(0, encoding("float32")), (2, encoding("float32", "CDAB"))])
+    >>> [round(value, 6) for value in layout.unpack([*pi, *pi[::-1]])]
+    [3.141593, 3.141593]
+
+    Args:
+        fields: Of each value, its first register in the answer, and how it is written.
     """
-    if isinstance(value, bool | str):
-        return value, GOOD
-    number = value * scale + offset
-    return (number, GOOD) if math.isfinite(number) else (number, BAD_OUT_OF_RANGE)
+
+    def __init__(self, fields: Sequence[tuple[int, Encoding]]) -> None:
+        self._size = len(fields)
+        self._runs: list[_Run] = []
+        for index, (at, how) in sorted(enumerate(fields), key=lambda field: field[1][0]):
+            run = next((run for run in self._runs if run.takes(at, how.order)), None)
+            if not run:
+                run = _Run(how.order)
+                self._runs.append(run)
+            run.add(index, at, how)
+        for run in self._runs:
+            run.struct = struct.Struct(run.format)
+
+    def unpack(self, registers: Sequence[int]) -> list[Any]:
+        """The values of an answer in the order of the fields, before `finish`."""
+        count = len(registers)
+        bytes_of = {
+            swapped: struct.pack(f"{'<' if swapped else '>'}{count}H", *registers)
+            for swapped in {run.swapped for run in self._runs}
+        }
+        values = [None] * self._size
+        for run in self._runs:
+            for index, value in zip(
+                run.indices, run.struct.unpack_from(bytes_of[run.swapped]), strict=True
+            ):
+                values[index] = value
+        return values
 
 
-def decode(how: Decoding, words: Words, at: int, scale: float, offset: float) -> tuple[Value, int]:
-    """The value, in its unit, that begins at a register of an answer, and its quality.
+class _Run:
+    """Values of one order that do not overlap, as one `struct`."""
 
-    >>> decode(decoding("string:2"), Words([0xFFFE]), 0, 1.0, 0.0)
-    (nan, -2143813632)
-    """
-    try:
-        return scaled(how.raw(words, at), scale, offset)
-    except UnicodeDecodeError:
-        return math.nan, BAD_DATA_ENCODING_INVALID
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.swapped = order in {"BADC", "CDAB"}
+        self.format = ">" if order in {"ABCD", "BADC"} else "<"
+        self.indices: list[int] = []
+        self.end = 0
+        self.struct = struct.Struct(self.format)
+
+    def takes(self, at: int, order: Order) -> bool:
+        return order == self.order and at >= self.end
+
+    def add(self, index: int, at: int, how: Encoding) -> None:
+        self.format += f"{2 * (at - self.end)}x{how.format}"
+        self.end = at + how.width
+        self.indices.append(index)

@@ -4,9 +4,10 @@ Times are microseconds of any clock that never goes back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from connectors.modbus_answers import Answers
 from connectors.modbus_plan import Block
 from penstock.connector import Meter
 
@@ -21,10 +22,14 @@ class Poll:
     block: Block
     period: int
     due: int
+    answers: Answers = field(init=False)
     stamp: int | None = None
     """What the device's clock said when the block was last read."""
     failures: int = 0
     """How often in a row it failed in a way that makes asking again soon of little use."""
+
+    def __post_init__(self) -> None:
+        self.answers = Answers(self.block)
 
 
 class Schedule:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.modbus_plan import ClockPlace
-from connectors.modbus_registers import Addressing, Order, decoding, parse_address
+from connectors.modbus_registers import Addressing, Order, encoding, parse_address
 from penstock.connector import SourceSettings
 from penstock.settings.model import Model
 from penstock.units import Duration, microseconds, parse_duration
@@ -73,5 +73,5 @@ class ModbusSettings(SourceSettings):
         if not self.clock:
             return None
         table, address = parse_address(self.clock.address, self.addressing)
-        how = decoding(self.clock.type, self.clock.order)
+        how = encoding(self.clock.type, self.clock.order)
         return ClockPlace(table, address, how, microseconds(self.clock.resolution))
