@@ -73,13 +73,14 @@ def read_yaml(path: Path) -> Document:
     text = _text(path)
     yaml = YAML(typ="safe", pure=True)
     try:
-        node = yaml.compose(text)
+        return _Reader(path, yaml).read(yaml.compose(text))
     except MarkedYAMLError as error:
         raise _malformed(path, text, error) from None
     except YAMLError as error:
         message = f"malformed YAML: {str(error).splitlines()[0]}"
         raise ConfigurationError(message, where=str(path)) from None
-    return _Reader(path, yaml).read(node)
+    except RecursionError:
+        raise ConfigurationError("is nested too deep", where=str(path)) from None  # noqa: EM101
 
 
 def _text(path: Path) -> str:
@@ -150,9 +151,19 @@ class _Reader:
                 }
             if isinstance(node, SequenceNode):
                 return [self._value(value, (*place, i)) for i, value in enumerate(node.value)]
-            return node.value if node.tag in _TEXTS else self._construct(node)
+            return self._scalar(node, place)
         finally:
             self._open.pop()
+
+    def _scalar(self, node: Node, place: Place) -> Any:
+        if node.tag in _TEXTS:
+            return node.value
+        try:
+            return self._construct(node)
+        except (ValueError, KeyError, YAMLError):  # only where a tag says what the text is not
+            kind = str(node.tag).removeprefix(_CORE)
+            self._add(node.start_mark.line + 1, place, f"{node.value!r} is no {kind}")
+            return None
 
     def _keys(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Node]]:
         seen: dict[str, int] = {}

@@ -365,6 +365,13 @@ SLIPS = {
             "(remove its line '%YAML 1.1')"
         ],
     ),
+    "tag that does not fit": (
+        ("sampling: 50 ms", "port: !!int x"),
+        [
+            "plant.yaml:12: sources.press.port: 'x' is no int",
+            "plant.yaml:12: sources.press.port: nothing is no whole number",
+        ],
+    ),
     "tag of another language": (
         ("url: meter://one", "url: !!python/name:os.system x"),
         [
@@ -439,6 +446,11 @@ def test_names_a_missing_file(folder: Path) -> None:
 def test_refuses_what_is_not_utf8(folder: Path) -> None:
     (folder / "plant.yaml").write_bytes("site: {path: acme/münchen}".encode("cp1252"))
     assert problems() == ["plant.yaml: byte 19 is not UTF-8 (save the file as UTF-8)"]
+
+
+def test_refuses_what_is_nested_too_deep(folder: Path) -> None:
+    (folder / "plant.yaml").write_text("a: " + "[" * 5000)
+    assert problems() == ["plant.yaml: is nested too deep"]
 
 
 def test_an_alias_in_itself_ends(folder: Path) -> None:
