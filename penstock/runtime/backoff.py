@@ -1,7 +1,7 @@
 """How long to wait before trying again: exponential, with full jitter, for ever."""
 
-import random
 from dataclasses import dataclass, field
+from random import Random
 
 
 @dataclass(slots=True)
@@ -14,14 +14,14 @@ class Backoff:
 
     first: float = 0.25
     most: float = 5.0
-    random: random.Random = field(default_factory=random.Random)
+    rng: Random = field(default_factory=Random)
     _tries: int = 0
 
     def next(self) -> float:
         """Seconds to wait now."""
         span = min(self.most, self.first * 2.0**self._tries)
         self._tries = min(self._tries + 1, 32)
-        return span * (0.5 + 0.5 * self.random.random())
+        return span * (0.5 + 0.5 * self.rng.random())
 
     def reset(self) -> None:
         """It worked: begin anew."""
