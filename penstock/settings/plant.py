@@ -105,7 +105,10 @@ class Windows(Model):
     def _each_once(cls, sizes: Any) -> Any:
         seen: dict[timedelta, str] = {}
         for text in sizes if isinstance(sizes, dict) else ():
-            size = parse_duration(text)
+            try:
+                size = parse_duration(text)
+            except ValueError:
+                continue  # the key's own validation names it
             if seen.setdefault(size, text) != text:
                 msg = f"size {text!r} is the same as {seen[size]!r}: remove one"
                 raise ValueError(msg)

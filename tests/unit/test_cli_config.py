@@ -1,4 +1,5 @@
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,18 +12,24 @@ from penstock.errors import ConfigurationError
 from penstock.settings.problems import InvalidConfigurationError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> typer.Typer:
     app = typer.Typer()
     register(app)
     return app
 
 
+@pytest.fixture(scope="module")
+def made(app: typer.Typer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "plant"
+    result = CliRunner().invoke(app, ["init", str(folder)])
+    assert result.exit_code == 0, result.exception
+    return folder
+
+
 @pytest.fixture
-def starter(app: typer.Typer, tmp_path: Path) -> Path:
-    result = CliRunner().invoke(app, ["init", str(tmp_path)])
-    assert result.exit_code == 0, result.output
-    return tmp_path
+def starter(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "plant")
 
 
 def test_starter_is_valid_as_it_is(app: typer.Typer, starter: Path) -> None:

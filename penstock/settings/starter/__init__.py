@@ -57,13 +57,19 @@ def _write(folder: Path) -> list[Path]:
     (folder / _TRUSTED).mkdir(parents=True, exist_ok=True)
     certificate, key = folder / _CERTIFICATE, folder / _KEY
     if not (certificate.exists() and key.exists()):
-        host = socket.gethostname()
+        host = _host()
         make_certificate(
             certificate,
             key,
             f"urn:{host}:penstock",
             common_name=f"Penstock on {host}"[:64],  # X.520 allows 64 characters
-            hosts=(host, "localhost", "127.0.0.1"),
+            hosts=list(dict.fromkeys((host, "localhost", "127.0.0.1"))),
         )
         written += [certificate, key]
     return written
+
+
+def _host() -> str:
+    """This machine's name, where a certificate can hold it."""
+    name = socket.gethostname()
+    return name if name and name.isascii() else "localhost"
