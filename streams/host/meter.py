@@ -1,0 +1,105 @@
+"""Turns the books of partitions into metrics."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+
+from penstock.clock import Clock
+from penstock.operator import SampleBatch
+from streams.host import metrics
+from streams.host.owned import Owned
+from streams.host.partition import Partition
+
+_log = structlog.get_logger()
+_DEAD_LINES: Final = 10
+"""Dead letters logged one by one per report; of the rest, the number."""
+
+
+class Meter:
+    """Counts for one processor of this process.
+
+    Args:
+        processor: The label.
+        clock: Gives the time that delays are measured against.
+    """
+
+    def __init__(self, processor: str, clock: Clock) -> None:
+        self._processor = processor
+        self._clock = clock
+        self._counted: dict[int, dict[Counter, int]] = {}
+        self._partitions: dict[int, Partition] = {}
+        self._dead = 0
+
+    def observer(self, partition: int) -> "PartitionObserver":
+        """Who is told about a partition's work."""
+        return PartitionObserver(self, partition)
+
+    def owned(self, number: int, partition: Partition) -> None:
+        """A partition was taken over: count from here."""
+        self._partitions[number] = partition
+        self._counted[number] = _books(partition)
+
+    def processed(self, number: int) -> None:
+        """Count what a partition's books have more than before."""
+        counts = _books(self._partitions[number])
+        before = self._counted[number]
+        for counter, count in counts.items():
+            if count != before[counter]:
+                counter.labels(self._processor).inc(count - before[counter])
+        self._counted[number] = counts
+
+    def samples(self, batch: SampleBatch) -> None:
+        """Samples are about to enter the operator."""
+        metrics.END_TO_END.observe(self._processor, self._clock() - batch.time)
+
+    def dead(self, partition: int, offset: int, error: Exception) -> None:
+        """A record went to the dead letters."""
+        self._dead += 1
+        if self._dead <= _DEAD_LINES:
+            _log.warning("dead letter", partition=partition, offset=offset, error=str(error))
+
+    def report(self, owned: Mapping[int, Owned]) -> None:
+        """Bring the gauges up to date."""
+        if self._dead > _DEAD_LINES:
+            _log.warning("more dead letters", records=self._dead - _DEAD_LINES)
+        self._dead = 0
+        for number, one in owned.items():
+            labels = (self._processor, str(number))
+            age = time.monotonic() - one.stored_at
+            metrics.SNAPSHOT_AGE.labels(*labels).set(age)
+            marks = one.partition.operator.watermarks()
+            if marks:
+                delay = (self._clock() - min(marks.values())) / 1e6
+                metrics.WATERMARK_DELAY.labels(*labels).set(delay)
+
+
+class PartitionObserver:
+    """Tells a `Meter` about one partition."""
+
+    def __init__(self, meter: Meter, partition: int) -> None:
+        self._meter = meter
+        self._partition = partition
+
+    def samples(self, batch: SampleBatch) -> None:
+        """Samples are about to enter the operator."""
+        self._meter.samples(batch)
+
+    def dead(self, offset: int, error: Exception) -> None:
+        """A record went to the dead letters."""
+        self._meter.dead(self._partition, offset, error)
+
+
+def _books(partition: Partition) -> dict[Counter, int]:
+    records, samples = partition.books, partition.operator.books
+    return {
+        metrics.RECORDS: records.records_in,
+        metrics.DUPLICATES: records.duplicate,
+        metrics.DEAD: records.dead,
+        metrics.SAMPLES: samples.samples_in,
+        metrics.BAD: samples.bad,
+        metrics.LATE: samples.late,
+        metrics.RESULTS: partition.results,
+    }

@@ -1,0 +1,123 @@
+"""Publishes results, late samples and dead letters, and knows when Kafka has them all."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from penstock.errors import KafkaUnavailableError
+from penstock.kafka.admin import MAX_MESSAGE_BYTES
+from penstock.kafka.client import producer_options
+from penstock.settings.plant import KafkaSettings
+
+Headers = Sequence[tuple[str, str | bytes | None]]
+
+FULL: Final = 100_000
+"""Unacknowledged messages from which on no further records should be processed."""
+
+
+class Outgoing(NamedTuple):
+    """A message to publish."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Receipts:
+    """Counts the messages of one partition since its last snapshot until Kafka has them.
+
+    A snapshot's offset must not be stored before the outputs of the records below it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open = 0
+        self._error: KafkaError | None = None
+
+    def expect(self) -> None:
+        """One more message was handed to the producer."""
+        with self._changed:
+            self._open += 1
+
+    def delivered(self, error: KafkaError | None, _message: object) -> None:
+        """Called by the producer's thread for each message."""
+        with self._changed:
+            self._open -= 1
+            self._error = self._error or error
+            if not self._open or error:
+                self._changed.notify_all()
+
+    def wait(self, timeout: float) -> None:
+        """Block until Kafka has all messages.
+
+        Raises:
+            KafkaUnavailableError: It does not have them in time.
+            KafkaException: It refuses one for good.
+        """
+        with self._changed:
+            done = self._changed.wait_for(lambda: not self._open or self._error, timeout)
+            if self._error:
+                raise KafkaException(self._error)
+            if not done:
+                msg = f"{self._open} results are not acknowledged after {timeout:g} s"
+                raise KafkaUnavailableError(msg)
+
+
+class Outputs:
+    """An idempotent producer; messages wait and are sent again for ever while Kafka is away."""
+
+    def __init__(self, settings: KafkaSettings, client_id: str) -> None:
+        self._producer = Producer(
+            producer_options(
+                settings,
+                client_id=client_id,
+                linger_ms=5,
+                message_timeout_ms=0,
+                message_max_bytes=MAX_MESSAGE_BYTES,
+                queue_buffering_max_messages=10 * FULL,
+            )
+        )
+        self._stopping = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="outputs", daemon=True)
+        self._poller.start()
+
+    def publish(self, messages: Sequence[Outgoing], receipts: Receipts) -> None:
+        """Hand messages over.
+
+        Raises:
+            KafkaException: One can never be sent, as when it is too large.
+        """
+        for message in messages:
+            receipts.expect()
+            self._produce(message, receipts)
+
+    def _produce(self, message: Outgoing, receipts: Receipts) -> None:
+        arguments: dict[str, Any] = {
+            "key": message.key,
+            "value": message.value,
+            "headers": list(message.headers),
+            "on_delivery": receipts.delivered,
+        }
+        while True:
+            try:
+                return self._producer.produce(message.topic, **arguments)
+            except BufferError:  # `full` should have prevented it
+                self._producer.poll(0.05)
+
+    @property
+    def full(self) -> bool:
+        """Whether processing should wait for Kafka."""
+        return len(self._producer) > FULL
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Send what can be sent in time, and stop."""
+        self._producer.flush(timeout)
+        self._stopping.set()
+        self._poller.join()
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(0.1)
