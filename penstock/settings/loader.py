@@ -56,11 +56,11 @@ class _Loader:
             raise self._failure()
         sources = self._components(data, "sources")
         sinks = self._components(data, "sinks")
-        tags = {name: self._tags(settings) for name, settings in sources.items()}
+        tags = self._tag_lists(data)
         plant = self._plant({**data, "sources": sources, "sinks": sinks})
         self._problems += check_references(data, tags, self._document)
         for name, settings in sources.items():
-            if tags[name]:
+            if tags.get(name):
                 self._judge(name, settings, tags[name])
         if plant is None or self._problems:
             raise self._failure()
@@ -144,12 +144,20 @@ class _Loader:
                 message = f"there is no file or folder {self._shown(path)}"
                 self._add(place, message, "put it there or correct the path")
 
-    def _tags(self, settings: SourceSettings) -> tuple[Tag, ...]:
-        try:
-            return read_tags(settings.tags, self._shown(settings.tags))
-        except InvalidConfigurationError as error:
-            self._problems += error.problems
-        return ()
+    def _tag_lists(self, data: dict[str, Any]) -> dict[str, tuple[Tag, ...]]:
+        """The tags of each source, also of those whose settings are wrong elsewhere."""
+        sources = data.get("sources")
+        found: dict[str, tuple[Tag, ...]] = {}
+        for name, values in sources.items() if isinstance(sources, dict) else ():
+            written = values.get("tags") if isinstance(values, dict) else None
+            if not isinstance(written, str):
+                continue
+            path = resolved(Path(written), self._folder)
+            try:
+                found[name] = read_tags(path, self._shown(path))
+            except InvalidConfigurationError as error:
+                self._problems += error.problems
+        return found
 
     def _judge(self, name: str, settings: SourceSettings, tags: tuple[Tag, ...]) -> None:
         """Let the connector say whether it can use the addresses."""

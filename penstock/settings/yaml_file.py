@@ -110,6 +110,8 @@ def _malformed(path: Path, text: str, error: MarkedYAMLError) -> ConfigurationEr
     remedy = None
     if line < len(rows) and rows[line][column : column + 1] == "\t":
         remedy = "indent with spaces"
+    elif "<block end>" in str(error.problem):
+        remedy = "check the indentation of this line and of those above"
     elif error.problem == "mapping values are not allowed here":
         remedy = "check the indentation, and put text that holds ': ' into quotes"
     return ConfigurationError(message, where=f"{path}:{line + 1}:{column + 1}", remedy=remedy)

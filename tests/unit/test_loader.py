@@ -282,6 +282,21 @@ SLIPS = {
             "while scanning for the next token (indent with spaces)"
         ],
     ),
+    "indentation": (
+        ("    url: meter://one\n", "      url: meter://one\n"),
+        [
+            "plant.yaml:11:10: malformed YAML: mapping values are not allowed here "
+            "(check the indentation, and put text that holds ': ' into quotes)"
+        ],
+    ),
+    "indentation to the left": (
+        ("    url: meter://one\n", "   url: meter://one\n"),
+        [
+            "plant.yaml:11:4: malformed YAML: expected <block end>, but found "
+            "'<block mapping start>', while parsing a block mapping "
+            "(check the indentation of this line and of those above)"
+        ],
+    ),
     "colon in plain text": (
         ("url: meter://one", "url: meter: one"),
         [
@@ -400,18 +415,9 @@ def test_reports_everything_at_once(folder: Path) -> None:
     with pytest.raises(InvalidConfigurationError) as caught:
         load_plant(Path("plant.yaml"))
     places = [problem.where for problem in caught.value.problems]
-    assert places == ["plant.yaml:1", "plant.yaml:4", "plant.yaml:12"]
-    assert str(caught.value).startswith("3 problems in the configuration\nplant.yaml:1: verison:")
+    assert places == ["plant.yaml:1", "plant.yaml:4", "plant.yaml:12", "tags/press.csv:2"]
+    assert str(caught.value).startswith("4 problems in the configuration\nplant.yaml:1: verison:")
     assert caught.value.exit_code == 2
-
-
-def test_reports_tag_lists_beside_the_rest(folder: Path) -> None:
-    (folder / "plant.yaml").write_text(PLANT.replace("version: 1", "verison: 1"))
-    (folder / "tags/press.csv").write_text(TAGS.replace("0,5", "x"))
-    assert problems() == [
-        "plant.yaml:1: verison: unknown key (did you mean 'version'?)",
-        "tags/press.csv:2: column low: 'x' is no number",
-    ]
 
 
 def test_lets_the_connector_judge_addresses(folder: Path) -> None:
