@@ -11,7 +11,6 @@ import typer
 
 from penstock.factory import PLCS, Factory, read_factory, write_factory
 from penstock.factory.model import line_of
-from penstock.factory.plc import run_plc
 
 _GRACE = 6.0
 """Seconds that a PLC gets to end the truth in order."""
@@ -40,6 +39,8 @@ def simulate(
     built = read_factory(factory)
     if only is not None:
         line_of(only)
+        from penstock.factory.plc import run_plc  # noqa: PLC0415  # loads both protocols
+
         run_plc(factory, only)
     else:
         _run_all(built)

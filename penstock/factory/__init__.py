@@ -12,9 +12,8 @@ from typing import Final
 
 from penstock.certificates import make_certificate
 from penstock.clock import Clock, now
-from penstock.factory.layout import LINES
+from penstock.factory.layout import CLIENT_URI, LINES, SERVER_URI
 from penstock.factory.model import Factory, FactoryError, read_factory
-from penstock.factory.opcua_plc import CLIENT_URI, SERVER_URI
 from penstock.factory.plant import write_plant
 from penstock.factory.schedule import CYCLE_US
 from penstock.factory.truth_reader import Truth, TruthError, read_truth

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from penstock.clock import Clock, now
 from penstock.factory.layout import SITE, Line
@@ -10,6 +10,9 @@ from penstock.factory.machine import FIELDS, Machine
 from penstock.factory.model import Factory
 from penstock.factory.schedule import CYCLE_US
 from penstock.factory.truth import TruthWriter, last_cycle
+
+_LONG_AWAY: Final = 36_000
+"""Cycles (an hour) that were not told of and are not told of later, either."""
 
 
 class Device:
@@ -39,8 +42,10 @@ class Device:
         self._clock = clock
         self._frozen: int | None = None
         started = clock()
-        first = last_cycle(factory.folder, line.plc)
-        first = self.cycle() if first is None else min(first, self.cycle())
+        present = self.cycle()
+        first = min(present, last_cycle(factory.folder, line.plc) or 0)
+        if present - first > _LONG_AWAY:
+            first = present
         for machine in self.machines:
             machine.advance(first)
         self.truth = TruthWriter(

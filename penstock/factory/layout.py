@@ -8,6 +8,10 @@ from penstock.factory.machine import Place
 SITE: Final = "acme/bremen"
 NAMESPACE: Final = "urn:acme:press"
 """Of the OPC UA server's nodes."""
+SERVER_URI: Final = "urn:acme:bremen:press-plc"
+CLIENT_URI: Final = "urn:acme:bremen:penstock"
+"""Of the OPC UA applications at both ends, as in their certificates."""
+USER: Final = "penstock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ Orders are strings, counters UInt32, states Int32; sensors are alternately Doubl
 from collections.abc import Sequence
 from typing import Final
 
-from asyncua import ua
-
 from penstock.factory.layout import NAMESPACE
 from penstock.factory.machine import FIELDS, Machine, Place, Reading
 from penstock.settings.tags import Role
@@ -32,19 +30,14 @@ def is_float(sensor: int) -> bool:
     return sensor % 2 == 1
 
 
-def types(machine: Machine) -> list[ua.VariantType]:
+def types(machine: Machine) -> list[str]:
     """The types of a machine's variables: those of `FIELDS`, then the sensors."""
     fields = [
-        ua.VariantType.String
-        if field.text
-        else (ua.VariantType.UInt32 if field.role in _COUNTERS else ua.VariantType.Int32)
+        "String" if field.text else ("UInt32" if field.role in _COUNTERS else "Int32")
         for field in FIELDS
     ]
-    sensors = [
-        ua.VariantType.Float if is_float(index) else ua.VariantType.Double
-        for index in range(len(machine.sensors.signals))
-    ]
-    return [*fields, *sensors]
+    count = len(machine.sensors.signals)
+    return [*fields, *("Float" if is_float(sensor) else "Double" for sensor in range(count))]
 
 
 def values(reading: Reading, steps: Sequence[float]) -> list[Value]:

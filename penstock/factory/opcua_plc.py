@@ -22,13 +22,10 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from penstock.factory import nodes
 from penstock.factory.device import Device
-from penstock.factory.layout import NAMESPACE
+from penstock.factory.layout import NAMESPACE, SERVER_URI, USER
 from penstock.factory.machine import FIELDS, Machine
 from penstock.factory.truth import Group, TruthWriter
 
-SERVER_URI: Final = "urn:acme:bremen:press-plc"
-CLIENT_URI: Final = "urn:acme:bremen:penstock"
-USER: Final = "penstock"
 _DRAIN: Final = 2.0
 """Seconds that a stopping PLC waits for its queues to be published."""
 _CATCH_UP: Final = 20
@@ -117,7 +114,7 @@ class _Variables:
     def __init__(self, index: int, machine: Machine) -> None:
         self.machine = machine
         self._index = index
-        self._types = nodes.types(machine)
+        self._types = [ua.VariantType[name] for name in nodes.types(machine)]
         self._steps = [10.0**signal.decimals for signal in machine.sensors.signals]
         self._nodes: list[ua.NodeId] = []
         self._last: list[nodes.Value | None] = [None] * len(self._types)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from penstock.factory import nodes, opcua_plc
+from penstock.factory import nodes
 from penstock.factory.equipment import KINDS
-from penstock.factory.layout import LINES, SITE, Line
+from penstock.factory.layout import LINES, SITE, USER, Line
 from penstock.factory.machine import FIELDS, Place
 from penstock.factory.model import Factory
 from penstock.factory.registers import MAX_REGISTERS, Registers
@@ -101,7 +101,7 @@ def _source(factory: Factory, line: Line) -> dict[str, Any]:
                 "certificate": "certs/client.der",
                 "key": "certs/client.pem",
                 "trust": "certs/trusted",
-                "user": opcua_plc.USER,
+                "user": USER,
                 "password": "${file:secrets/press}",
             },
             "subscription": {"publish": "100 ms", "sampling": "100 ms", "queue": 50},

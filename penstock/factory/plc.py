@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from penstock import logs
 from penstock.errors import PenstockError
-from penstock.factory import modbus_plc, nodes, opcua_plc
+from penstock.factory import nodes
 from penstock.factory.device import Device
+from penstock.factory.layout import Line
 from penstock.factory.machine import Machine
-from penstock.factory.model import FactoryError, line_of, read_factory
+from penstock.factory.model import Factory, FactoryError, line_of, read_factory
 from penstock.factory.registers import Registers
 
 
@@ -34,17 +36,30 @@ async def _run(folder: Path, plc: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    opcua = line.protocol == "opcua"
-    device = Device(factory, line, _opcua_sensors if opcua else _modbus_sensors)
-    serve = opcua_plc.serve if opcua else modbus_plc.serve
+    logs.configure(f"plc/{plc}")
     try:
-        await serve(device, stop)
+        device = await _serve(factory, line, stop)
     except (OSError, RuntimeError) as error:
         msg = f"{plc} cannot serve: {error}"
         raise FactoryError(
             msg, where=factory.url(line), remedy="is the port taken by another program?"
         ) from error
     device.truth.close(device.cycle())
+
+
+async def _serve(factory: Factory, line: Line, stop: asyncio.Event) -> Device:
+    # Each imports its own protocol's library, which costs a restarting PLC time.
+    if line.protocol == "opcua":
+        from penstock.factory import opcua_plc  # noqa: PLC0415
+
+        device = Device(factory, line, _opcua_sensors)
+        await opcua_plc.serve(device, stop)
+    else:
+        from penstock.factory import modbus_plc  # noqa: PLC0415
+
+        device = Device(factory, line, _modbus_sensors)
+        await modbus_plc.serve(device, stop)
+    return device
 
 
 def _opcua_sensors(machine: Machine) -> Sequence[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.factory.schedule import Activity
-from penstock.factory.truth import FOLDER
+from penstock.factory.truth import started_at, truth_files
 
 
 class TruthError(PenstockError):
@@ -42,6 +42,13 @@ class ActivitySpan(NamedTuple):
     reason: int
 
 
+class Counts(NamedTuple):
+    """Pieces made."""
+
+    good: int
+    scrap: int
+
+
 class OrderRecord(NamedTuple):
     """A completed order at one machine; it began with setup and ended with its last piece."""
 
@@ -64,15 +71,15 @@ class Truth:
         activities: In order of start.
         orders: In order of end.
         uncertain: Asset and time of samples that a kill cut off: perhaps they went out.
-        counts: Good and scrapped pieces of each asset within the orderly ended files.
-        missed: Cycles of each asset of which nothing went out, from its first to its last.
+        counts: Pieces of each asset, from the first cycle told of to the last.
+        missed: Cycles of each asset of which nothing went out, since something first did.
     """
 
     series: Mapping[tuple[str, str], Series] = field(repr=False)
     activities: Sequence[ActivitySpan] = field(repr=False)
     orders: Sequence[OrderRecord] = field(repr=False)
     uncertain: frozenset[tuple[str, int]]
-    counts: Mapping[str, tuple[int, int]]
+    counts: Mapping[str, Counts]
     missed: Mapping[str, int]
 
     @property
@@ -100,14 +107,10 @@ def read_truth(folder: Path, *, since: int = 0) -> Truth:
         TruthError: A whole line makes no sense; a line cut off by a kill is passed over.
     """
     collected = _Collected()
-    files = [path for path in (folder / FOLDER).glob("*.jsonl") if _started(path) >= since]
-    for path in sorted(files, key=_started):
-        _File(path, collected).read()
+    for path in truth_files(folder):
+        if started_at(path) >= since:
+            _File(path, collected).read()
     return collected.truth()
-
-
-def _started(path: Path) -> int:
-    return int(path.stem.rpartition("-")[2])
 
 
 class _Collected:
@@ -120,8 +123,10 @@ class _Collected:
         self.activities: dict[tuple[str, int], ActivitySpan] = {}
         self.orders: dict[tuple[str, str], OrderRecord] = {}
         self.uncertain: set[tuple[str, int]] = set()
-        self.counts: dict[str, tuple[int, int]] = {}
+        self.counts: dict[str, tuple[Counts, Counts]] = {}
         self.cycles: dict[str, set[int]] = defaultdict(set)
+        self.since: dict[str, int] = {}
+        """The newest cycle in the first line with samples of an asset."""
 
     def truth(self) -> Truth:
         series = {
@@ -133,9 +138,17 @@ class _Collected:
             activities=sorted(self.activities.values(), key=lambda span: (span.start, span.asset)),
             orders=sorted(self.orders.values(), key=lambda order: (order.end, order.asset)),
             uncertain=frozenset(self.uncertain),
-            counts=self.counts,
-            missed={a: max(ks) - min(ks) + 1 - len(ks) for a, ks in self.cycles.items()},
+            counts={
+                asset: Counts(last.good - first.good, last.scrap - first.scrap)
+                for asset, (first, last) in self.counts.items()
+            },
+            missed={asset: self._missed(asset) for asset in self.cycles},
         )
+
+    def _missed(self, asset: str) -> int:
+        # A first publication also brings values that last changed long before: no cycles of these.
+        cycles = {cycle for cycle in self.cycles[asset] if cycle >= self.since[asset]}
+        return max(cycles) - self.since[asset] + 1 - len(cycles)
 
 
 def _series(times: list[int], values: list[Any], conversion: Mapping[str, Any]) -> Series:
@@ -185,14 +198,14 @@ class _File:
             self._pending = rest[0]
             for group in rest[0]:
                 self._samples(*group)
+            for index, newest in {index: cycle for index, cycle, *_ in sorted(rest[0])}.items():
+                self._collected.since.setdefault(self._assets[index], newest)
         elif kind == "a":
             self._activity(*rest)
         elif kind == "o":
             self._order(*rest)
-        elif kind == "end":
-            for index, good, scrap in rest[1]:
-                before = self._collected.counts.get(self._assets[index], (0, 0))
-                self._collected.counts[self._assets[index]] = (before[0] + good, before[1] + scrap)
+        elif kind in ("k", "end"):
+            self._counts(rest[1])
 
     def _header(self, header: Mapping[str, Any]) -> None:
         self._t0, self._cycle_us = header["t0"], header["cycle_us"]
@@ -201,6 +214,13 @@ class _File:
             self._tags.append([tag["tag"] for tag in asset["tags"]])
             for tag in asset["tags"]:
                 self._collected.conversions[asset["asset"], tag["tag"]] = tag
+
+        self._counts(header["counts"])
+
+    def _counts(self, counts: Sequence[tuple[int, int]]) -> None:
+        for asset, pieces in zip(self._assets, counts, strict=True):
+            first, _ = self._collected.counts.get(asset, (Counts(*pieces), None))
+            self._collected.counts[asset] = first, Counts(*pieces)
 
     def _time(self, cycle: int) -> int:
         return self._t0 + cycle * self._cycle_us
