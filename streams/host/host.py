@@ -81,7 +81,6 @@ class Host:
         self._durable: dict[int, int] = {}
         self._generation = -1
         self._fenced_since: float | None = None
-        self._waiting: set[asyncio.Task[None]] = set()
         self.meter = Meter(self.name, clock)
         self._restorer = Restorer(
             processor, plant.kafka, plant.environment, encoders, self.meter.observer,
@@ -113,8 +112,8 @@ class Host:
     async def restore(self, partitions: list[int], generation: int, wanted: Any) -> None:
         """Take over what was assigned; gives up when the assignment is no longer `wanted()`."""
         begun = time.monotonic()
-        self._owned, self._durable, self._generation = {}, {}, generation
-        self._fenced_since = None
+        await self.hand_over()
+        self._durable, self._generation, self._fenced_since = {}, generation, None
         loop = asyncio.get_running_loop()
         while wanted():
             try:
@@ -157,7 +156,7 @@ class Host:
     # Processing.
 
     async def take(self, number: int, generation: int, records: list[Any]) -> bool:
-        """Process a fetched batch; False if the partition should be paused.
+        """Process a fetched batch; False if the partition must stand still.
 
         Raises:
             KafkaException: An output cannot be published.
@@ -166,8 +165,10 @@ class Host:
         while self._outputs.full:
             await asyncio.sleep(_WAIT)
         owned = self._owned.get(number)
-        if owned is None or generation != self._generation:
+        if generation != self._generation:
             return True  # fetched before a rebalance; its owner reads it again
+        if owned is None:
+            return False  # fenced or parked
         if owned.backlog or not self._schemas.known(schema_ids(records)):
             owned.backlog.append(records)
             return False
@@ -181,6 +182,10 @@ class Host:
             self._owned.pop(number)  # its state is ahead of what is published: never store it
             raise
         self.meter.processed(number)
+
+    def waits(self, number: int) -> bool:
+        """Whether a partition has batches that wait for a schema."""
+        return number in self._owned and bool(self._owned[number].backlog)
 
     async def catch_up(self, number: int) -> None:
         """Process a partition's backlog once the registry answers; keeps asking until then."""
@@ -243,7 +248,7 @@ class Host:
             self._drop(number, owned)
             raise
         else:
-            if offset is not None and self._generation >= 0:
+            if offset is not None:
                 self._durable[number] = offset
                 metrics.SNAPSHOTS.labels(self.name).inc()
                 metrics.SNAPSHOT_SECONDS.labels(self.name).observe(time.monotonic() - begun)

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, AppT, ConsumerMessage, Message
+from faust.types import TP, AppT, Message
 from faust.types.tuples import ack_lock
 
 _log = structlog.get_logger()
@@ -24,6 +24,7 @@ FETCH_MAX_WAIT_MS: Final = 50
 """How long a broker may hold back an answer without data; Faust's 1500 delays the start by 1 s."""
 _IDLE: Final = 0.05
 """Seconds between two looks at partitions that are all paused."""
+_COMMIT_SECONDS: Final = 5.0
 
 
 class StateKeeper(Protocol):
@@ -40,6 +41,8 @@ class StateKeeper(Protocol):
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    logger = driver.logger
+
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # aiokafka.py:615 hard-codes it
@@ -49,6 +52,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
 class BatchConsumer(driver.Consumer):
     """A consumer whose messages hold the list of a partition's fetched records as their value."""
 
+    logger = driver.logger
     keeper: ClassVar[StateKeeper]
     topic: ClassVar[str]
 
@@ -109,8 +113,9 @@ class BatchConsumer(driver.Consumer):
             for tp, offset in offsets.items()
         }
         try:
-            await self._thread.call_thread(consumer.commit, wanted)
-        except KafkaError as error:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await self._thread.call_thread(consumer.commit, wanted)
+        except (KafkaError, TimeoutError) as error:
             _log.info("offsets not committed for display", error=repr(error))
             return False
         return True
@@ -133,9 +138,6 @@ class BatchConsumer(driver.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's watchdog judges by acknowledged offsets, which say nothing here."""
-
-    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        return super()._to_message(tp, record)
 
 
 def batch_transport(app: AppT, topic: str, keeper: StateKeeper) -> driver.Transport:

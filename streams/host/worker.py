@@ -4,6 +4,7 @@ import asyncio
 import signal
 import ssl
 from collections.abc import AsyncIterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,8 @@ def _agent(app: faust.App, host: Host, topic: str) -> Any:
     async def catch_up(number: int) -> None:
         try:
             await host.catch_up(number)
-            app.consumer.resume_partitions({TP(topic, number)})
+            if number in host.resume_offsets():
+                app.consumer.resume_partitions({TP(topic, number)})
         except Exception as error:
             await app.crash(error)
         finally:
@@ -168,8 +170,9 @@ def _agent(app: faust.App, host: Host, topic: str) -> Any:
             except Exception as error:  # Faust would skip the batch and go on
                 await app.crash(error)
                 return
-            if not flows and message.partition not in catching_up:
+            if not flows:
                 app.consumer.pause_partitions({message.tp})
+            if host.waits(message.partition) and message.partition not in catching_up:
                 catching_up.add(message.partition)
                 app.add_future(catch_up(message.partition))
 
@@ -195,9 +198,10 @@ def _snapshot_and_lag(app: faust.App, host: Host, processor: Processor) -> Any:
     async def work() -> None:
         await host.snapshot()
         for number, offset in host.resume_offsets().items():
-            end = app.consumer.highwater(TP(processor.reads, number))
-            if end is not None:
-                metrics.LAG.labels(processor.name, str(number)).set(max(0, end - offset))
+            with suppress(AssertionError, AttributeError):  # no longer assigned
+                end = app.consumer.highwater(TP(processor.reads, number))
+                if end is not None:
+                    metrics.LAG.labels(processor.name, str(number)).set(max(0, end - offset))
 
     return work
 
