@@ -60,7 +60,7 @@ SINK_RECORDS: Final = Counter("penstock_sink_records", "Records taken", ["sink"]
 SINK_DEAD: Final = Counter(
     "penstock_sink_dead_records", "Records sent to the dead letters", ["sink"]
 )
-SINK_LAG: Final = Gauge("penstock_sink_lag_records", "Records not yet carried out", ["sink"])
+SINK_LAG: Final = Gauge("penstock_sink_lag_records", "Records not yet read", ["sink"])
 SINK_FLUSH: Final = Histogram("penstock_sink_flush_seconds", "Time of a flush with work", ["sink"])
 SINK_COUNTERS: Final = Gauge(
     "penstock_sink_carried_out", "What the sink counts of itself, by what", ["sink", "what"]

@@ -31,6 +31,8 @@ class SampleCheck:
     wrong: int = 0
     """Another value, a quality that is not good, or a sample that nobody sent."""
     flagged: int = 0
+    repeated: int = 0
+    """Values that a server gave once more when it was subscribed to again."""
     examples: list[str] = field(default_factory=list)
 
     def note(self, example: str) -> None:
@@ -101,7 +103,8 @@ def _check_series(
     if missing:
         found.lost += len(missing)
         found.note(f"{name}: {len(missing)} samples lost, the first at {_shown(missing[0])}")
-    strange = np.setdiff1d(times, sent_times)
+    strange, repeated = _unsent(times, stored.values[first], sent_times, sent_values)
+    found.repeated += repeated
     if len(strange):
         found.wrong += len(strange)
         found.note(f"{name}: {len(strange)} samples nobody sent, the first at {_shown(strange[0])}")
@@ -117,6 +120,20 @@ def _check_series(
             f"{name} at {_shown(times[in_lake[at]])}: sent {sent_values[in_truth[at]]}, "
             f"in the lake {stored.values[first][in_lake[at]]}"
         )
+
+
+def _unsent(
+    times: NDArray[np.int64],
+    values: NDArray[Any],
+    sent_times: NDArray[np.int64],
+    sent_values: NDArray[Any],
+) -> tuple[NDArray[np.int64], int]:
+    """Stored times that nobody sent; how many others repeat the value sent last before them."""
+    unsent = np.flatnonzero(~np.isin(times, sent_times))
+    last = np.searchsorted(sent_times, times[unsent]) - 1
+    repeats = last >= 0
+    repeats[repeats] = sent_values[last[repeats]] == values[unsent[repeats]]
+    return times[unsent[~repeats]], int(repeats.sum())
 
 
 def _shown(time: int) -> str:

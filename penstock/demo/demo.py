@@ -78,7 +78,7 @@ class Demo:
             with self._console.status("starting the pipeline"):
                 pipeline.start()
             began = time.monotonic()
-            self._watch(pipeline, factory, ends, since)
+            self._watch(pipeline, factory, since)
             flowed = time.monotonic() - began
             with self._console.status("draining: every sample on its way goes to the lake"):
                 pipeline.drain()
@@ -104,11 +104,10 @@ class Demo:
             roll=ROLL,
         )
 
-    def _watch(self, pipeline: Pipeline, factory: Factory, ends: LogEnds, since: int) -> None:
+    def _watch(self, pipeline: Pipeline, factory: Factory, since: int) -> None:
         """Show, restart what died, obey the keys, until time is up."""
         began = time.monotonic()
         scraped = 0.0
-        scene: Scene | None = None
         with keys() as pressed, Live(console=self._console, auto_refresh=False) as live:
             while not self._quit and not self._over(began):
                 time.sleep(FRAME_SECONDS)
@@ -121,12 +120,10 @@ class Demo:
                     self._recheck(factory, since)
                     left = None if self._seconds is None else began + self._seconds - scraped
                     scene = Scene(
-                        rows, pipeline.figures, ends.gained(DEAD), self._incidents, self._verdict,
+                        rows, pipeline.figures, self._incidents, self._verdict,
                         left, scraped, self._console.is_terminal,
                     )  # fmt: skip
                     live.update(render(scene), refresh=self._console.is_terminal)
-            if scene is not None and not self._console.is_terminal:
-                self._console.print(render(scene))
 
     def _over(self, began: float) -> bool:
         return self._seconds is not None and time.monotonic() - began >= self._seconds
@@ -180,6 +177,7 @@ class Demo:
             duplicates=samples.duplicates,
             wrong_values=samples.wrong,
             flagged=samples.flagged,
+            repeated=samples.repeated,
             windows=found.windows,
             windows_wrong=found.windows_wrong,
             orders_completed=found.orders,

@@ -1,6 +1,7 @@
 """The demo's processes: stack, PLCs and components; started in order, drained in order."""
 
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ class Pipeline:
         self.figures = Figures(run_dir)
         logs = run_dir / "logs"
         self._supervisor = Supervisor(commands(self.components, factory.plant, run_dir), logs)
+        self._restart = threading.Thread()
+        """Starts the broker again beside the view, which goes on meanwhile."""
         self._plcs = Supervisor(
             {
                 plc: [sys.executable, "-m", "penstock.factory.plc", str(factory.folder), plc]
@@ -60,8 +63,9 @@ class Pipeline:
         """Start again what died; call it several times a second."""
         self._supervisor.watch()
         self._plcs.watch()
-        if self.stack.running("kafka") is None:
-            self.stack.start("kafka")
+        if self.stack.running("kafka") is None and not self._restart.is_alive():
+            self._restart = threading.Thread(target=self.stack.start, args=["kafka"], daemon=True)
+            self._restart.start()
 
     def rows(self) -> list[Row]:
         """The components' figures."""

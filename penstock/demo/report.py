@@ -28,6 +28,8 @@ class Report:
     wrong_values: int
     flagged: int
     """Samples that a connector added to say that a tag is stale or its link lost."""
+    repeated: int
+    """Values that a server gave once more when it was subscribed to again."""
     windows: int
     """Results, one per tag and window."""
     windows_wrong: int

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -9,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.demo.figures import Figures, Row
+
+_DEAD: Final = ("penstock_processor_dead_records_total", "penstock_sink_dead_records_total")
 
 
 @dataclass(slots=True)
@@ -52,7 +55,6 @@ class Scene:
 
     rows: Sequence[Row]
     figures: Figures
-    dead_letters: int
     incidents: Sequence[Incident]
     verdict: Verdict
     seconds_left: float | None
@@ -145,5 +147,6 @@ def _sinks(rows: Sequence[Row]) -> Table:
 def _totals(scene: Scene) -> Group:
     delay = scene.figures.delay(0.99)
     shown = "–" if delay is None else f"{delay * 1e3:.0f} ms"
-    line = Text(f"sample to window p99 {shown}   dead letters {scene.dead_letters}")
+    dead = sum(scene.figures.total(metric) for metric in _DEAD)
+    line = Text(f"sample to window p99 {shown}   dead letters {dead:.0f}")
     return Group(Text(), line, scene.verdict.line())

@@ -229,5 +229,5 @@ class SinkRunner:
             high = self._consumer.get_watermark_offsets(
                 TopicPartition(topic, partition), cached=True
             )[1]
-            lag += max(0, high - self._done.get((topic, partition), position))
+            lag += max(0, high - position)
         return lag

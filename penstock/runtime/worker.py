@@ -49,6 +49,7 @@ def work(component: Component, plant: Plant, status: Status, data_dir: Path) -> 
         "processor": _processor,
         "sink": _sink,
     }
+    data_dir.mkdir(parents=True, exist_ok=True)
     run[component.role](component.name, plant, status, data_dir)
 
 
