@@ -58,7 +58,8 @@ def holder(port: int) -> Holder | None:
         for entry in psutil.net_connections("tcp"):
             if entry.status == psutil.CONN_LISTEN and entry.laddr.port == port and entry.pid:
                 return Holder(entry.pid, _name(entry.pid))
-    return Holder(0, "a process of another user")
+    # Freed meanwhile, or the system does not tell us about other users' processes.
+    return None if is_free(port) else Holder(0, "a process of another user")
 
 
 def _name(pid: int) -> str:

@@ -141,6 +141,8 @@ def _ended(process: psutil.Process) -> bool:
             return True
         if process.status() != psutil.STATUS_ZOMBIE:
             return False
+        if process.num_threads() > 1:  # Its other threads still end, and hold ports and files.
+            return False
         with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(0)  # Where it is our child, this takes it off the process table.
     except psutil.NoSuchProcess:
