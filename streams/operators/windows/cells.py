@@ -1,7 +1,7 @@
 """A cell holds the statistics of one series in one window; groups and held values are added to it.
 
-Sums are of differences from the cell's reference, the first value it took, so that the variance of
-101325 ± 0.01 keeps its digits.
+Sums are of differences from a value that the cell took first, so that the variance of
+101325 ± 0.01 keeps its digits. A value that is only carried into the window is no such reference.
 """
 
 from typing import Any, Final
@@ -26,15 +26,17 @@ CELL: Final = np.dtype(
         ("first", "<f8"),
         ("last_time", "<i8"),
         ("last", "<f8"),
+        ("level", "<f8"),
         ("integral", "<f8"),
         ("covered", "<i8"),
     ]
 )
-"""`integral` is of (value - reference) over microseconds, `covered` in microseconds."""
+"""`sum` and `squares` are about `reference`, the first good sample; `integral`, over microseconds,
+about `level`, the first held value; `covered` in microseconds."""
 
 _NAN: Final = np.nan
 EMPTY: Final = np.array(
-    (0, 0, 0, _NAN, 0.0, 0.0, np.inf, -np.inf, FOREVER, _NAN, NEVER, _NAN, 0.0, 0), CELL
+    (0, 0, 0, _NAN, 0.0, 0.0, np.inf, -np.inf, FOREVER, _NAN, NEVER, _NAN, _NAN, 0.0, 0), CELL
 )
 
 
@@ -45,8 +47,8 @@ def add(cells: NDArray[Any], rows: NDArray[np.int64], groups: Groups, late: bool
         cells: The pool, of `CELL`.
         rows: The cell of each group.
         groups: Partial statistics.
-        late: Whether the samples came behind the watermark: they are counted as late, and a sample
-            of the same time as the last one is the last now.
+        late: Whether the samples came behind the watermark: they are counted as late, and held for
+            no time.
     """
     if groups.bad.any():
         np.add.at(cells["bad"], rows, groups.bad)
@@ -55,14 +57,16 @@ def add(cells: NDArray[Any], rows: NDArray[np.int64], groups: Groups, late: bool
     np.add.at(cells["count"], rows, groups.count)
     if late:
         np.add.at(cells["late"], rows, groups.count)
-    shift = groups.reference - _reference(cells, rows, groups.reference)
+    shift = groups.reference - _reference(cells["reference"], rows, groups.reference)
     count = groups.count.astype(np.float64)
     np.add.at(cells["sum"], rows, groups.sum + count * shift)
     np.add.at(cells["squares"], rows, groups.squares + shift * (2 * groups.sum + count * shift))
     np.minimum.at(cells["minimum"], rows, groups.minimum)
     np.maximum.at(cells["maximum"], rows, groups.maximum)
-    np.add.at(cells["integral"], rows, groups.integral + groups.covered * shift)
-    np.add.at(cells["covered"], rows, groups.covered)
+    if not late:
+        shift = groups.reference - _reference(cells["level"], rows, groups.reference)
+        np.add.at(cells["integral"], rows, groups.integral + groups.covered * shift)
+        np.add.at(cells["covered"], rows, groups.covered)
     _first_and_last(cells, rows, groups)
 
 
@@ -83,21 +87,21 @@ def cover(
     duration: NDArray[np.int64],
 ) -> None:
     """Add values held for a duration (microseconds)."""
-    shift = value - _reference(cells, rows, value)
+    shift = value - _reference(cells["level"], rows, value)
     np.add.at(cells["integral"], rows, shift * duration)
     np.add.at(cells["covered"], rows, duration)
 
 
 def _reference(
-    cells: NDArray[Any], rows: NDArray[np.int64], value: NDArray[np.float64]
+    column: NDArray[np.float64], rows: NDArray[np.int64], value: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The reference of each cell, which becomes the first of its values where it had none."""
-    reference = cells["reference"][rows]
+    reference = column[rows]
     unset = np.isnan(reference)
     if unset.any():
         # Backwards, since of several assignments to one cell the last remains.
-        cells["reference"][rows[unset][::-1]] = value[unset][::-1]
-        reference = cells["reference"][rows]
+        column[rows[unset][::-1]] = value[unset][::-1]
+        reference = column[rows]
     return reference
 
 
@@ -116,7 +120,7 @@ def figures(cells: NDArray[Any], size: int) -> dict[str, NDArray[Any]]:
         "bad": cells["bad"],
         "late": cells["late"],
         "mean": cells["reference"] + mean,
-        "time_weighted_mean": cells["reference"] + cells["integral"] / cells["covered"],
+        "time_weighted_mean": cells["level"] + cells["integral"] / cells["covered"],
         "minimum": np.where(some, cells["minimum"], np.nan),
         "maximum": np.where(some, cells["maximum"], np.nan),
         "standard_deviation": np.sqrt(variance),

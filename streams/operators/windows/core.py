@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from penstock.operator import Result, SampleBatch
 from streams.operators.windows import cells
 from streams.operators.windows.arrival import Arrival
-from streams.operators.windows.folding import Groups, heads_of, reduce, uncovered
+from streams.operators.windows.folding import Groups, heads_of, reduce
 from streams.operators.windows.parameters import NEVER, WindowParameters
 from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
@@ -118,7 +118,7 @@ class Windows:
                 continue
             taken |= kept
             ordered = late.take(kept).in_order()
-            groups = uncovered(reduce(ordered, heads_of(ordered, (size,))))
+            groups = reduce(ordered, heads_of(ordered, (size,)))
             windows, rows = self._rows(pool, groups.series, groups.time)
             cells.add(pool.cells, rows, groups, late=True)
             revised[size] = np.unique(windows).tolist()

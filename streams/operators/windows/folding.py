@@ -4,7 +4,7 @@ A *group* is a stretch of samples of one series that lie in the same window of e
 reduced once, whatever the number of sizes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +97,3 @@ def reduce(
         integral=np.add.reduceat(difference * elapsed, heads),
         covered=np.add.reduceat(elapsed, heads),
     )
-
-
-def uncovered(groups: Groups) -> Groups:
-    """The groups without time-weighted figures."""
-    nothing = np.zeros_like(groups.covered)
-    return replace(groups, integral=nothing.astype(np.float64), covered=nothing)

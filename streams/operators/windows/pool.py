@@ -126,6 +126,7 @@ class WindowPool:
 
     def due(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> list[int]:
         """Close the windows that the watermarks of these streams have passed, oldest first."""
+        self._know(int(streams.max(initial=-1)) + 1)
         ready = self._due["close"][streams] <= watermark
         found: list[int] = []
         for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):

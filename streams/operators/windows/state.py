@@ -16,11 +16,12 @@ from penstock.operator import Books
 from streams.operators.windows.cells import CELL
 from streams.operators.windows.core import Windows
 from streams.operators.windows.parameters import WindowParameters
-from streams.operators.windows.partition import SERIES, Partition
+from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
 from streams.operators.windows.samples import Samples
 
 META: Final = "meta"
+_HELD: Final = np.dtype([("time", "<i8"), ("value", "<f8"), ("until", "<i8")])
 _SAMPLE: Final = np.dtype([("local", "<i8"), ("time", "<i8"), ("value", "<f8"), ("good", "?")])
 
 
@@ -128,7 +129,11 @@ def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
     columns["time"], columns["value"] = waiting.time, waiting.value
     columns["good"] = waiting.good
     head = [int(known["watermark"]), int(known["last"]), partition.tags[stream]]
-    return _pack(head, partition.series[partition.members[stream]], columns)
+    series = partition.series[partition.members[stream]]
+    held = np.empty(len(series), _HELD)
+    for name in _HELD.names or ():
+        held[name] = series[name]
+    return _pack(head, held, columns)
 
 
 def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
@@ -136,10 +141,10 @@ def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
     (watermark, last, tags), body = _unpack(row)
     stream = partition.stream_id((asset, source))
     series = np.array([partition.series_id((asset, source, tag)) for tag in tags], np.int64)
-    split = len(series) * SERIES.itemsize
-    saved, waiting = np.frombuffer(body[:split], SERIES), np.frombuffer(body[split:], _SAMPLE)
-    for column in ("time", "value", "until"):
-        partition.series[column][series] = saved[column]
+    split = len(series) * _HELD.itemsize
+    held, waiting = np.frombuffer(body[:split], _HELD), np.frombuffer(body[split:], _SAMPLE)
+    for name in _HELD.names or ():
+        partition.series[name][series] = held[name]
     partition.streams["watermark"][stream], partition.streams["last"][stream] = watermark, last
     columns = (waiting[name].copy() for name in ("time", "value", "good"))
     return Samples(series[waiting["local"]], *columns)
