@@ -2,8 +2,8 @@
 
 import asyncio
 import struct
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Sequence
+from typing import Final, TypeVar
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
@@ -47,6 +47,23 @@ class RefusedError(DeviceError):
         self.exception = exception
         names = {code.value: code.name.lower().replace("_", " ") for code in ExcCodes}
         super().__init__(f"{message}: {names.get(exception, f'exception {exception}')}")
+
+
+T = TypeVar("T")
+
+
+async def _heeding_cancel(what: Awaitable[T]) -> T:
+    """Await; a cancellation that comes together with the result is a cancellation.
+
+    `asyncio.wait_for`, which pymodbus uses, loses it up to Python 3.11, and who cancelled would wait
+    for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    result = await what
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 class Link:
@@ -102,7 +119,7 @@ class Link:
         self._refuse_nonsense(client)
         self._client = client
         try:
-            if not await client.connect():
+            if not await _heeding_cancel(client.connect()):
                 msg = "cannot connect"
                 remedy = (
                     "check host and port, that the device is on, and that it has a free connection"
@@ -162,7 +179,7 @@ class Link:
             await asyncio.sleep(wait)
         answered = False
         try:
-            answer: ModbusPDU = await self._client.execute(False, request)
+            answer = await _heeding_cancel(self._client.execute(False, request))
             answered = True
         except NoAnswerError as error:
             raise self._no_answer(error.message) from None
