@@ -55,8 +55,8 @@ T = TypeVar("T")
 async def _heeding_cancel(what: Awaitable[T]) -> T:
     """Await; a cancellation that comes together with the result is a cancellation.
 
-    `asyncio.wait_for`, which pymodbus uses, loses it up to Python 3.11, and who cancelled would wait
-    for ever.
+    `asyncio.wait_for`, which pymodbus uses, loses it up to Python 3.11, and whoever cancelled would
+    wait for ever.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
