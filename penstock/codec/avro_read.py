@@ -44,6 +44,10 @@ def cut_off() -> DecodeError:
     return DecodeError("the body ends in the middle of a field")
 
 
+def _too_long() -> DecodeError:
+    return DecodeError("an integer is longer than 64 bits")
+
+
 def read_varint(body: bytes, position: int) -> tuple[int, int]:
     """An unsigned varint of at most 64 bits; Avro's `long` before its zigzag is undone."""
     byte = body[position]
@@ -58,8 +62,7 @@ def read_varint(body: bytes, position: int) -> tuple[int, int]:
                 break
             return value, at + 1
         shift += 7
-    msg = "an integer is longer than 64 bits"
-    raise DecodeError(msg)
+    raise _too_long()
 
 
 def read_long(body: bytes, position: int) -> tuple[int, int]:
@@ -154,7 +157,7 @@ def _read_many(body: bytes, position: int, count: int) -> tuple[NDArray[np.int64
     data = np.frombuffer(body, _BYTE, length, position)
     lasts = np.flatnonzero(data < _CONTINUES)[:count]
     if len(lasts) < count:
-        raise cut_off()
+        raise _too_long() if length < len(body) - position else cut_off()
     firsts = np.concatenate(([0], lasts[:-1] + 1))
     lengths = lasts - firsts + 1
     longest = int(lengths.max())
@@ -164,8 +167,7 @@ def _read_many(body: bytes, position: int, count: int) -> tuple[NDArray[np.int64
         bits = data[firsts[has] + index].astype(np.uint64) & np.uint64(127)
         values[has] |= bits << np.uint64(7 * index)
     if longest > _LONGEST or (longest == _LONGEST and bool((bits > 1).any())):
-        msg = "an integer is longer than 64 bits"
-        raise DecodeError(msg)
+        raise _too_long()
     negative = -(values & np.uint64(1)).view(np.int64)
     return (values >> np.uint64(1)).view(np.int64) ^ negative, position + int(lasts[-1]) + 1
 

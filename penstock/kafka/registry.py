@@ -1,5 +1,6 @@
 """The schema registry, by Confluent's API (Confluent, Karapace, Apicurio's `/apis/ccompat/v7`)."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -66,6 +67,8 @@ class Registry:
             raise ConfigurationError(
                 msg, where=self._where, remedy="correct registry.url, user, password or ca"
             ) from error
+        self.close = weakref.finalize(self, self._client.close)
+        """Lets go of the connections, at the latest when the last reference is gone."""
 
     def register(self, topic: str, record: str) -> int:
         """The id of one of our schemas for a topic's values; registered where it is not yet.
@@ -100,10 +103,6 @@ class Registry:
             found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id))
             known = self._schemas[schema_id] = str(found.schema_str)
         return known
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._client.close()
 
     def _ask(self, what: str, question: Callable[[], T]) -> T:
         try:
