@@ -30,11 +30,15 @@ def simulate(
         typer.Option(min=0.01, max=1000, help="Seconds of the process per second; a new one's."),
     ] = 60.0,
     seed: Annotated[int, typer.Option(min=0, help="Of a new factory's randomness.")] = 1,
+    opcua_port: Annotated[int, typer.Option(min=1, max=65535, help="Of a new factory.")] = 4840,
+    modbus_port: Annotated[int, typer.Option(min=1, max=65535, help="Of a new factory.")] = 5020,
     only: Annotated[str | None, typer.Option(help=f"One PLC: {' or '.join(PLCS)}.")] = None,
 ) -> None:
     """Run a simulated factory over OPC UA and Modbus, until Ctrl-C."""
     if not (factory / "factory.json").exists():
-        write_factory(factory, seed=seed, speed=speed)
+        write_factory(
+            factory, seed=seed, speed=speed, opcua_port=opcua_port, modbus_port=modbus_port
+        )
         typer.echo(f"built {factory}; its plant's configuration is {factory / 'plant.yaml'}")
     built = read_factory(factory)
     if only is not None:
