@@ -245,3 +245,18 @@ async def test_a_cancellation_that_comes_with_the_answer_is_heeded() -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(reading, 2)
+
+
+async def test_silent_blocks_between_two_polls_of_a_good_one_do_not_end_the_link() -> None:
+    async def behave(device: Device, request: Request) -> bytes:
+        return b"" if request.start else await well(device, request)
+
+    rows = (("1/0", "uint16"), *((f"1/{at}", "uint16") for at in (10, 20, 30)))
+    async with Device(behave) as device:
+        usual = device.connector(*rows, limits={"timeout": "50 ms"})
+        rare = usual.tags[0].model_copy(update={"poll": usual.settings.poll * 75})
+        tags = [rare, *usual.tags[1:]]
+        async with started(type(usual)("plc", usual.settings, tags)) as connector:
+            samples = await read_until(connector, lambda some: len(of(some, "1/0")) == 2)
+            assert len(samples) > 2 + 4
+            assert device.connections == 1
