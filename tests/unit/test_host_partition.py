@@ -1,0 +1,207 @@
+"""A partition without Kafka: the books close, whatever comes in, however it is cut."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from penstock.codec.sensor_event import encode
+from penstock.codec.wire import frame
+from penstock.errors import StateError, UnknownSchemaError
+from penstock.operator import Books, Operator, Output, Result, SampleBatch
+from schemas import SensorEvent, Version, schema_text
+from streams.host.checkpoint import Checkpoint, Meta, Source
+from streams.host.late import pick
+from streams.host.outputs import Outgoing
+from streams.host.partition import Partition, schema_ids
+from streams.host.restore import verify
+
+SOURCE = Source("ot.t.v1", "id-1", 0)
+INTS, NONE = np.empty(0, np.int32), np.empty(0)
+SCHEMAS: Mapping[int, str | UnknownSchemaError] = {
+    1: schema_text("SensorEvent"),
+    2: UnknownSchemaError("there is no schema 2"),
+}
+
+
+class Record(NamedTuple):
+    offset: int
+    value: bytes | None
+    key: bytes | None = b"press"
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Total(Operator):
+    """Adds up; refuses a batch with a negative value."""
+
+    def __init__(self) -> None:
+        self.books, self.sum, self.changed = Books(), 0.0, False
+
+    def update(self, batch: SampleBatch) -> Output:
+        if (batch.value < 0).any():
+            raise ValueError("negative")
+        self.books.samples_in += len(batch)
+        self.books.aggregated += len(batch)
+        self.sum += float(batch.value.sum())
+        self.changed = True
+        return Output([Result("press", self.sum)])
+
+    def advance(self, time: int) -> Output:
+        return Output([Result("press", self.sum)])
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        changed, self.changed = self.changed, False
+        return {"sum": str(self.sum).encode()} if changed else {}
+
+    def restore(self, rows: Mapping[str, bytes]) -> None:
+        self.sum = float(rows["sum"])
+
+    @property
+    def fingerprint(self) -> str:
+        return "total"
+
+    def watermarks(self) -> Mapping[tuple[str, str], int]:
+        return {}
+
+
+class FakeEncoders:
+    class processor:
+        name = "total"
+
+    def result(self, result: Result, version: Version) -> Outgoing:
+        return Outgoing("results", b"press", repr((result.record, version)).encode())
+
+
+class Silent:
+    def samples(self, batch: SampleBatch) -> None: ...
+
+    def dead(self, offset: int, error: Exception) -> None: ...
+
+
+def partition(**more: Any) -> Partition:
+    return Partition(SOURCE, Total(), FakeEncoders(), Silent(), start=0, epoch=9, **more)  # type: ignore[arg-type]
+
+
+def record(offset: int, *values: float, sequence: int | None = None) -> Record:
+    sequence = offset if sequence is None else sequence
+    event = SensorEvent(
+        "press", "plc", "s", sequence, 0, 0, ("t",), np.array([len(values)]),
+        np.zeros(1), NONE, np.array(values, float), (), INTS, INTS,
+    )  # fmt: skip
+    return Record(offset, frame(1, encode(event)))
+
+
+def test_poison_is_found_by_halving_and_the_rest_goes_on() -> None:
+    records = [record(n, 1.0) for n in range(20)]
+    records[7] = record(7, -1.0)
+    records[13] = record(13, -1.0)
+    records[3] = Record(3, frame(2, b""))
+    records[4] = Record(4, None)
+    records[19] = record(19, 1.0, sequence=0)
+    one = partition()
+    messages = one.process(records, SCHEMAS)
+    dead = [message for message in messages if message.topic == "ot.t.v1.dlq"]
+    assert {dict(each.headers)["__connect.errors.offset"] for each in dead} == {
+        b"3",
+        b"4",
+        b"7",
+        b"13",
+    }
+    assert (one.books.processed, one.books.duplicate, one.books.dead) == (15, 1, 4)
+    assert one.books.closed
+    assert one.operator.books.closed
+    assert one.next_offset == 20
+
+
+def test_versions_grow_within_an_offset_and_start_again_at_the_next() -> None:
+    one = partition()
+    values = [message.value for message in one.process([record(0, 1.0)], SCHEMAS)]
+    values += [message.value for message in one.advance(0) + one.advance(0)]
+    values += [message.value for message in one.process([record(1, 1.0)], SCHEMAS)]
+    assert values == [
+        repr((total, Version(9, (offset,), emission))).encode()
+        for total, offset, emission in ((1.0, 1, 1), (1.0, 1, 2), (1.0, 1, 3), (2.0, 2, 1))
+    ]
+
+
+def test_what_was_processed_is_ignored() -> None:
+    one = partition()
+    one.process([record(0, 1.0), record(1, 2.0)], SCHEMAS)
+    assert one.process([record(0, 1.0), record(1, 2.0)], SCHEMAS) == []
+    assert one.books.records_in == 2
+
+
+def test_a_failed_checkpoint_is_merged_into_the_next() -> None:
+    one = partition()
+    first = one.capture("w", 1)
+    assert first is not None  # a new epoch is worth storing at once
+    one.process([record(0, 1.0)], SCHEMAS)
+    failed = one.capture("w", 2)
+    assert failed is not None
+    one.restore_unsaved(failed)
+    again = one.capture("w", 3)
+    assert again is not None
+    assert again.rows == {"sum": b"1.0"}
+    assert one.capture("w", 4) is None
+
+
+def test_a_restored_partition_goes_on() -> None:
+    one = partition()
+    one.process([record(0, 1.0)], SCHEMAS)
+    stored = one.capture("w", 1)
+    assert stored is not None
+    meta = Meta.load(stored.meta.dump(), "state")
+    assert meta == stored.meta
+    two = Partition(SOURCE, Total(), FakeEncoders(), Silent(), start=1, epoch=9, meta=meta)  # type: ignore[arg-type]
+    two.process([record(1, 1.0, sequence=0), record(2, 1.0)], SCHEMAS)
+    assert (two.books.processed, two.books.duplicate) == (2, 1)
+
+
+def test_another_format_is_refused() -> None:
+    stored = partition().capture("w", 1)
+    assert stored is not None
+    with pytest.raises(StateError, match="format 2, this release reads format 1"):
+        Meta.load(stored.meta.dump().replace(b'"format":1', b'"format":2'), "state[0]")
+    with pytest.raises(StateError, match="cannot be read"):
+        Meta.load(b"{", "state[0]")
+
+
+@pytest.mark.parametrize(
+    ("source", "fingerprint", "end", "message"),
+    [
+        (Source("ot.t.v1", "id-2", 0), "total", 0, "deleted and created again"),
+        (SOURCE, "other", 0, "of other parameters"),
+        (SOURCE, "total", -1, "goes up to offset 0, but ot.t.v1\\[0\\] ends at -1"),
+    ],
+)
+def test_state_that_does_not_fit_is_refused(
+    source: Source, fingerprint: str, end: int, message: str
+) -> None:
+    stored = partition().capture("w", 1)
+    assert stored is not None
+    found = Checkpoint(stored.rows, stored.meta)
+    with pytest.raises(StateError, match=message) as refused:
+        verify(found, source, fingerprint, (0, end), "ot.total.state.v1")
+    assert "delete topic ot.total.state.v1" in str(refused.value)
+
+
+def test_schema_ids_skip_what_is_not_framed() -> None:
+    records = [Record(0, None), Record(1, b""), Record(2, b"\1abcd"), Record(3, frame(7, b"x"))]
+    assert schema_ids(records) == {7}
+
+
+def test_late_samples_keep_their_columns() -> None:
+    event = SensorEvent(
+        "press", "plc", "s", 3, 10, 20, ("a", "b", "c"), np.array([2, 1, 2]), np.arange(5.0),
+        np.array([7.0]), np.arange(5.0) * 10, ("x",), np.array([0, 1, 2], np.int32),
+        np.arange(5, dtype=np.int32),
+    )  # fmt: skip
+    late = pick(event, np.array([False, True, False, True, True]))
+    assert late.tags == ("a", "c")
+    assert late.counts.tolist() == [1, 2]
+    assert late.kinds.tolist() == [0, 2]
+    assert late.offsets.tolist() == [1, 3, 4]
+    assert late.server_offsets.tolist() == [7]
+    assert late.values.tolist() == [10, 30, 40]
+    assert late.quality.tolist() == [1, 3, 4]
