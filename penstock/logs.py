@@ -6,8 +6,10 @@ from pathlib import Path
 
 import structlog
 
-_CHATTY = {"asyncua": logging.ERROR, "pymodbus": logging.CRITICAL, "librdkafka": logging.ERROR}
-"""Libraries that narrate what Penstock reports itself, with the remedy."""
+_SILENT = ("asyncua", "asyncuagds", "pymodbus", "pymodbus.logging", "librdkafka", "aiokafka")
+"""Libraries that narrate every failure that Penstock reports itself, with the remedy."""
+_TERSE = ("abc", "faust", "mode", "httpx", "httpx2", "httpcore", "httpcore2")
+"""Libraries whose warnings matter; the services of `mode` log under `abc`."""
 
 
 def configure(component: str, *, file: Path | None = None) -> None:
@@ -20,6 +22,7 @@ def configure(component: str, *, file: Path | None = None) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
@@ -39,8 +42,8 @@ def configure(component: str, *, file: Path | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for name, level in _CHATTY.items():
-        logging.getLogger(name).setLevel(level)
-    for name in ("faust", "mode", "aiokafka"):
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in _TERSE:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(component=component)

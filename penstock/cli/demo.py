@@ -9,7 +9,7 @@ from rich.console import Console
 
 from penstock import logs
 from penstock.cli.stack import Folder, Jars, KafkaPort, RegistryPort
-from penstock.demo.demo import Demo
+from penstock.demo.demo import KILLS, Demo
 from penstock.demo.report import show
 from penstock.local.fetch import fetch
 from penstock.local.stack import DEFAULT_FOLDER, LocalStack
@@ -26,6 +26,10 @@ def demo(
         float | None, typer.Option(min=1, help="How long data flows; without: until Ctrl-C.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the figures here, as JSON.")] = None,
+    kill: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHAT@SECOND", help=f"Kill {', '.join(KILLS.values())} at a time."),
+    ] = None,
     folder: Folder = DEFAULT_FOLDER,
     kafka_port: KafkaPort = None,
     registry_port: RegistryPort = None,
@@ -35,6 +39,7 @@ def demo(
 
     Exit code 0 where nothing was lost, doubled or wrong; else 1.
     """
+    kills = [_kill(text) for text in kill or ()]
     console = Console()
     stack = LocalStack(folder, kafka_port, registry_port, jars)
     was_up = stack.status().up
@@ -43,7 +48,7 @@ def demo(
         with console.status("starting Kafka and the schema registry"):
             stack.up()
     logs.configure("demo", file=folder / "demo" / "run" / "logs" / "demo.log")
-    run = Demo(stack, folder / "demo", seconds, console)
+    run = Demo(stack, folder / "demo", seconds, console, kills)
     on_stop_signal(run.stop)
     try:
         found = run.run()
@@ -55,3 +60,12 @@ def demo(
         report.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
     show(found, console, folder=str(folder / "demo"))
     raise typer.Exit(0 if found.ok else 1)
+
+
+def _kill(text: str) -> tuple[float, str]:
+    """Second and what, of WHAT@SECOND."""
+    what, _, second = text.partition("@")
+    if what not in KILLS.values() or not second.replace(".", "", 1).isdigit():
+        msg = f"{text!r} is not WHAT@SECOND with one of {', '.join(KILLS.values())}"
+        raise typer.BadParameter(msg, param_hint="--kill")
+    return float(second), what

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -45,15 +44,22 @@ class Demo:
         folder: Of the factory, its configuration, the lake and the logs.
         seconds: How long data flows; None: until `q` or `stop`.
         console: Where the view goes.
+        kills: Seconds after which something is killed, and what, as the keys would.
     """
 
     def __init__(
-        self, stack: LocalStack, folder: Path, seconds: float | None, console: Console
+        self,
+        stack: LocalStack,
+        folder: Path,
+        seconds: float | None,
+        console: Console,
+        kills: Sequence[tuple[float, str]] = (),
     ) -> None:
         self._stack = stack
         self._seconds = seconds
         self._console = console
         self._folder = folder
+        self._kills = sorted(kills, reverse=True)
         self._incidents: list[Incident] = []
         self._verdict = Verdict()
         self._recheck_at: float | None = None
@@ -113,6 +119,8 @@ class Demo:
                 time.sleep(FRAME_SECONDS)
                 pipeline.watch()
                 self._obey(pressed(), pipeline)
+                while self._kills and time.monotonic() - began >= self._kills[-1][0]:
+                    self._kill(self._kills.pop()[1], pipeline)
                 if time.monotonic() - scraped >= SCRAPE_SECONDS:
                     scraped = time.monotonic()
                     rows = pipeline.rows()
@@ -132,9 +140,12 @@ class Demo:
         if key == "q":
             self._quit = True
         elif key in KILLS:
-            pipeline.kill(KILLS[key])
-            self._incidents.append(Incident(KILLS[key], time.monotonic()))
-            self._recheck_at = None
+            self._kill(KILLS[key], pipeline)
+
+    def _kill(self, what: str, pipeline: Pipeline) -> None:
+        pipeline.kill(what)
+        self._incidents.append(Incident(what, time.monotonic()))
+        self._recheck_at = None
 
     def _note_recoveries(self, rows: Sequence[Row]) -> None:
         """An incident is over when every stage that it stopped carries samples again."""
@@ -189,7 +200,7 @@ class Demo:
             lake_rows=found.lake_rows,
             lake_files=found.lake_files,
             writes=int(figures.total("penstock_connector_writes_total")),
-            incidents=[asdict(one) | {"seconds": one.recovered} for one in self._incidents],
+            incidents=[{"what": one.what, "seconds": one.recovered} for one in self._incidents],
             examples=[*samples.examples, *found.examples],
         )
 

@@ -15,6 +15,7 @@ class Row:
 
     component: Component
     ready: bool
+    failed: bool
     status: str
     samples_per_s: float
     bytes_per_s: float
@@ -58,7 +59,7 @@ class Figures:
         now, found = self._monotonic(), scrape(self._run_dir / f"{component}.json")
         samples = _samples(component, found)
         rate = bytes_rate = 0.0
-        if component in self._last:
+        if found.status and component in self._last:
             before, old = self._last[component]
             seconds = max(now - before, 1e-3)
             rate = max(0.0, samples - _samples(component, old)) / seconds
@@ -70,7 +71,8 @@ class Figures:
         if found.status:
             self._last[component] = (now, found)
         status = str(found.status.get("failure") or found.status.get("last_error") or "")
-        return Row(component, found.ready, status, rate, bytes_rate, samples, found)
+        failed = bool(found.status.get("failure"))
+        return Row(component, found.ready, failed, status, rate, bytes_rate, samples, found)
 
     def _keep(self, component: Component, old: Scrape) -> None:
         for (metric, label), value in old.values.items():

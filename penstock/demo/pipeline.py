@@ -19,6 +19,8 @@ from penstock.settings.plant import Plant
 READY_SECONDS: Final = 90.0
 DRAIN_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.3
+MOST_DEATHS: Final = 3
+"""Processes that end before they are ready, until the start is given up."""
 
 
 class Pipeline:
@@ -102,14 +104,14 @@ class Pipeline:
 
     def _await_ready(self, wanted: Sequence[Component]) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not all(row.ready for row in self.figures.rows(wanted)):
-            self._supervisor.watch()
-            refused = self._supervisor.given_up()
-            late = [str(row.component) for row in self.figures.rows(wanted) if not row.ready]
-            if refused or time.monotonic() > deadline:
-                name = (refused or late)[0]
-                log = self._supervisor.log_file(name)
-                msg = f"{name} does not get ready: {_last_line(log)}"
+        deaths = 0
+        while late := [row for row in self.figures.rows(wanted) if not row.ready]:
+            deaths += len(self._supervisor.watch())
+            failed = [row for row in late if row.failed]
+            if failed or deaths >= MOST_DEATHS or time.monotonic() > deadline:
+                row = (failed or late)[0]
+                log = self._supervisor.log_file(str(row.component))
+                msg = f"{row.component} does not get ready: {row.status or _last_line(log)}"
                 raise StackError(msg, where=str(log), remedy="the log tells more")
             time.sleep(POLL_SECONDS)
 

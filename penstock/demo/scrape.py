@@ -14,9 +14,13 @@ TIMEOUT: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One process's word; `values` by (metric, one label's value or "") summed over the others."""
+    """One process's word; `values` by (metric, one label's value or "") summed over the others.
+
+    `greatest` is by metric the greatest over all labels.
+    """
 
     values: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    greatest: Mapping[str, float] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,12 +71,14 @@ def scrape(note: Path) -> Scrape:
     except (OSError, ValueError, KeyError, http.client.HTTPException):
         return Scrape()
     values: dict[tuple[str, str], float] = {}
+    greatest: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             label = sample.labels.get("le") or sample.labels.get("what") or ""
             key = (sample.name, label)
             values[key] = values.get(key, 0.0) + sample.value
-    return Scrape(values, status)
+            greatest[sample.name] = max(greatest.get(sample.name, sample.value), sample.value)
+    return Scrape(values, greatest, status)
 
 
 def _get(port: int, path: str) -> bytes:

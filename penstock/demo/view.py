@@ -120,7 +120,7 @@ def _processors(rows: Sequence[Row]) -> Table:
         value = row.scrape.value
         table.add_row(
             _mark(row), f"{row.samples_per_s:,.0f}",
-            f"{value('penstock_processor_watermark_delay_seconds'):.1f} s",
+            f"{row.scrape.greatest.get('penstock_processor_watermark_delay_seconds', 0):.1f} s",
             f"{value('penstock_processor_lag_records'):,.0f}",
             f"{value('penstock_processor_results_total'):,.0f}",
             f"{value('penstock_processor_late_samples_total'):,.0f}",
