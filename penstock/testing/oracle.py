@@ -62,6 +62,8 @@ def window_statistics(
             cell.late += good and is_late
             if good:
                 cell.samples.append((time, _number(value)))
+                if isinstance(value, str) and not is_late:
+                    cell.held.append((math.nan, 0))
     for tag, value, begin, end in _held(on_time, hold):
         for start in range(begin // size * size, end, size):
             duration = min(end, start + size) - max(begin, start)

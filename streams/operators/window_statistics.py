@@ -34,8 +34,8 @@ exception).
 the series that have a sample or coverage in it, also those with none but a carried-in value. It is
 kept until the watermark reaches s + size + `reopen_for`.
 
-**Text** is counted, and covers; its other figures are NaN. Booleans are 0 and 1. Times before 1970
-are times like others.
+**Text** is counted, and covers; as a value it is NaN, which makes the means, extremes and deviation
+of its window NaN. Booleans are 0 and 1. Times before 1970 are times like others.
 """
 
 from collections.abc import Mapping
@@ -213,6 +213,7 @@ def _check(batch: SampleBatch) -> None:
     columns = (batch.record, batch.series, batch.value, batch.good)
     wrong = any(len(column) != samples for column in columns)
     wrong |= len(batch.ingest) != records or len(batch.kind) not in (0, samples)
+    wrong |= batch.good.dtype != np.bool_
     if not wrong and samples:
         ids = (
             (batch.record, records),

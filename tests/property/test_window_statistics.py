@@ -23,6 +23,7 @@ STREAMS = [("acme/press", "plc"), ("acme/press", "plc/2"), ("acme/press/plc", "2
 values = st.one_of(
     st.floats(-1e6, 1e6, allow_subnormal=False),
     st.sampled_from([0.0, 101325.0, 101325.01, math.nan]),
+    st.sampled_from(["idle", "running"]),
 )
 
 
@@ -49,6 +50,10 @@ def record_lists(draw, jitter=30):
     return records
 
 
+def finite(value):
+    return isinstance(value, str) or math.isfinite(value)
+
+
 class Publications:
     """The last result of each window, and whether revisions count without a gap."""
 
@@ -70,7 +75,7 @@ def check(publications, records, upto=None):
     lost = bad = 0
     for stream in STREAMS:
         mine = [
-            (r.ingest, [(t, at, v, good and math.isfinite(v)) for t, at, v, good in r.samples])
+            (r.ingest, [(tag, at, v, good and finite(v)) for tag, at, v, good in r.samples])
             for r in records
             if (r.asset, r.source) == stream
         ]
@@ -122,7 +127,7 @@ def run(operator, records, cuts, publications):
 
 
 @given(record_lists(), st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_equals_the_oracle_wherever_records_are_cut(records, data):
     cuts = data.draw(st.sets(st.integers(0, len(records))))
     operator, publications = WindowStatistics(PARAMETERS), Publications()
@@ -133,7 +138,7 @@ def test_equals_the_oracle_wherever_records_are_cut(records, data):
 
 
 @given(record_lists())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_crash_after_any_record_leaves_no_trace(records):
     rows, publications, lost = {}, Publications(), 0
     for record in records:
@@ -150,7 +155,7 @@ def test_a_crash_after_any_record_leaves_no_trace(records):
 
 
 @given(record_lists(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_changes_lose_nothing_between_snapshots(records, data):
     snapshots = data.draw(st.sets(st.integers(0, len(records))))
     operator, rows, batches = WindowStatistics(PARAMETERS), {}, Batches()
@@ -167,7 +172,7 @@ def test_changes_lose_nothing_between_snapshots(records, data):
 
 
 @given(record_lists(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_idle_streams_show_all_that_is_known_and_are_revised_later(records, data):
     operator, publications, wall = WindowStatistics(PARAMETERS), Publications(), 10**17
     for record in records:
@@ -185,10 +190,10 @@ def test_idle_streams_show_all_that_is_known_and_are_revised_later(records, data
 
 
 @given(record_lists(jitter=0), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_shuffle_within_out_of_order_changes_nothing(records, shuffler: random.Random):
     samples = [
-        (tag, 3 * place + 1_000_000, value, good and math.isfinite(value))
+        (tag, 3 * place + 1_000_000, value, good and finite(value))
         for place, (tag, _, value, good) in enumerate(s for r in records for s in r.samples)
     ]
     shuffled = sorted(samples, key=lambda sample: sample[1] + shuffler.uniform(0, 4.9))
