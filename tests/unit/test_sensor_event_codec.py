@@ -38,6 +38,9 @@ def changed(**columns: Any) -> bytes:
     return encode(replace(EVENT, **columns))
 
 
+THREE = {"tags": ("order", "speed", "state"), "kinds": np.array([], np.int32)}
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -54,6 +57,9 @@ def changed(**columns: Any) -> bytes:
         (changed(counts=np.array([1, 1])), "counts add up to 2, but there are 3 values"),
         (changed(counts=np.array([4, -1])), "a count is negative or beyond the 3 values"),
         (changed(counts=np.array([2**62, -(2**62) + 3])), "a count is negative or beyond"),
+        (changed(**THREE, counts=np.array([2, 2, -1])), "a count is negative or beyond"),
+        # adds up to 3 in 64 bits
+        (changed(**THREE, counts=np.array([2**63 - 1, 2**63 - 1, 5])), "a count is negative or"),
         (changed(offsets=np.array([])), "0 offsets for 3 values"),
         (changed(offsets=np.array([0.0, 1.0])), "2 offsets for 3 values"),
         (changed(offsets=np.array([0.5])), "offsets are not whole microseconds"),
