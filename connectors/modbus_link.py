@@ -179,7 +179,7 @@ class Link:
             await asyncio.sleep(wait)
         answered = False
         try:
-            answer = await _heeding_cancel(self._client.execute(False, request))
+            answer: ModbusPDU = await _heeding_cancel(self._client.execute(False, request))
             answered = True
         except NoAnswerError as error:
             raise self._no_answer(error.message) from None

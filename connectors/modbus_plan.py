@@ -119,7 +119,8 @@ class Planner:
         ordered = sorted(items, key=lambda item: item.place[:3])
         found = []
         for (_, table), group in groupby(ordered, key=lambda item: item.place[:2]):
-            timed, untimed = [], []
+            timed: list[Item] = []
+            untimed: list[Item] = []
             for item in group:
                 with_clock = self.clock and self.clock.table == table and self._fits([item])
                 (timed if with_clock else untimed).append(item)

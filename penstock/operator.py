@@ -48,9 +48,9 @@ class Names:
 class SampleBatch:
     """Samples (N) of consecutive records (R) of one partition, as parallel columns.
 
-    A *stream* is an (asset, source), the unit that has a watermark; a *series* is a tag of a stream.
-    `streams` and `series` in `names` belong to the partition and only grow; they give the integers
-    their names, but are not saved with the state: an operator that saves, saves names.
+    A *stream* is an (asset, source), the unit that has a watermark; a *series* is one of its tags.
+    `streams` and `series_names` belong to the partition and only grow; they give the integers their
+    names, but are not saved with the state: an operator that saves, saves names.
     """
 
     stream: NDArray[np.int32]

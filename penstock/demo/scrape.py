@@ -46,8 +46,8 @@ class Scrape:
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:
     """The value below which a share of a histogram lies, by linear interpolation.
 
-    >>> quantile({0.1: 50.0, 0.2: 100.0, float("inf"): 100.0}, 0.75)
-    0.15
+    >>> quantile({1.0: 50.0, 2.0: 100.0, float("inf"): 100.0}, 0.75)
+    1.5
     """
     total = max(buckets.values(), default=0.0)
     if not total:

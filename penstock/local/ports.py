@@ -56,7 +56,8 @@ def holder(port: int) -> Holder | None:
         return None
     with contextlib.suppress(psutil.Error):
         for entry in psutil.net_connections("tcp"):
-            if entry.status == psutil.CONN_LISTEN and entry.laddr.port == port and entry.pid:
+            here = entry.laddr.port if entry.laddr else None
+            if entry.status == psutil.CONN_LISTEN and here == port and entry.pid:
                 return Holder(entry.pid, _name(entry.pid))
     # Freed meanwhile, or the system does not tell us about other users' processes.
     return None if is_free(port) else Holder(0, "a process of another user")

@@ -36,7 +36,8 @@ def event(sequence: int, start: int = START) -> SensorEvent:
         asset="acme/bremen/stamping/line1/press07", source="plc", session="s", sequence=sequence,
         start=start, ingest=start + 5, tags=("temperature", "order"),
         counts=np.array([3, 1]), offsets=np.array([0.0, 1.0, 2.0, 3.0]) + sequence * 10,
-        server_offsets=np.array([1.0, np.nan, 3.0, 4.0]), values=np.array([20.5, np.nan, 21.5, 0.0]),
+        server_offsets=np.array([1.0, np.nan, 3.0, 4.0]),
+        values=np.array([20.5, np.nan, 21.5, 0.0]),
         texts=("order-1",), kinds=np.array([Kind.NUMBER, Kind.TEXT], np.int32),
         quality=np.array([0, -2147483648, 0, 0], np.int32),
     )  # fmt: skip
@@ -55,15 +56,15 @@ def test_a_sample_is_a_row_with_all_that_is_known_of_it(tmp_path: Path) -> None:
     lake.open(SENSORS.name, 0)
     lake.write([record(0)])
     assert lake.flush() == {(SENSORS.name, 0): 1}
-    sql = (
-        "select tag, epoch_us(time) - {0}, value, text, quality, epoch_us(server_time) - {0}, "
-        "site, date::varchar, kafka_offset from samples order by tag desc, time"
-    ).format(START)
+    times = f"epoch_us(time) - {START}, epoch_us(server_time) - {START}"
+    sql = f"select tag, {times}, value, text, quality, site, date::varchar, kafka_offset "
+    sql += "from samples order by tag desc, time"
+    site, date = "acme/bremen", "2023-11-14"
     assert rows(tmp_path, sql) == [
-        ("temperature", 0, 20.5, None, 0, 1, "acme/bremen", "2023-11-14", 0),
-        ("temperature", 1, None, None, -2147483648, None, "acme/bremen", "2023-11-14", 0),
-        ("temperature", 2, 21.5, None, 0, 3, "acme/bremen", "2023-11-14", 0),
-        ("order", 3, None, "order-1", 0, 4, "acme/bremen", "2023-11-14", 0),
+        ("temperature", 0, 1, 20.5, None, 0, site, date, 0),
+        ("temperature", 1, None, None, None, -2147483648, site, date, 0),
+        ("temperature", 2, 3, 21.5, None, 0, site, date, 0),
+        ("order", 3, 4, None, "order-1", 0, site, date, 0),
     ]
 
 
