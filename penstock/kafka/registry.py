@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ _RETRIES: Final = 1
 _RETRY_WAIT_MS: Final = 200
 _REFUSED: Final = (401, 403)
 _CONFLICT: Final = 409
+_TRIES: Final = 3
+"""Apicurio answers a conflict, too, to all but one who register the same for the first time."""
 _SCHEMA_NOT_FOUND: Final = 40403
 """Confluent's code, in the answer's body; a plain 404 is of an address with no registry."""
 _ANSWERS: Final = range(400, 500)
@@ -84,8 +87,8 @@ class Registry:
         if known is None:
             schema = Schema(schema_text(record), "AVRO")
             name = subject(topic)
-            self._ask(name, lambda: self._client.set_compatibility(name, COMPATIBILITY))
-            known = self._ask(name, lambda: self._client.register_schema(name, schema))
+            self._insist(name, lambda: self._client.set_compatibility(name, COMPATIBILITY))
+            known = self._insist(name, lambda: self._client.register_schema(name, schema))
             self._ids[topic, record] = known
             self._schemas[known] = schema_text(record)
         return known
@@ -103,6 +106,13 @@ class Registry:
             found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id))
             known = self._schemas[schema_id] = str(found.schema_str)
         return known
+
+    def _insist(self, what: str, question: Callable[[], T]) -> T:
+        """Ask again after a conflict: what really breaks readers is refused each time."""
+        for _ in range(_TRIES - 1):
+            with suppress(IncompatibleSchemaError):
+                return self._ask(what, question)
+        return self._ask(what, question)
 
     def _ask(self, what: str, question: Callable[[], T]) -> T:
         try:

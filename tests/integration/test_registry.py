@@ -4,6 +4,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def test_the_subject_is_the_topics_and_wants_full_compatibility(
     with SchemaRegistryClient({"url": registry.url}) as client:
         assert client.get_versions(subject(unique)) == [1]
         assert client.get_compatibility(subject(unique)) == COMPATIBILITY
+
+
+def test_processes_that_start_at_once_all_register(registry: RegistrySettings, unique: str) -> None:
+    def register(_: int) -> int:
+        return Registry(registry).register(unique, "SensorEvent")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(register, range(8)))) == 1
 
 
 def test_a_schema_that_breaks_readers_is_refused(
