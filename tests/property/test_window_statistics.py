@@ -1,5 +1,6 @@
 """WindowStatistics against a plain batch oracle, however records are cut, shuffled or crashed."""
 
+import dataclasses
 import math
 import random
 from itertools import pairwise
@@ -70,7 +71,7 @@ class Publications:
             self.last[key] = found
 
 
-def check(publications, records, upto=None):
+def check(publications, records, upto=None, hold=PARAMETERS.hold):
     """Hold the last results of all closed windows (of all that end by `upto`) to the oracle."""
     lost = bad = 0
     for stream in STREAMS:
@@ -83,9 +84,7 @@ def check(publications, records, upto=None):
         lost, bad = lost + judged.lost, bad + judged.bad
         for size, _ in SIZES:
             level = judged.watermark if upto is None else upto
-            expected = oracle.window_statistics(
-                judged.on_time, size, PARAMETERS.hold, judged.late[size]
-            )
+            expected = oracle.window_statistics(judged.on_time, size, hold, judged.late[size])
             closed = {s: tags for s, tags in expected.items() if level >= s + size}
             found = {
                 start: record
@@ -126,13 +125,14 @@ def run(operator, records, cuts, publications):
     return lost
 
 
-@given(record_lists(), st.data())
+@given(record_lists(), st.data(), st.sampled_from([0, 2, 12]))
 @settings(max_examples=80, deadline=None)
-def test_equals_the_oracle_wherever_records_are_cut(records, data):
+def test_equals_the_oracle_wherever_records_are_cut(records, data, hold):
     cuts = data.draw(st.sets(st.integers(0, len(records))))
-    operator, publications = WindowStatistics(PARAMETERS), Publications()
+    parameters = dataclasses.replace(PARAMETERS, hold=hold)
+    operator, publications = WindowStatistics(parameters), Publications()
     lost = run(operator, records, cuts, publications)
-    assert (lost, operator.books.bad) == check(publications, records)
+    assert (lost, operator.books.bad) == check(publications, records, hold=hold)
     assert operator.books.late == lost
     assert operator.books.samples_in == sum(len(record.samples) for record in records)
 

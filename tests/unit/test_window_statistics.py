@@ -101,6 +101,14 @@ def test_silence_ends_coverage_after_hold_until_each_series_reports_again():
     assert (start, figures(after, "coverage")) == (30, {"power": (0.2,)})
 
 
+def test_silence_within_a_window_is_not_covered():
+    plain = Plain(sizes=((60, 60),), hold=5)
+    plain.send(("power", 0, 1.0), ("power", 10, 3.0), ("power", 12, 3.0))
+    ((_, record),) = plain.windows(("power", 50, 1.0), ("power", 60, 1.0))
+    assert record.coverage[0] == pytest.approx((5 + 2 + 5 + 5) / 60)
+    assert record.time_weighted_mean[0] == pytest.approx((5 + 7 * 3 + 5) / 17)
+
+
 def test_a_jump_ahead_emits_only_windows_with_something_in_them():
     plain = Plain(hold=25)
     plain.send(("power", 0, 1.0))
