@@ -26,11 +26,11 @@ else; one refused for an illegal address is split until only the tags that the d
 are bad. The link counts as lost when it cannot be opened, or when a request that was answered
 before is not answered any more, after others were not.
 
-With `clock`, a sample's source time is the device's; a block whose clock has not moved since it was
-last read brings nothing new and gives no samples, so polling faster than the device's cycle loses
-nothing and doubles nothing. (A clock that stands still makes its tags stale.) Blocks too far from
-the clock to share a request with it, and all of a device without one, take the middle of request
-and answer.
+With `clock`, a sample's source time is the device's; of a block whose clock has not moved since it
+was last read only the tags that changed give samples, so polling faster than the device's cycle
+loses nothing and doubles nothing. (Where nothing moves, tags become stale.) Blocks too far from the
+clock to share a request with it, and all of a device without one, take the middle of request and
+answer.
 """
 
 import asyncio
@@ -274,18 +274,19 @@ class ModbusConnector(Connector):
         return (begin + self.clock()) // 2
 
     def _good(self, poll: Poll, contents: Sequence[int], read_at: int) -> list[Sample]:
-        """The samples in an answer: none, where the device's clock says that it was read before."""
+        """The samples in an answer; only of what changed, where the device's clock did not."""
         raw, stamp = poll.answers.read(contents)
+        known = poll.raw if stamp is not None and stamp == poll.stamp else None
+        poll.raw, poll.stamp = raw, stamp
+        if raw == known:
+            return []
         if stamp is not None:
-            if stamp == poll.stamp:
-                return []
-            poll.stamp = stamp
             if 0 <= stamp < LAST_TIME:
                 read_at = stamp
             else:
                 self.meter.errors += 1
                 self.meter.last_error = f"{poll.block}: the device's clock says {stamp} us"
-        return poll.answers.samples(raw, read_at)
+        return poll.answers.samples(raw, read_at, known)
 
     def _stopped(self) -> DeviceError:
         msg = "the connector is stopped"

@@ -36,8 +36,23 @@ class Answers:
         raw = self._layout.unpack(contents)
         return raw, raw.pop() * self._clock.step if self._clock else None
 
-    def samples(self, raw: Sequence[Any], source_time: int) -> list[Sample]:
-        """Raw values as samples: scaled, and flagged where they make no sense."""
+    def samples(
+        self, raw: Sequence[Any], source_time: int, known: Sequence[Any] | None = None
+    ) -> list[Sample]:
+        """Raw values as samples: scaled, and flagged where they make no sense.
+
+        Args:
+            raw: As `read` gives them.
+            source_time: Of all of them.
+            known: Raw values whose samples of this time were given; the same are not given again.
+        """
+        samples = self._samples(raw, source_time)
+        if known is None:
+            return samples
+        pairs = zip(samples, self._samples(known, source_time), strict=True)
+        return [new for new, old in pairs if repr(new) != repr(old)]  # NaN is like NaN so.
+
+    def _samples(self, raw: Sequence[Any], source_time: int) -> list[Sample]:
         if self._numbers_only:
             numbers = [
                 value * scale + offset

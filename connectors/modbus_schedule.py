@@ -5,7 +5,7 @@ Times are microseconds of any clock that never goes back.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from connectors.modbus_answers import Answers
 from connectors.modbus_plan import Block
@@ -25,6 +25,8 @@ class Poll:
     answers: Answers = field(init=False)
     stamp: int | None = None
     """What the device's clock said when the block was last read."""
+    raw: Sequence[Any] | None = None
+    """The values that it then had."""
     failures: int = 0
     """How often in a row it failed in a way that makes asking again soon of little use."""
 

@@ -185,6 +185,22 @@ async def test_source_time_is_the_devices_and_nothing_is_read_twice(plant: Plant
     assert counts == {(0, 31)}, "clock and tags come in one answer"
 
 
+async def test_what_changes_under_a_clock_that_stands_still_is_read(plant: Plant) -> None:
+    await plant.write(20, stamp(1_700_000_000_000))
+    rows = (("1/hr:30", "uint16"), ("1/hr:30.15", "bit"), ("1/hr:32", "float32"))
+    connector = connector_to(plant.port, *rows, clock=CLOCK)
+    async with started(connector):
+        await plant.write(30, (0, 0, 0x7FC0, 0))
+        assert len((await connector.read()).samples) == 3
+        for value in (1, 2):
+            await plant.write(30, (value,))
+            (sample,) = (await connector.read()).samples
+            assert (sample.tag, sample.value) == ("1/hr:30", value), "the others are as before"
+            assert sample.source_time == 1_700_000_000_000_000
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(connector.read(), 0.06)
+
+
 async def test_a_clock_that_is_set_back_is_followed(plant: Plant) -> None:
     await plant.write(20, stamp(1_700_000_000_000))
     connector = connector_to(plant.port, ("1/hr:30", "uint16"), clock=CLOCK)
