@@ -45,6 +45,10 @@ format: $(INSTALLED) ## put the code into its form
 lock: $(INSTALLED) ## renew requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 -q -o requirements.lock
 
+docs: $(INSTALLED) ## renew docs/reference from the code
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m penstock.settings.json_schema docs/reference/plant.schema.json
+
 pins: $(INSTALLED) ## renew the pinned hashes of what the local stack downloads
 	@$(BIN)/python -m penstock.local.pin
 

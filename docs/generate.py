@@ -1,0 +1,36 @@
+"""Writes `docs/reference/` from what the code says of itself.
+
+`make docs` runs it; `tests/unit/test_docs.py` fails where a page is not up to date.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from generator import commands, running, settings
+
+FOLDER: Final = Path(__file__).parent / "reference"
+NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "cli.md": commands.cli,
+    "configuration.md": settings.configuration,
+    "connectors.md": settings.connectors,
+    "errors.md": running.errors,
+    "lake.md": running.lake,
+    "metrics.md": running.shown_metrics,
+    "schemas.md": running.avro_schemas,
+    "tag-lists.md": settings.tag_lists,
+    "topics.md": running.shown_topics,
+    "window-statistics.md": running.window_statistics,
+}
+
+
+def pages() -> dict[str, str]:
+    """The text of every page of the reference, by file name."""
+    return {name: f"{NOTE}{make().rstrip()}\n" for name, make in PAGES.items()}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,155 @@
+"""The pages of what runs: errors, metrics, topics, schemas, lake, operators."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from generator.markdown import code, docstring, table
+from penstock import components, metrics
+from penstock.errors import PenstockError
+from penstock.kafka import topics
+from penstock.processor import Processor
+from schemas import SCHEMAS, schema
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGES: Final = ("connectors", "penstock", "schemas", "sinks", "streams")
+DAY_MS: Final = 86_400_000
+
+
+def errors() -> str:
+    """All errors, by code."""
+    for package in PACKAGES:
+        for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    rows = []
+    for error in _below(PenstockError):
+        if "code" in vars(error) and error.__module__.split(".")[0] in PACKAGES:
+            again = "yes" if error.transient else ""
+            meaning = (error.__doc__ or "").strip().partition("\n\n")[0]
+            rows.append((code(error.code), code(error.__name__), error.exit_code, again, meaning))
+    text = (
+        "# Errors\n\nWhat Penstock raises on purpose names the place, the fault and the "
+        "remedy. The code stands before the message on the command line. *Waiting may help*: "
+        "somebody does not answer who may do so later; running components try again by themselves.\n\n"
+    )
+    return text + table(["code", "name", "exit code", "waiting may help", "meaning"], sorted(rows))
+
+
+def _below(error: type[PenstockError]) -> list[type[PenstockError]]:
+    return [error, *(one for below in error.__subclasses__() for one in _below(below))]
+
+
+def shown_metrics() -> str:
+    """Metrics of connectors, sinks and processors."""
+    host = importlib.import_module("streams.host.metrics")
+    text = (
+        "# Metrics\n\nPrometheus metrics in base units, served by every process under `/metrics`. "
+        "No label is ever a tag's name. [When something is wrong]"
+        "(../how-to/when-something-is-wrong.md) says where the port is written.\n\n"
+        "## Connectors and sinks\n\n"
+    )
+    text += _metrics(metrics) + "\n## Stream processors\n\n" + _metrics(host)
+    end = next(iter(host.END_TO_END.collect()))
+    text += f"\n`{end.name}` ({end.type}, label `processor`): {end.documentation}.\n"
+    return text
+
+
+def _metrics(module: ModuleType) -> str:
+    rows = []
+    for metric in vars(module).values():
+        if isinstance(metric, MetricWrapperBase):
+            described = next(iter(metric.describe()))
+            suffix = "_total" if described.type == "counter" else ""
+            labels = ", ".join(metric._labelnames)
+            rows.append(
+                (code(described.name + suffix), described.type, labels, described.documentation)
+            )
+    return table(["metric", "type", "labels", "meaning"], rows)
+
+
+def shown_topics() -> str:
+    """Topics by contract."""
+    text = "# Topics\n\n" + docstring("penstock.kafka.topics") + "\n\n"
+    text += (
+        "Names are `<zone>.<subject>.v<major>`. Values are Avro in Confluent's wire format (a zero "
+        "byte, the schema's id in four bytes, the datum), subjects `<topic>-value`, compatibility "
+        "`FULL_TRANSITIVE`. Every producer partitions with `murmur2_random`.\n\n"
+    )
+    text += table(["topic", "record", "kept"], [_topic(topic) for topic in topics.TOPICS])
+    text += "\n## Beside them\n\n"
+    sensor = topics.SENSORS.name
+    text += table(
+        ["topic", "record", "kept"],
+        [_topic(topics.dead_letters(sensor)), _topic(topics.late(sensor))],
+    )
+    text += "\nEvery consumed topic has a `.dlq`, every processor's topic a `.late`.\n"
+    text += "\n## Processors\n\n"
+    rows = []
+    for name in components.names("processors"):
+        processor: type[Processor] = components.load("processors", name)
+        state = f"{processor.reads.split('.', maxsplit=1)[0]}.{name}.state.v1"
+        rows.append((code(name), code(processor.reads), code(processor.writes), code(state)))
+    return text + table(["processor", "reads", "writes", "state (compacted, internal)"], rows)
+
+
+def _topic(topic: topics.Topic) -> Sequence[str]:
+    kept = "compacted" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} d"
+    return code(topic.name), topic.record or "raw bytes", kept
+
+
+def avro_schemas() -> str:
+    """Records and their fields."""
+    text = (
+        "# Schemas\n\nThe `.avsc` files stand in `schemas/`. Once released, one is never edited.\n"
+    )
+    for name in SCHEMAS:
+        record = schema(name)
+        text += f"\n## {name}\n\n{record['doc']}\n\n"
+        text += table(["field", "type", "meaning"], _fields(record))
+    return text
+
+
+def _fields(record: Mapping[str, Any], prefix: str = "") -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = []
+    for field in record["fields"]:
+        name = f"{prefix}{field['name']}"
+        rows.append((code(name), _avro(field["type"]), field.get("doc", "")))
+        inner = field["type"]
+        while isinstance(inner, dict) and inner.get("type") in ("array", "record"):
+            if inner["type"] == "record":
+                rows += _fields(inner, f"{name}.")
+                break
+            inner = inner["items"]
+    return rows
+
+
+def _avro(kind: Any) -> str:
+    if isinstance(kind, list):
+        return " or ".join(_avro(one) for one in kind)
+    if isinstance(kind, dict):
+        if kind["type"] == "array":
+            return f"array of {_avro(kind['items'])}"
+        return str(kind.get("logicalType") or kind.get("name") or kind["type"])
+    return str(kind)
+
+
+def lake() -> str:
+    """Tables of the lake."""
+    rows_module = importlib.import_module("sinks.lake_rows")
+    text = "# Lake and ERP topic\n\n## `parquet`\n\n" + docstring("sinks.parquet") + "\n"
+    for name, columns in (("samples", rows_module.SAMPLES), ("windows", rows_module.WINDOWS)):
+        rows = [(code(field.name), str(field.type)) for field in columns]
+        text += f"\n### Table `{name}`\n\n" + table(["column", "type"], rows)
+    text += "\n`quality` is the OPC UA status code, its 32 bits read as signed: 0 is good.\n"
+    return text + "\n## `erp`\n\n" + docstring("sinks.erp") + "\n"
+
+
+def window_statistics() -> str:
+    """What the operator means by its figures."""
+    return "# Window statistics\n\n" + docstring("streams.operators.window_statistics")
