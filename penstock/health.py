@@ -10,6 +10,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
+from penstock.errors import ConfigurationError
+
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -46,6 +48,9 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = 10.0
+    """Seconds for a client to say what it wants, so that silent ones do not pile up."""
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
         """Probes come every second: not worth a line."""
 
@@ -57,12 +62,21 @@ class HealthServer:
         status: What is served.
         host: Address to listen on; loopback unless a cluster's probes come from outside.
         port: 0 for a free one.
+
+    Raises:
+        ConfigurationError: The address is taken or is not ours.
     """
 
     def __init__(self, status: Status, host: str = "127.0.0.1", port: int = 0) -> None:
         self._status = status
         self._metrics = make_wsgi_app()
-        self._server = make_server(host, port, self._app, _Server, _Quiet)
+        try:
+            self._server = make_server(host, port, self._app, _Server, _Quiet)
+        except OSError as error:
+            msg = f"health and metrics cannot be served here: {error.strerror or error}"
+            raise ConfigurationError(
+                msg, where=f"{host}:{port}", remedy="choose another --host or --port"
+            ) from error
         self.port: int = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="health", daemon=True

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import structlog
+from structlog.typing import EventDict
 
 _SILENT = ("asyncua", "asyncuagds", "pymodbus", "pymodbus.logging", "librdkafka", "aiokafka")
 """Libraries that narrate every failure that Penstock reports itself, with the remedy."""
@@ -19,7 +20,13 @@ def configure(component: str, *, file: Path | None = None) -> None:
         component: As `connector-press_plc`.
         file: Where lines go instead of to standard error.
     """
+
+    def named(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("component", component)
+        return event
+
     shared: list[structlog.typing.Processor] = [
+        named,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -46,4 +53,3 @@ def configure(component: str, *, file: Path | None = None) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _TERSE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(component=component)

@@ -51,8 +51,8 @@ def run(
     supervisor = Supervisor(commands(chosen, config, run_dir), run_dir / "logs")
     stopping: list[bool] = []
     on_stop_signal(lambda: stopping.append(True))
-    supervisor.start()
     try:
+        supervisor.start()
         while not stopping and len(supervisor.given_up()) < len(chosen):
             supervisor.watch()
             time.sleep(0.2)

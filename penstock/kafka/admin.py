@@ -1,22 +1,28 @@
 """Creates the topics that are missing and holds those that exist against their contract."""
 
 from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from penstock.errors import KafkaUnavailableError, TopicError
+from penstock.errors import ConfigurationError, KafkaUnavailableError, TopicError
 from penstock.kafka.client import options
-from penstock.kafka.topics import Topic
+from penstock.kafka.topics import DEAD_LETTERS, HEADERS_BYTES, MAX_MESSAGE_BYTES, Topic
 from penstock.settings.plant import KafkaSettings
 
-MAX_MESSAGE_BYTES = 10_485_760
-"""Of every topic: a snapshot's row of a large asset does not fit Kafka's default of 1 MiB."""
+_NO_ANSWER: Final = (
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.BROKER_NOT_AVAILABLE,
+)
 
 
 def ensure_topics(
-    settings: KafkaSettings, topics: Iterable[Topic], *, timeout: float = 30.0
+    settings: KafkaSettings, topics: Iterable[Topic], *, timeout: float = 10.0
 ) -> dict[str, int]:
     """Create what is missing, with the settings' partitions and replication.
 
@@ -25,18 +31,19 @@ def ensure_topics(
 
     Raises:
         KafkaUnavailableError: No broker answers.
+        ConfigurationError: librdkafka refuses a setting.
         TopicError: A topic exists with another number of partitions, or cannot be created.
     """
     wanted = {topic.name: topic for topic in topics}
-    admin = AdminClient(options(settings, client_id="penstock-admin"))
+    admin = _admin(settings)
     found = _partitions(admin, settings, timeout)
     missing = [_new(topic, settings) for name, topic in wanted.items() if name not in found]
     if missing:
         for name, future in admin.create_topics(missing, request_timeout=timeout).items():
-            _created(name, future)
+            _created(name, future, settings)
         found = _partitions(admin, settings, timeout)
     for name in wanted:
-        count = found.get(name, settings.partitions)
+        count = found.get(name) or settings.partitions  # 0 while it is being created
         if count != settings.partitions:
             msg = f"the topic has {count} partitions, the configuration says {settings.partitions}"
             raise TopicError(
@@ -45,6 +52,14 @@ def ensure_topics(
                 remedy=f"set kafka.partitions to {count}, or delete the topic if it may be lost",
             )
     return {name: settings.partitions for name in wanted}
+
+
+def _admin(settings: KafkaSettings) -> AdminClient:
+    try:
+        return AdminClient(options(settings, client_id="penstock-admin"))
+    except KafkaException as error:
+        msg = f"the settings of Kafka cannot be used: {error.args[0].str()}"
+        raise ConfigurationError(msg, where="kafka", remedy="correct kafka.options") from error
 
 
 def _partitions(admin: AdminClient, settings: KafkaSettings, timeout: float) -> dict[str, int]:
@@ -64,18 +79,25 @@ def _new(topic: Topic, settings: KafkaSettings) -> NewTopic:
         if topic.retention_ms is None
         else {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
     )
+    room = HEADERS_BYTES if topic.name.endswith(DEAD_LETTERS) else 0
     return NewTopic(
         topic.name,
         num_partitions=settings.partitions,
         replication_factor=settings.replication,
-        config=kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES)},
+        config=kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES + room)},
     )
 
 
-def _created(name: str, future: object) -> None:
+def _created(name: str, future: Future[None], settings: KafkaSettings) -> None:
     try:
-        future.result()  # type: ignore[attr-defined]  # confluent-kafka's stubs lack the type
+        future.result()
     except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            msg = f"the topic cannot be created: {error.args[0].str()}"
-            raise TopicError(msg, where=name) from error
+        reason = error.args[0]
+        if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return
+        msg = f"the topic {name} cannot be created: {reason.str()}"
+        if reason.retriable() or reason.code() in _NO_ANSWER:
+            raise KafkaUnavailableError(msg, where=settings.bootstrap) from error
+        raise TopicError(
+            msg, where=settings.bootstrap, remedy="create it, or let Penstock's user create topics"
+        ) from error

@@ -1,18 +1,24 @@
-"""Settings for librdkafka, and the producer that connectors and sinks share."""
+"""Settings for librdkafka, and the producers: of connectors, and of sinks."""
 
 import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from penstock.errors import KafkaUnavailableError
+from penstock.kafka.topics import HEADERS_BYTES, MAX_MESSAGE_BYTES
 from penstock.settings.plant import KafkaSettings
 
-_LOGGER: Final = logging.getLogger("librdkafka")
+RESEND_SECONDS: Final = 1.0
 
-Headers = Sequence[tuple[str, bytes]]
+_LOGGER: Final = logging.getLogger("librdkafka")
+_log = structlog.get_logger()
+
+Headers = Sequence[tuple[str, str | bytes | None]]
 
 
 def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
@@ -49,8 +55,21 @@ def producer_options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
         acks="all",
         partitioner="murmur2_random",
         compression_type="lz4",
+        message_max_bytes=MAX_MESSAGE_BYTES + HEADERS_BYTES,
         **more,
     )
+
+
+def place(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset of a message that was consumed."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None and partition is not None and offset is not None
+    return topic, partition, offset
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether a client can do nothing any more, and only a new one can."""
+    return isinstance(error, KafkaException) and bool(error.args[0].fatal())
 
 
 class EventProducer:
@@ -84,8 +103,10 @@ class EventProducer:
     ) -> asyncio.Future[int]:
         """Hand over a message; the future gives its offset once all in-sync replicas have it.
 
-        Raises (through the future):
-            KafkaException: The broker refuses the message for good, as when the topic is missing.
+        Raises:
+            KafkaException: The message can never be sent, as when it is too large. Through the
+                future: the broker refuses it, as when the topic is missing.
+            BufferError: Too many messages wait.
         """
         future: asyncio.Future[int] = self._loop.create_future()
         self._producer.produce(
@@ -96,6 +117,23 @@ class EventProducer:
             on_delivery=self._delivered(future),
         )
         return future
+
+    async def deliver(self, topic: str, key: str, value: bytes) -> None:
+        """Send a message, again and again where it is refused, until Kafka has it.
+
+        Raises:
+            KafkaException: The producer can send nothing any more.
+        """
+        while True:
+            try:
+                await self.send(topic, key, value)
+            except (KafkaException, BufferError) as error:
+                if is_fatal(error):
+                    raise
+                _log.error("not delivered, sending again", topic=topic, key=key, error=str(error))
+                await asyncio.sleep(RESEND_SECONDS)
+            else:
+                return
 
     def close(self, timeout: float = 5.0) -> int:
         """Wait for what is under way and stop; gives the number of messages given up."""
@@ -123,3 +161,77 @@ class EventProducer:
             self._loop.call_soon_threadsafe(resolve, error, message.offset())
 
         return report
+
+
+class _Outgoing(NamedTuple):
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class SyncProducer:
+    """An idempotent producer for code without an event loop: `send`, then `flush`.
+
+    What Kafka refuses is kept and sent again by the next `flush`.
+
+    Args:
+        settings: Where Kafka is.
+        client_id: Shown in the broker's logs and metrics.
+    """
+
+    def __init__(self, settings: KafkaSettings, client_id: str) -> None:
+        self._bootstrap = settings.bootstrap
+        self._producer = Producer(
+            producer_options(settings, client_id=client_id, linger_ms=5, message_timeout_ms=0)
+        )
+        self._refused: list[tuple[_Outgoing, str]] = []
+
+    def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        """Hand over a message; `flush` tells whether Kafka has it.
+
+        Raises:
+            KafkaException: The producer can send nothing any more.
+        """
+        self._produce(_Outgoing(topic, key, value, headers))
+
+    def flush(self, timeout: float = 5.0) -> None:
+        """Wait until Kafka has all messages.
+
+        Raises:
+            KafkaUnavailableError: It does not have them in time, or refuses some for now.
+            KafkaException: The producer can send nothing any more.
+        """
+        refused, self._refused = self._refused, []
+        for message, _ in refused:
+            self._produce(message)
+        left = self._producer.flush(timeout)
+        if self._refused:
+            message, reason = self._refused[0]
+            msg = f"{len(self._refused)} messages are refused: {reason}"
+            raise KafkaUnavailableError(msg, where=message.topic)
+        if left:
+            msg = f"{left} messages are not acknowledged after {timeout:g} s"
+            raise KafkaUnavailableError(msg, where=self._bootstrap)
+
+    def _produce(self, message: _Outgoing) -> None:
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                self._refused.append((message, error.str()))
+
+        try:
+            self._producer.produce(
+                message.topic,
+                key=message.key,
+                value=message.value,
+                headers=list(message.headers),
+                on_delivery=delivered,
+            )
+        except BufferError as error:
+            self._refused.append((message, str(error)))
+        except KafkaException as error:
+            if is_fatal(error):
+                raise
+            self._refused.append((message, error.args[0].str()))

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 DAY_MS: Final = 86_400_000
+MAX_MESSAGE_BYTES: Final = 10_485_760
+"""Of every topic: a snapshot's row of a large asset does not fit Kafka's default of 1 MiB."""
+HEADERS_BYTES: Final = 1_048_576
+"""By how much a dead letter may be larger than the message that it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,14 @@ FEATURES: Final = Topic("ot.features.v1", "WindowStatistics", 30 * DAY_MS)
 PERFORMANCE: Final = Topic(
     "it.erp.production-performance.v1", "ProductionPerformance", 365 * DAY_MS
 )
+DEAD_LETTERS: Final = ".dlq"
+"""How the names of dead-letter topics end."""
 TOPICS: Final = (SENSORS, CATALOG, FEATURES, PERFORMANCE)
 
 
 def dead_letters(topic: str) -> Topic:
     """Where what cannot be decoded or processed goes, byte for byte."""
-    return Topic(f"{topic}.dlq", None, 30 * DAY_MS)
+    return Topic(topic + DEAD_LETTERS, None, 30 * DAY_MS)
 
 
 def late(topic: str) -> Topic:

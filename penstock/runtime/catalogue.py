@@ -14,7 +14,11 @@ from penstock.units import microseconds
 async def publish_catalogue(
     producer: EventProducer, schema_id: int, source: str, tags: Sequence[Tag]
 ) -> None:
-    """Send one TagDescriptor per tag; the topic is compacted, so that the newest one counts."""
+    """Send one TagDescriptor per tag; the topic is compacted, so that the newest one counts.
+
+    Raises:
+        KafkaException: The producer can send nothing any more.
+    """
     sent = []
     for tag in tags:
         datum = {
@@ -34,5 +38,5 @@ async def publish_catalogue(
         }
         body = encode_record("TagDescriptor", datum)
         key = f"{tag.asset}/{tag.tag}"
-        sent.append(producer.send(CATALOG.name, key, frame(schema_id, body)))
+        sent.append(producer.deliver(CATALOG.name, key, frame(schema_id, body)))
     await asyncio.gather(*sent)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -18,6 +18,7 @@ from penstock.units import microseconds
 
 TICK_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 5.0
 
 
 class ConnectorRunner:
@@ -49,16 +50,24 @@ class ConnectorRunner:
         self._meter = _MeterExport(connector)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Read until `stopping` is set, then send what is left."""
+        """Read until `stopping` is set, then send what is left.
+
+        Raises:
+            KafkaException: Nothing can be sent any more; only a new process can.
+        """
         ticks = asyncio.create_task(self._tick())
         stopped = asyncio.create_task(stopping.wait())
+        ends: set[asyncio.Future[Any]] = {stopped, self._publisher.failed}
         try:
-            while not stopping.is_set():
+            while not any(end.done() for end in ends):
                 session = asyncio.create_task(self._session())
-                await asyncio.wait({session, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({session, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 await _cancel(session)
-                if not stopping.is_set():
-                    await asyncio.wait({stopped}, timeout=self._backoff.next())
+                if not any(end.done() for end in ends):
+                    pause = self._backoff.next()
+                    await asyncio.wait(ends, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if self._publisher.failed.done():
+                self._publisher.failed.result()
         finally:
             await _cancel(ticks)
             await _cancel(stopped)
@@ -76,13 +85,22 @@ class ConnectorRunner:
                 await self._publisher.add(batch.samples, batch.acknowledge)
                 self._backoff.reset()
         except DeviceError as error:
-            await self._lost(str(error))
+            self._lost(str(error))
         except Exception as error:
             self._log.exception("connector failed")
-            await self._lost(f"{type(error).__name__}: {error}")
+            self._lost(f"{type(error).__name__}: {error}")
         finally:
             metrics.CONNECTOR_UP.labels(self._connector.name).set(0)
-            await self._connector.stop()
+            self._status.ready = False
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Let go of the source, which may hang or raise although it should not."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._connector.stop()
+        except Exception:
+            self._log.exception("connector did not stop")
 
     def _connected(self) -> None:
         metrics.CONNECTOR_UP.labels(self._connector.name).set(1)
@@ -91,12 +109,11 @@ class ConnectorRunner:
         self._status.note(connected=True)
         self._log.info("connected")
 
-    async def _lost(self, reason: str) -> None:
+    def _lost(self, reason: str) -> None:
         metrics.CONNECTOR_ERRORS.labels(self._connector.name).inc()
         self._status.note(connected=False, last_error=reason)
         self._log.warning("link lost", error=reason)
-        flags = self._freshness.cut_off(self._connector.clock())
-        await self._publisher.add(flags)
+        self._publisher.put(self._freshness.cut_off(self._connector.clock()))
 
     async def _tick(self) -> None:
         while True:
@@ -104,7 +121,7 @@ class ConnectorRunner:
             flags = self._freshness.newly_stale(self._connector.clock())
             if flags:
                 self._log.warning("tags are stale", tags=len(flags))
-                await self._publisher.add(flags)
+                self._publisher.put(flags)
             metrics.CONNECTOR_STALE.labels(self._connector.name).set(self._freshness.stale)
             self._meter.export()
             if self._connector.meter.last_error:

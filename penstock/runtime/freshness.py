@@ -5,7 +5,7 @@ A flagged sample repeats the last value with a quality that is not good. Its sou
 does not have its own later samples overtaken by the flag.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from penstock.connector import Sample
 from penstock.quality import BAD_NO_COMMUNICATION, UNCERTAIN_LAST_USABLE_VALUE, is_good
@@ -29,7 +29,7 @@ class Freshness:
         """How many tags are stale now."""
         return len(self._stale)
 
-    def heard(self, samples: Iterable[Sample], now: int) -> None:
+    def heard(self, samples: Sequence[Sample], now: int) -> None:
         """Take note of samples that arrived now (microseconds, our clock)."""
         for sample in samples:
             key = (sample.asset, sample.tag)

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from penstock import logs
 from penstock.health import HealthServer, Status
 
 Role = Literal["connector", "processor", "sink"]
+SUPERVISED: Final = "PENSTOCK_SUPERVISED"
+"""Environment variable: standard input is a pipe that ends when who started us does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def process(
         port: 0 for a free one.
     """
     logs.configure(str(component))
+    if os.environ.get(SUPERVISED):
+        threading.Thread(target=_stop_with_supervisor, name="supervisor", daemon=True).start()
     status = Status()
     status.note(component=str(component), pid=os.getpid())
     server = HealthServer(status, host, port)
@@ -62,13 +66,19 @@ def process(
 
 def on_stop_signal(stop: Callable[[], None]) -> None:
     """Call `stop` once, at the first SIGTERM or SIGINT; a second one ends the process at once."""
-    asked = threading.Event()
+    asked: list[int] = []
 
     def handle(number: int, _frame: object) -> None:
-        if asked.is_set():
+        if asked:
             os._exit(128 + number)
-        asked.set()
+        asked.append(number)
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
+
+
+def _stop_with_supervisor() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

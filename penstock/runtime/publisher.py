@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaException
 
 from penstock import metrics
 from penstock.clock import Clock
@@ -18,12 +17,12 @@ from penstock.connector import Sample
 from penstock.kafka.client import EventProducer
 from penstock.kafka.topics import SENSORS
 from penstock.quality import is_good
+from schemas import SensorEvent
 
 FLUSH_SAMPLES: Final = 1_000
 FLUSH_SECONDS: Final = 0.05
 MOST_UNACKNOWLEDGED: Final = 50_000
 """Samples; beyond it reading stands still until Kafka acknowledges."""
-RESEND_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -62,28 +61,31 @@ class Publisher:
         self._received = 0
         self._room = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
-        label = {"source": source}
-        self._samples = metrics.CONNECTOR_SAMPLES.labels(**label)
-        self._events = metrics.CONNECTOR_EVENTS.labels(**label)
-        self._bad = metrics.CONNECTOR_BAD.labels(**label)
-        self._in_flight = metrics.CONNECTOR_IN_FLIGHT.labels(**label)
-        self._blocked = metrics.CONNECTOR_BLOCKED.labels(**label)
-        self._acknowledge = metrics.CONNECTOR_ACKNOWLEDGE.labels(**label)
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Has an exception once nothing can be sent any more."""
+        self._samples = metrics.CONNECTOR_SAMPLES.labels(source)
+        self._events = metrics.CONNECTOR_EVENTS.labels(source)
+        self._bad = metrics.CONNECTOR_BAD.labels(source)
+        self._in_flight = metrics.CONNECTOR_IN_FLIGHT.labels(source)
+        self._blocked = metrics.CONNECTOR_BLOCKED.labels(source)
+        self._acknowledge = metrics.CONNECTOR_ACKNOWLEDGE.labels(source)
 
     async def add(
         self, samples: Sequence[Sample], acknowledge: Callable[[], None] | None = None
     ) -> None:
-        """Take samples; waits while Kafka is behind.
-
-        `acknowledge` is called once Kafka has all of them.
-        """
+        """Take samples, as `put`; then wait while Kafka is behind."""
+        self.put(samples, acknowledge)
         if self._unacknowledged >= MOST_UNACKNOWLEDGED:
             await self._wait_for_room()
+
+    def put(self, samples: Sequence[Sample], acknowledge: Callable[[], None] | None = None) -> None:
+        """Take samples at once; `acknowledge` is called when Kafka has all of them."""
         self._received = self._clock()
         self._pending.samples.extend(samples)
         if acknowledge is not None:
             self._pending.acknowledges.append(acknowledge)
         self._unacknowledged += len(samples)
+        self._in_flight.set(self._unacknowledged)
         if len(self._pending.samples) >= FLUSH_SAMPLES:
             self.flush()
         elif self._timer is None:
@@ -99,7 +101,7 @@ class Publisher:
             return
         task = asyncio.get_running_loop().create_task(self._send(pending))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._sent)
 
     async def drain(self, timeout: float) -> int:
         """Send everything and wait; gives the number of samples left unacknowledged."""
@@ -117,34 +119,41 @@ class Publisher:
         self._log.info("unblocked", seconds=round(time.monotonic() - began, 3))
 
     async def _send(self, pending: _Pending) -> None:
-        self._in_flight.set(self._unacknowledged)
-        events = build_events(
-            pending.samples,
-            source=self._source,
-            session=self._session,
-            sequences=self._sequences,
-            ingest=self._received,
-        )
-        messages = [(event.asset, frame(self._schema_id, encode(event))) for event in events]
+        messages = [
+            (event.asset, frame(self._schema_id, encode(event)))
+            for event in self._built(pending.samples)
+        ]
         await asyncio.gather(*(self._deliver(asset, message) for asset, message in messages))
         self._samples.inc(len(pending.samples))
-        self._events.inc(len(events))
+        self._events.inc(len(messages))
         self._bad.inc(sum(not is_good(sample.quality) for sample in pending.samples))
-        for acknowledge in pending.acknowledges:
-            acknowledge()
         async with self._room:
             self._unacknowledged -= len(pending.samples)
             self._room.notify_all()
         self._in_flight.set(self._unacknowledged)
+        for acknowledge in pending.acknowledges:
+            try:
+                acknowledge()
+            except Exception:
+                self._log.exception("the connector failed at an acknowledgement")
+
+    def _built(self, samples: Sequence[Sample]) -> Iterator[SensorEvent]:
+        """Events of at most `FLUSH_SAMPLES`, however many a connector read at once."""
+        for first in range(0, len(samples), FLUSH_SAMPLES):
+            yield from build_events(
+                samples[first : first + FLUSH_SAMPLES],
+                source=self._source,
+                session=self._session,
+                sequences=self._sequences,
+                ingest=self._received,
+            )
 
     async def _deliver(self, asset: str, message: bytes) -> None:
         began = time.monotonic()
-        while True:
-            try:
-                await self._producer.send(SENSORS.name, asset, message)
-            except (KafkaException, BufferError) as error:
-                self._log.error("not delivered, sending again", asset=asset, error=str(error))
-                await asyncio.sleep(RESEND_SECONDS)
-            else:
-                self._acknowledge.observe(time.monotonic() - began)
-                return
+        await self._producer.deliver(SENSORS.name, asset, message)
+        self._acknowledge.observe(time.monotonic() - began)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            self.failed.set_exception(error)

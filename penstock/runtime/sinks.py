@@ -5,24 +5,22 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from penstock import metrics
-from penstock.errors import DecodeError, PenstockError, UnknownSchemaError
+from penstock.errors import (
+    DecodeError,
+    PenstockError,
+    RegistryUnavailableError,
+    UnknownSchemaError,
+)
 from penstock.health import Status
-from penstock.kafka.client import options, producer_options
-from penstock.kafka.dead_letters import headers
+from penstock.kafka.client import is_fatal, options, place
+from penstock.kafka.dead_letters import DeadLetters
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import dead_letters
 from penstock.runtime.backoff import Backoff
-from penstock.runtime.decoding import Decoder, place
+from penstock.runtime.decoding import Decoder
+from penstock.runtime.positions import start_offset
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord
 
@@ -30,13 +28,17 @@ POLL_SECONDS: Final = 0.2
 POLL_RECORDS: Final = 2_000
 LAG_SECONDS: Final = 1.0
 
+Place = tuple[str, int]
+"""Topic and partition."""
+
 
 class SinkRunner:
     """Feeds one sink from its topics, as a member of the group `<environment>-<sink>`.
 
     Where a partition goes on is what the sink's `open` says; the group's committed offset is for
-    tools that show lag, and for sinks that keep no offsets of their own. While a sink cannot carry
-    out what it has (a full disk, an object store that is away), no more is fetched.
+    tools that show lag, and for sinks that keep no offsets of their own. What may pass is waited
+    for: while a sink cannot carry out what it has (a full disk, an object store that is away), no
+    more is fetched; while the registry is away, partitions wait whose next record needs it.
 
     Args:
         sink: What carries the records out.
@@ -62,114 +64,113 @@ class SinkRunner:
                 fetch_wait_max_ms=100,
             )
         )
-        self._dead = Producer(producer_options(plant.kafka, client_id=f"{sink.name}-dlq"))
-        self._next: dict[tuple[str, int], int] = {}
-        self._done: dict[tuple[str, int], int] = {}
+        self._dead = DeadLetters(plant.kafka, sink.name)
+        self._member = False
+        self._opening: list[Place] | None = None
+        """Partitions that are ours and that the sink has yet to open."""
+        self._next: dict[Place, int] = {}
+        self._done: dict[Place, int] = {}
+        self._undecoded: set[Place] = set()
+        self._undecoded_until = 0.0
+        self._held: set[Place] = set()
         self._lag_at = 0.0
-        self._paused = False
+        self._blocked = False
         self._retry_at = 0.0
         self._backoff = Backoff()
+        self._registry_backoff = Backoff()
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Consume until `stopping()`; then carry out what is there, and leave the group."""
+        """Consume until `stopping()`; then carry out what is there, and leave the group.
+
+        Raises:
+            TopicError: A topic is not the one that the sink has read before.
+            KafkaException: The consumer can do nothing any more; only a new process can.
+            PenstockError: The sink cannot go on.
+        """
         self._consumer.subscribe(
-            list(self._sink.topics), on_assign=self._assigned, on_revoke=self._revoked
+            list(self._sink.topics),
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
         )
         try:
             while not stopping():
                 self._take(self._consumer.consume(POLL_RECORDS, POLL_SECONDS))
-                self._flush_or_pause()
-            self._flush(force=True)
+                self._carry_out()
+                self._hold()
+            self._flush_if_possible()
         finally:
             self._consumer.close()
-            self._dead.flush(10)
             self._log.info("sink stopped", **self._sink.counters)
 
-    def _flush_or_pause(self) -> None:
-        """Flush; while that fails for a reason that may pass, fetch nothing and try again."""
-        if time.monotonic() < self._retry_at:
-            return
-        try:
-            self._flush(force=self._paused)
-        except PenstockError as error:
-            if not error.transient:
-                raise
-            self._retry_at = time.monotonic() + self._backoff.next()
-            self._pause(paused=True)
-            self._status.note(last_error=str(error))
-            self._log.warning("waiting", error=str(error))
-        else:
-            self._backoff.reset()
-            self._pause(paused=False)
-
-    def _pause(self, *, paused: bool) -> None:
-        if paused != self._paused:
-            change = self._consumer.pause if paused else self._consumer.resume
-            change(self._consumer.assignment())
-            self._paused = paused
-
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for part in partitions:
-            offset = self._sink.open(part.topic, part.partition)
-            if not self._sink.keeps_offsets:
-                offset = self._committed(part)
-            part.offset = self._verified(part, offset)
-            self._next[part.topic, part.partition] = max(part.offset, 0)
-        consumer.assign(partitions)
-        self._status.ready = True
-        self._log.info(
-            "assigned", partitions={f"{p.topic}/{p.partition}": p.offset for p in partitions}
-        )
-
-    def _committed(self, part: TopicPartition) -> int | None:
-        (known,) = self._consumer.committed([part], timeout=10)
-        return int(known.offset) if known.offset >= 0 else None
-
-    def _verified(self, part: TopicPartition, offset: int | None) -> int:
-        """The offset to go on from; what the log no longer holds is a loss, said loudly."""
-        low, high = self._consumer.get_watermark_offsets(part, timeout=10)
-        if offset is None:
-            return low if low else OFFSET_BEGINNING
-        if offset < low:
-            self._log.error(
-                "records expired unread",
-                topic=part.topic,
-                partition=part.partition,
-                lost=low - offset,
-            )
-            return int(low)
-        if offset > high:
-            reason = f"{part.topic}/{part.partition} ends at {high}, the sink has {offset}"
-            self._status.fail(f"{reason}: was the topic recreated?")
-            raise KafkaException(reason)
-        return offset
+        """Fetch nothing until the sink has opened the partitions, which may take several tries."""
+        self._member = True
+        self._opening = [(part.topic, part.partition) for part in partitions]
+        consumer.assign([])
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._flush(force=True)
+        self._flush_if_possible()
+        self._lost(_consumer, partitions)
+
+    def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Somebody else has the partitions already: what was not carried out is theirs."""
+        self._forget()
         for part in partitions:
             self._sink.close(part.topic, part.partition)
-            self._next.pop((part.topic, part.partition), None)
-            self._done.pop((part.topic, part.partition), None)
+        self._opening = None
+        self._member = self._status.ready = False
+
+    def _forget(self) -> None:
+        for known in (self._next, self._done, self._undecoded, self._held):
+            known.clear()
 
     def _take(self, messages: Sequence[Message]) -> None:
         records = []
+        taken = 0
         for message in messages:
             if message.error():
-                raise KafkaException(message.error())
-            record = self._decoded(message)
-            if record is not None:
-                records.append((record, message))
+                self._complain(message)
+                continue
             topic, partition, offset = place(message)
-            self._next[topic, partition] = offset + 1
+            key = (topic, partition)
+            if key not in self._next or key in self._undecoded:
+                continue
+            try:
+                record = self._decoder.record(message)
+            except RegistryUnavailableError as error:
+                self._wait_for_schema(key, offset, error)
+                continue
+            except (DecodeError, UnknownSchemaError) as error:
+                self._bury(message, "VALUE_CONVERTER", error)
+            else:
+                records.append((record, message))
+            self._next[key] = offset + 1
+            taken += 1
         self._write(records)
-        metrics.SINK_RECORDS.labels(self._sink.name).inc(len(messages))
+        metrics.SINK_RECORDS.labels(self._sink.name).inc(taken)
 
-    def _decoded(self, message: Message) -> SinkRecord | None:
-        try:
-            return self._decoder.record(message)
-        except (DecodeError, UnknownSchemaError) as error:
-            self._bury(message, "VALUE_CONVERTER", error)
-            return None
+    def _complain(self, message: Message) -> None:
+        """Most errors of a consumer mend themselves: it goes on as soon as it can."""
+        error = message.error()
+        assert error is not None
+        if error.fatal():
+            raise KafkaException(error)
+        topic, partition = message.topic(), message.partition()
+        self._status.note(last_error=error.str())
+        self._log.warning("consumer", error=error.str(), topic=topic, partition=partition)
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._opening = sorted(self._next)
+
+    def _wait_for_schema(self, key: Place, offset: int, error: PenstockError) -> None:
+        """Read this record again later, and nothing of its partition before."""
+        if not self._undecoded:
+            self._undecoded_until = time.monotonic() + self._registry_backoff.next()
+            self._status.note(last_error=str(error))
+            self._log.warning("waiting for a schema", error=str(error))
+        self._undecoded.add(key)
+        self._hold()
+        self._consumer.seek(TopicPartition(*key, offset))
 
     def _write(self, records: Sequence[tuple[SinkRecord, Message]]) -> None:
         """All at once; where the sink refuses, halve until the one that it refuses is found."""
@@ -179,31 +180,74 @@ class SinkRunner:
             self._sink.write([record for record, _ in records])
         except DecodeError as error:
             if len(records) == 1:
-                self._bury(records[0][1], "SINK", error)
+                self._bury(records[0][1], "TASK_PUT", error)
                 return
             middle = len(records) // 2
             self._write(records[:middle])
             self._write(records[middle:])
 
     def _bury(self, message: Message, stage: str, error: Exception) -> None:
-        topic, partition, offset = place(message)
-        self._dead.produce(
-            dead_letters(topic).name,
-            key=message.key(),
-            value=message.value(),
-            headers=headers(
-                topic=topic,
-                partition=partition,
-                offset=offset,
-                component=self._sink.name,
-                stage=stage,
-                error=error,
-            ),
-        )
+        self._dead.bury(message, stage, error)
         metrics.SINK_DEAD.labels(self._sink.name).inc()
+        topic, partition, offset = place(message)
         self._log.warning(
             "dead letter", topic=topic, partition=partition, offset=offset, error=str(error)
         )
+
+    def _carry_out(self) -> None:
+        """Open and flush; while that fails for a reason that may pass, try again."""
+        if time.monotonic() < self._retry_at:
+            return
+        try:
+            if self._opening is not None:
+                self._open(self._opening)
+            self._flush(force=self._blocked)
+        except (PenstockError, KafkaException) as error:
+            if not _may_pass(error):
+                raise
+            self._retry_at = time.monotonic() + self._backoff.next()
+            self._blocked = True
+            self._status.ready = False
+            self._status.note(last_error=str(error))
+            self._log.warning("waiting", error=str(error))
+        else:
+            self._backoff.reset()
+            self._blocked = False
+            self._status.ready = self._member
+
+    def _open(self, partitions: Sequence[Place]) -> None:
+        if self._next:  # a partition is out of range: what is there may be nowhere else any more
+            self._flush(force=True)
+        starts = {}
+        for key in partitions:
+            starts[key], lost = start_offset(self._consumer, self._sink, *key)
+            if lost:
+                self._status.note(last_error=f"{lost} records of {key[0]} expired unread")
+        self._consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
+        self._forget()
+        self._next |= starts
+        self._opening = None
+        self._log.info("opened", partitions={f"{t}/{n}": o for (t, n), o in starts.items()})
+
+    def _hold(self) -> None:
+        """Fetch nothing of partitions that wait: all while the sink does, or some for a schema."""
+        if self._undecoded and time.monotonic() >= self._undecoded_until:
+            self._undecoded.clear()
+        wanted = set(self._next) if self._blocked else set(self._undecoded)
+        if wanted - self._held:
+            self._consumer.pause([TopicPartition(*key) for key in wanted - self._held])
+        if self._held - wanted:
+            self._consumer.resume([TopicPartition(*key) for key in self._held - wanted])
+        self._held = wanted
+
+    def _flush_if_possible(self) -> None:
+        """Before partitions go: what cannot be carried out now is read again."""
+        try:
+            self._flush(force=True)
+        except (PenstockError, KafkaException) as error:
+            if not _may_pass(error):
+                raise
+            self._log.warning("left undone, to be read again", error=str(error))
 
     def _flush(self, *, force: bool = False) -> None:
         began = time.monotonic()
@@ -231,3 +275,8 @@ class SinkRunner:
             )[1]
             lag += max(0, high - position)
         return lag
+
+
+def _may_pass(error: PenstockError | KafkaException) -> bool:
+    """Whether waiting may help; of Kafka's own errors all but fatal ones."""
+    return error.transient if isinstance(error, PenstockError) else not is_fatal(error)

@@ -1,5 +1,6 @@
 """Runs commands as child processes and starts again those that end unasked."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Final
 import structlog
 
 from penstock.runtime.backoff import Backoff
-from penstock.runtime.process import Component
+from penstock.runtime.process import SUPERVISED, Component
 
 STOP_SECONDS: Final = 20.0
 STEADY_SECONDS: Final = 10.0
@@ -39,15 +40,24 @@ class _Child:
 class Supervisor:
     """Children by name, each in a session of its own, with a log file of its own.
 
-    Call `watch` several times a second; nothing happens in between.
+    Call `watch` several times a second; nothing happens in between. A child's standard input is a
+    pipe that ends with the supervisor, however that ends: `penstock.runtime.process` stops then.
 
     Args:
         commands: What to run, in order of start.
         logs: Folder of the log files, `<name>.log`.
+        stop_seconds: How long a child may take to stop before it is killed.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], logs: Path) -> None:
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        logs: Path,
+        *,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
         self._logs = logs
+        self._stop_seconds = stop_seconds
         self._log = structlog.get_logger()
         self._children = {name: _Child(name, command) for name, command in commands.items()}
 
@@ -94,7 +104,7 @@ class Supervisor:
             child.given_up = True
             if child.process is not None and child.alive:
                 child.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + self._stop_seconds
         for child in chosen:
             if child.process is None:
                 continue
@@ -104,21 +114,27 @@ class Supervisor:
                 self._log.error("killed: did not stop in time", child=child.name)
                 child.process.kill()
                 child.process.wait()
-            child.process = None
+            self._release(child)
 
     def _spawn(self, child: _Child) -> None:
         with self.log_file(child.name).open("ab") as log:
             child.process = subprocess.Popen(
                 child.command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                env=os.environ | {SUPERVISED: "1"},
                 start_new_session=True,
             )
         child.started = time.monotonic()
 
-    def _ended(self, child: _Child, code: int) -> None:
+    def _release(self, child: _Child) -> None:
+        if child.process is not None and child.process.stdin is not None:
+            child.process.stdin.close()
         child.process = None
+
+    def _ended(self, child: _Child, code: int) -> None:
+        self._release(child)
         lived = time.monotonic() - child.started
         if lived > STEADY_SECONDS:
             child.backoff.reset()

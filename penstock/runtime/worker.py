@@ -11,6 +11,7 @@ import structlog
 
 from penstock import components
 from penstock.clock import now
+from penstock.connector import Connector
 from penstock.errors import ConfigurationError, PenstockError
 from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 HOST: Final = "faust"
 """The stream host that runs processors."""
+CLOSE_SECONDS: Final = 1.0
+"""For a producer that could not be drained before."""
 
 
 def work(component: Component, plant: Plant, status: Status, data_dir: Path) -> None:
@@ -60,29 +63,33 @@ def _connector(name: str, plant: Plant, status: Status, _data_dir: Path) -> None
         for tag in plant.tags.get(name, ())
     ]
     connector = components.load("connectors", settings.type)(name, settings, tags)
+    asyncio.run(_serve(connector, plant, status))
 
-    async def serve() -> None:
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        registry = Registry(plant.registry)
-        setup = asyncio.create_task(
-            asyncio.to_thread(_until_answered, lambda: _prepare(plant, registry), status, stopping)
-        )
-        ids = await setup
-        if ids is None:
-            return
-        producer = EventProducer(plant.kafka, f"{plant.environment}-{name}")
-        session = f"{now():x}"
-        publisher = Publisher(name, session, ids[SENSORS.name], producer, now)
-        await publish_catalogue(producer, ids[CATALOG.name], name, tags)
-        try:
-            await ConnectorRunner(connector, publisher, status).run(stopping)
-        finally:
-            producer.close()
 
-    asyncio.run(serve())
+async def _serve(connector: Connector, plant: Plant, status: Status) -> None:
+    name = connector.name
+    stopping, asked = asyncio.Event(), _StopFlag()
+
+    def stop() -> None:
+        asked.set()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    registry = Registry(plant.registry)
+    ids = await asyncio.to_thread(_until_answered, lambda: _prepare(plant, registry), status, asked)
+    if ids is None:
+        return
+    producer = EventProducer(plant.kafka, f"{plant.environment}-{name}")
+    publisher = Publisher(name, f"{now():x}", ids[SENSORS.name], producer, now)
+    catalogue = asyncio.create_task(
+        publish_catalogue(producer, ids[CATALOG.name], name, connector.tags)
+    )
+    try:
+        await ConnectorRunner(connector, publisher, status).run(stopping)
+    finally:
+        catalogue.cancel()
+        producer.close(CLOSE_SECONDS)
 
 
 def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
@@ -121,7 +128,7 @@ def _prepare(plant: Plant, registry: Registry) -> dict[str, int]:
 
 
 class _StopFlag:
-    """An event for threads, set by the first stop signal."""
+    """Set by the first stop signal; unlike threading's events it may be set by a handler."""
 
     def __init__(self) -> None:
         self._set = False
@@ -139,9 +146,7 @@ def _stop_flag() -> _StopFlag:
     return flag
 
 
-def _until_answered(
-    ask: Callable[[], T], status: Status, stopping: _StopFlag | asyncio.Event
-) -> T | None:
+def _until_answered(ask: Callable[[], T], status: Status, stopping: _StopFlag) -> T | None:
     """Ask Kafka or the registry until they answer; None when stopped before.
 
     What will not mend itself (a wrong partition count, an incompatible schema) is raised at once.
@@ -149,11 +154,19 @@ def _until_answered(
     backoff = Backoff()
     while not stopping.is_set():
         try:
-            return ask()
+            answer = ask()
         except PenstockError as error:
             if not error.transient:
                 raise
             status.note(last_error=str(error))
             structlog.get_logger().warning("waiting", error=str(error))
-            time.sleep(backoff.next())
+            _pause(backoff.next(), stopping)
+        else:
+            return None if stopping.is_set() else answer
     return None
+
+
+def _pause(seconds: float, stopping: _StopFlag) -> None:
+    deadline = time.monotonic() + seconds
+    while not stopping.is_set() and time.monotonic() < deadline:
+        time.sleep(0.1)

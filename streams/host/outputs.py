@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.admin import MAX_MESSAGE_BYTES
 from penstock.kafka.client import producer_options
 from penstock.settings.plant import KafkaSettings
 
@@ -76,7 +75,6 @@ class Outputs:
                 client_id=client_id,
                 linger_ms=5,
                 message_timeout_ms=0,
-                message_max_bytes=MAX_MESSAGE_BYTES,
                 queue_buffering_max_messages=10 * FULL,
             )
         )

@@ -11,7 +11,6 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from penstock.errors import FencedError, KafkaUnavailableError, StateError
-from penstock.kafka.admin import MAX_MESSAGE_BYTES
 from penstock.kafka.client import options, producer_options
 from penstock.settings.plant import KafkaSettings
 from streams.host.checkpoint import Checkpoint, Meta
@@ -134,7 +133,6 @@ class SnapshotStore:
                 client_id=self._transactional_id,
                 transactional_id=self._transactional_id,
                 transaction_timeout_ms=_TRANSACTION_MS,
-                message_max_bytes=MAX_MESSAGE_BYTES,
                 linger_ms=0,
             )
         )

@@ -1,0 +1,163 @@
+"""Children that end are started again, unless they refuse; a stop leaves none."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from penstock.runtime.supervisor import Supervisor
+
+WAITS = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time\n"
+    "signal.signal(signal.SIGTERM, lambda *_: print('no', flush=True))\n"
+    "print('up', flush=True)\n"
+    "while True: time.sleep(600)",
+]
+DEADLINE = 20.0
+
+
+def ends(code: int) -> list[str]:
+    return [sys.executable, "-c", f"import sys; print('up', flush=True); sys.exit({code})"]
+
+
+class Watched(Supervisor):
+    """A supervisor that is watched until something holds, and remembers what it found dead."""
+
+    dead: list[str]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline
+            self.dead += self.watch()
+            time.sleep(0.01)
+
+    def starts(self, name: str) -> int:
+        file = self.log_file(name)
+        return file.read_text().count("up") if file.exists() else 0
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Callable[..., Watched]]:
+    made: list[Watched] = []
+    before = psutil.Process().children()
+
+    def make(**commands: list[str]) -> Watched:
+        made.append(Watched(commands, tmp_path / "logs", stop_seconds=1.0))
+        made[-1].dead = []
+        return made[-1]
+
+    yield make
+    for supervisor in made:
+        supervisor.stop()
+    assert psutil.Process().children() == before
+
+
+def test_a_child_that_dies_is_started_again_after_a_pause(
+    supervise: Callable[..., Watched],
+) -> None:
+    supervisor = supervise(worker=WAITS, other=WAITS)
+    supervisor.start()
+    supervisor.until(lambda: supervisor.starts("worker") == 1)
+    supervisor.kill("worker")
+    supervisor.until(lambda: supervisor.dead == ["worker"])
+    assert not supervisor.alive("worker")
+    assert supervisor.watch() == [], "said once, and not yet started again"
+    assert not supervisor.alive("worker")
+    supervisor.until(lambda: supervisor.starts("worker") == 2)
+    assert supervisor.alive("worker")
+    assert supervisor.starts("other") == 1
+
+
+def test_a_crash_loop_waits_longer_each_time(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(worker=ends(1))
+    began = time.monotonic()
+    supervisor.start()
+    supervisor.until(lambda: supervisor.starts("worker") == 4)
+    assert time.monotonic() - began > 0.1 + 0.2 + 0.4, "at least half of 0.2, 0.4 and 0.8 s"
+
+
+def test_an_end_without_error_is_started_again_too(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(worker=ends(0))
+    supervisor.start()
+    supervisor.until(lambda: supervisor.starts("worker") == 2)
+
+
+def test_a_refused_configuration_is_given_up(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(worker=ends(2), other=WAITS)
+    supervisor.start()
+    supervisor.until(lambda: supervisor.given_up() == ["worker"])
+    deadline = time.monotonic() + 0.5  # more than the first back-off
+    supervisor.until(lambda: time.monotonic() > deadline)
+    assert supervisor.starts("worker") == 1
+    assert supervisor.dead == ["worker"]
+    assert supervisor.alive("other")
+
+
+def test_a_stop_kills_what_does_not_stop(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(stubborn=STUBBORN, worker=WAITS)
+    supervisor.start()
+    supervisor.until(lambda: supervisor.starts("stubborn") + supervisor.starts("worker") == 2)
+    supervisor.stop()
+    assert not supervisor.alive("stubborn")
+    assert not supervisor.alive("worker")
+    assert "no" in supervisor.log_file("stubborn").read_text(), "it was asked first"
+    assert supervisor.watch() == [], "what was stopped stays so"
+
+
+def test_a_part_may_be_started_and_stopped(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(sink=WAITS, connector=WAITS)
+    supervisor.start(["sink"])
+    supervisor.until(lambda: supervisor.starts("sink") == 1)
+    assert not supervisor.alive("connector")
+    supervisor.start(["connector"])
+    supervisor.until(lambda: supervisor.starts("connector") == 1)
+    supervisor.stop(["connector"])
+    assert supervisor.alive("sink")
+
+
+def test_components_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    component = (
+        "import pathlib, sys, time\n"
+        "from penstock.runtime.process import Component, on_stop_signal, process\n"
+        "stopped = []\n"
+        "with process(Component('sink', 'lake'), pathlib.Path(sys.argv[1])):\n"
+        "    on_stop_signal(lambda: stopped.append(1))\n"
+        "    print('up', flush=True)\n"
+        "    while not stopped: time.sleep(0.05)\n"
+        "print('stopped', flush=True)"
+    )
+    script = (
+        "import pathlib, sys, time\n"
+        "from penstock.runtime.supervisor import Supervisor\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        f"command = [sys.executable, '-c', {component!r}, str(folder)]\n"
+        "Supervisor({'sink': command}, folder).start()\n"
+        "time.sleep(600)"
+    )
+    log = tmp_path / "sink.log"
+    supervisor = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    try:
+        until(lambda: log.exists() and "up" in log.read_text())
+        (child,) = psutil.Process(supervisor.pid).children()
+    finally:
+        os.kill(supervisor.pid, signal.SIGKILL)
+        supervisor.wait()
+    until(lambda: "stopped" in log.read_text())
+    child.wait(DEADLINE)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
