@@ -79,7 +79,8 @@ class Host:
         self._executor = ThreadPoolExecutor(plant.kafka.partitions + 1, "snapshots")
         self._owned: dict[int, Owned] = {}
         self._durable: dict[int, int] = {}
-        self._generation = -1
+        self.term = 0
+        """Counts hand-overs; a batch that was fetched in another term is not taken."""
         self._fenced_since: float | None = None
         self.meter = Meter(self.name, clock)
         self._restorer = Restorer(
@@ -100,6 +101,7 @@ class Host:
     async def hand_over(self) -> None:
         """Store the state of all partitions and forget them."""
         self._status.ready = False
+        self.term += 1
         owned, self._owned = self._owned, {}
         await asyncio.gather(*(self._hand_over(number, one) for number, one in owned.items()))
 
@@ -113,7 +115,7 @@ class Host:
         """Take over what was assigned; gives up when the assignment is no longer `wanted()`."""
         begun = time.monotonic()
         await self.hand_over()
-        self._durable, self._generation, self._fenced_since = {}, generation, None
+        self._durable, self._fenced_since = {}, None
         loop = asyncio.get_running_loop()
         while wanted():
             try:
@@ -155,7 +157,7 @@ class Host:
 
     # Processing.
 
-    async def take(self, number: int, generation: int, records: list[Any]) -> bool:
+    async def take(self, number: int, term: int, records: list[Any]) -> bool:
         """Process a fetched batch; False if the partition must stand still.
 
         Raises:
@@ -165,7 +167,7 @@ class Host:
         while self._outputs.full:
             await asyncio.sleep(_WAIT)
         owned = self._owned.get(number)
-        if generation != self._generation:
+        if term != self.term:
             return True  # fetched before a rebalance; its owner reads it again
         if owned is None:
             return False  # fenced or parked

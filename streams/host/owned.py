@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Final
 
-from penstock.errors import KafkaUnavailableError
+from penstock.errors import FencedError, KafkaUnavailableError
 from streams.host.checkpoint import Checkpoint
 from streams.host.outputs import Outgoing, Outputs, Receipts
 from streams.host.partition import Partition, Record
@@ -34,6 +34,8 @@ class Owned:
         self._receipts = [Receipts()]
         self._number = 0
         self._storing = asyncio.Lock()
+        self._over = False
+        """Fenced or handed over: opening the store again would fence the rightful owner."""
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages to Kafka; the next snapshot waits for them."""
@@ -43,7 +45,7 @@ class Owned:
         """Store what changed; processing goes on meanwhile.
 
         Returns:
-            The next offset that is now durable, None if nothing had changed.
+            The next offset that is now durable; None if nothing had changed, or it is not ours.
 
         Raises:
             FencedError: Another worker took over.
@@ -52,6 +54,8 @@ class Owned:
             StateError: The state cannot be stored as it is.
         """
         async with self._storing:
+            if self._over:
+                return None
             begun = time.monotonic()
             checkpoint = self.partition.capture(self._store.writer, self._number + 1)
             if checkpoint is None:
@@ -66,6 +70,9 @@ class Owned:
             except KafkaUnavailableError:
                 self.partition.restore_unsaved(checkpoint)
                 raise
+            except FencedError:
+                self._over = True
+                raise
             del self._receipts[: len(waiting)]
             self.stored_at = begun
             return checkpoint.meta.offset
@@ -73,6 +80,7 @@ class Owned:
     async def close(self) -> None:
         """Let go of the state topic."""
         async with self._storing:
+            self._over = True
             await asyncio.get_running_loop().run_in_executor(self._executor, self._store.close)
 
     def _write(self, waiting: Sequence[Receipts], checkpoint: Checkpoint) -> None:

@@ -7,8 +7,9 @@ lag tools only. Line numbers in comments are those of faust-streaming 0.15.3.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, ClassVar, Final, Protocol, cast
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer
@@ -27,8 +28,19 @@ _IDLE: Final = 0.05
 _COMMIT_SECONDS: Final = 5.0
 
 
+class Batch(NamedTuple):
+    """What one fetch gave of a partition, and the keeper's term that it was fetched in."""
+
+    term: int
+    records: list[Any]
+
+
 class StateKeeper(Protocol):
     """What the transport asks of the host; partitions are those of the topic it reads."""
+
+    @property
+    def term(self) -> int:
+        """Counts hand-overs; a message that was fetched in another term is not taken."""
 
     def resume_offsets(self) -> Mapping[int, int]:
         """The next offset of each partition whose state is restored."""
@@ -40,21 +52,52 @@ class StateKeeper(Protocol):
         """Store the state of all partitions and forget them."""
 
 
+class _Fetched(dict[TP, list[Any]]):
+    """The records of each partition, and how many seeks there had been when they were taken."""
+
+    seeks = 0
+
+
+class _NoOffsets(defaultdict[TP, int | None]):
+    """Takes nothing in: Faust drops a message below the offset that it last read (1218)."""
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        """Forget it."""
+
+
 class _Thread(driver.AIOKafkaConsumerThread):
+    """The consumer's thread; seeks and fetches take turns on its event loop."""
+
     logger = driver.logger
+    seeks = 0
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # aiokafka.py:615 hard-codes it
         return consumer
 
+    async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
+        self.seeks += 1
+        await super()._seek_wait(consumer, partitions)
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> _Fetched:
+        fetched = _Fetched(await super()._fetch_records(*args, **kwargs))
+        fetched.seeks = self.seeks  # nothing ran since the records were taken
+        return fetched
+
 
 class BatchConsumer(driver.Consumer):
-    """A consumer whose messages hold the list of a partition's fetched records as their value."""
+    """A consumer whose messages hold a `Batch` of a partition's records as their value."""
 
     logger = driver.logger
     keeper: ClassVar[StateKeeper]
     topic: ClassVar[str]
+    _thread: _Thread
+    _term = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoOffsets(lambda: None)
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -62,29 +105,29 @@ class BatchConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """One message per partition, at the offset of its last record (consumer.py:693).
 
-        What is dropped here was fetched before a rebalance, which ends in a seek.
+        aiokafka has moved past what it gave us, so a batch may only be dropped if a seek came
+        after it, which reads it again. No other sign will do: a fetch may wait all through a
+        rebalance and be answered after its seek, and a partition may be paused meanwhile.
         """
-        generation = self.app.consumer_generation_id
-        records, active = await self._wait_next_records(timeout)
-        for tp, batch in (records or {}).items():
-            if self.should_stop or not self._flows(generation):
+        fetched = await self._fetch(timeout)
+        for tp, batch in fetched.items():
+            while not self.flow_active and not self.should_stop:
+                await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # consumer.py:790
+            if self.should_stop or fetched.seeks != self._thread.seeks:
                 return
-            if batch and (active is None or tp in active or tp in self._buffered_partitions):
-                message = self._to_message(tp, batch[-1])
-                message.value = batch
-                yield tp, cast(Message, message)
+            if batch:
+                message: Any = self._to_message(tp, batch[-1])
+                message.value = Batch(self._term, batch)
+                yield tp, message
 
-    def _flows(self, generation: int) -> bool:
-        return self.flow_active and self.app.consumer_generation_id == generation
-
-    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:
+    async def _fetch(self, timeout: float) -> _Fetched:
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as consumer.py:790
-        active = self._get_active_partitions()
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # consumer.py:790
+        active = set(self._get_active_partitions())
         if not active:  # an empty set would mean all partitions to aiokafka
             await asyncio.sleep(_IDLE)
-            return {}, active
-        return await self._getmany(active_partitions=active, timeout=timeout), active
+            return _Fetched()
+        return cast(_Fetched, await self._getmany(active_partitions=active, timeout=timeout))
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """An offset's jump is the length of a batch, no gap (consumer.py:1157)."""
@@ -127,14 +170,12 @@ class BatchConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go on where the restored states end; what has no state stands still (565)."""
-        resume = self.keeper.resume_offsets()
+        self._term, resume = self.keeper.term, self.keeper.resume_offsets()
         assigned = {tp for tp in self.assignment() if tp.topic == self.topic}
         offsets = {tp: resume[tp.partition] for tp in assigned if tp.partition in resume}
         self.pause_partitions(assigned - offsets.keys())
         await self._thread.seek_wait(offsets)
-        for tp, offset in offsets.items():
-            self._read_offset[tp] = offset or None
-            self._committed_offset[tp] = None
+        self._committed_offset.update(dict.fromkeys(offsets))
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's watchdog judges by acknowledged offsets, which say nothing here."""

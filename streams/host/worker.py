@@ -166,7 +166,7 @@ def _agent(app: faust.App, host: Host, topic: str) -> Any:
         async for event in _events(stream):
             message = event.message
             try:
-                flows = await host.take(message.partition, message.generation_id, event.value)
+                flows = await host.take(message.partition, *event.value)
             except Exception as error:  # Faust would skip the batch and go on
                 await app.crash(error)
                 return

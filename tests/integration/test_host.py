@@ -479,3 +479,24 @@ def away(rig: Rig) -> Iterator[Gate]:
     gate.shutdown()
     thread.join()
     gate.server_close()
+
+
+def test_rebalances_under_load_lose_nothing(rig: Rig) -> None:
+    """Workers join and leave while records keep coming; what is fetched right then counts too."""
+    workers = [rig.start()]
+    rig.await_log("restored")
+    restored = 1
+    for joins in (True, False, True, False):
+        if joins:
+            workers.append(rig.start())
+        else:
+            workers.pop(0).terminate()
+        restored += len(workers)
+        deadline = time.monotonic() + DEADLINE
+        while len(rig.log_lines("restored")) < restored:
+            assert time.monotonic() < deadline, rig.logs()
+            rig.feed(20)
+            time.sleep(0.02)  # the pace of the load
+        rig.feed(20)
+    rig.await_exact()
+    assert_books(rig, processed=rig.numbers // SAMPLES)
