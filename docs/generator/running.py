@@ -36,7 +36,7 @@ def errors() -> str:
     text = (
         "# Errors\n\nWhat Penstock raises on purpose names the place, the fault and the "
         "remedy. The code stands before the message on the command line. *Waiting may help*: "
-        "somebody does not answer who may do so later; running components try again by themselves.\n\n"
+        "somebody does not answer who may do so later; what runs tries again by itself.\n\n"
     )
     return text + table(["code", "name", "exit code", "waiting may help", "meaning"], sorted(rows))
 
