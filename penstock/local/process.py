@@ -21,6 +21,8 @@ from penstock.errors import StackError
 
 LOG_LIMIT: Final = 20_000_000
 POLL_S: Final = 0.05
+EXEC_S: Final = 5.0
+"""A new process has its command line after an instant; on a busy machine, a longer one."""
 TELLING: Final = ("ERROR", "FATAL", "Exception", "Caused by", "Error:", "error:")
 
 
@@ -41,6 +43,7 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, pid
         setsid=True,
     )
     pidfile.write_text(f"{pid}\n", "utf-8")
+    _await_command_line(pid)
     return pid
 
 
@@ -115,6 +118,14 @@ def unwound() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _await_command_line(pid: int) -> None:
+    """Wait for what the process will be found by: just after it was made it has none."""
+    deadline = time.monotonic() + EXEC_S
+    with contextlib.suppress(psutil.Error):  # It has ended already.
+        while not psutil.Process(pid).cmdline() and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:

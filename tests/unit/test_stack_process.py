@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,25 @@ def test_finds_its_process_in_a_session_of_its_own(spawn: Spawn, tmp_path: Path,
 def test_a_pid_that_another_process_has_now_is_not_ours(tmp_path: Path, mark: str) -> None:
     (tmp_path / "pid").write_text(f"{os.getpid()}\n")
     assert process.find(tmp_path / "pid", mark) is None
+
+
+def test_a_process_that_has_no_command_line_yet_is_waited_for(
+    tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early: Counter[int] = Counter()
+
+    def cmdline(each: psutil.Process) -> list[str]:
+        early[each.pid] += 1
+        return [] if early[each.pid] <= 2 else known(each)
+
+    known = psutil.Process.cmdline
+    monkeypatch.setattr(psutil.Process, "cmdline", cmdline)
+    pid = process.spawn(
+        [sys.executable, "-c", PATIENT, mark], {}, tmp_path / "log", tmp_path / "pid"
+    )
+    found = process.find(tmp_path / "pid", mark)
+    process.kill([psutil.Process(pid)], PATIENCE)
+    assert found
 
 
 @pytest.mark.parametrize("text", ["", "not a number", "-1", "999999999999"])
