@@ -27,10 +27,9 @@ are bad. The link counts as lost when it cannot be opened, or when a request tha
 before is not answered any more, after others were not.
 
 With `clock`, a sample's source time is the device's; of a block whose clock has not moved since it
-was last read only the tags that changed give samples, so polling faster than the device's cycle
-loses nothing and doubles nothing. (Where nothing moves, tags become stale.) Blocks too far from the
-clock to share a request with it, and all of a device without one, take the middle of request and
-answer.
+was last read only tags that changed give samples, so polling faster than the device's cycle loses
+nothing and doubles nothing. Blocks too far from the clock to share a request with it, and all of a
+device without one, take the middle of request and answer; bad samples, what the clock said then.
 """
 
 import asyncio
@@ -40,9 +39,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pymodbus.constants import ExcCodes
-
-from connectors.modbus_link import Link, NoAnswerError, RefusedError
+from connectors.modbus_link import ILLEGAL, UNREACHED, Link, NoAnswerError, RefusedError
 from connectors.modbus_plan import Block, Item, Planner, locate
 from connectors.modbus_schedule import Poll, Schedule
 from connectors.modbus_settings import ModbusSettings
@@ -53,8 +50,6 @@ from penstock.quality import BAD_DEVICE_FAILURE, BAD_NO_COMMUNICATION
 from penstock.settings.tags import Tag
 from penstock.units import microseconds
 
-ILLEGAL: Final = {ExcCodes.ILLEGAL_FUNCTION, ExcCodes.ILLEGAL_ADDRESS, ExcCodes.ILLEGAL_VALUE}
-UNREACHED: Final = {ExcCodes.GATEWAY_PATH_UNAVIABLE, ExcCodes.GATEWAY_NO_RESPONSE}
 SUSPICIOUS: Final = 3
 """After so many unanswered requests in a row, whether the link is dead is looked into."""
 NAP: Final = 1.0
@@ -84,6 +79,7 @@ class ModbusConnector(Connector):
             item = locate(tag, settings.addressing, limits.registers_per_read)
             self._items.setdefault(max(period, 1), []).append(item)
         self._links: list[Link] = []
+        self._ahead: dict[int, int] = {}
         self._forget()
 
     def _forget(self) -> None:
@@ -203,14 +199,14 @@ class ModbusConnector(Connector):
                 self._failed(poll)
         except NoAnswerError as error:
             self._failed(poll)
-            samples += poll.answers.bad(self._between(begin), BAD_NO_COMMUNICATION)
+            samples += self._bad(poll, begin, BAD_NO_COMMUNICATION)
             await self._suspect(link, error)
             return False
         else:
             self._schedule.succeeded(poll)
             samples += self._good(poll, contents, self._between(begin))
             return True
-        samples += poll.answers.bad(self._between(begin), quality)
+        samples += self._bad(poll, begin, quality)
         return True
 
     async def _ask(self, link: Link, block: Block) -> Sequence[int]:
@@ -282,11 +278,16 @@ class ModbusConnector(Connector):
             return []
         if stamp is not None:
             if 0 <= stamp < LAST_TIME:
+                self._ahead[poll.block.unit] = stamp - read_at
                 read_at = stamp
             else:
                 self.meter.errors += 1
                 self.meter.last_error = f"{poll.block}: the device's clock says {stamp} us"
         return poll.answers.samples(raw, read_at, known)
+
+    def _bad(self, poll: Poll, begin: int, quality: int) -> list[Sample]:
+        """Samples that say so, by the unit's clock as far as known: none overtakes a good one."""
+        return poll.answers.bad(self._between(begin) + self._ahead.get(poll.block.unit, 0), quality)
 
     def _stopped(self) -> DeviceError:
         msg = "the connector is stopped"

@@ -26,6 +26,8 @@ REQUESTS: Final[dict[Table, type[ModbusPDU]]] = {
 }
 READ_ONLY: Final = frozenset({*Table, ReadDeviceInformationRequest.function_code})
 """The only function codes that ever leave this connector."""
+ILLEGAL: Final = {ExcCodes.ILLEGAL_FUNCTION, ExcCodes.ILLEGAL_ADDRESS, ExcCodes.ILLEGAL_VALUE}
+UNREACHED: Final = {ExcCodes.GATEWAY_PATH_UNAVIABLE, ExcCodes.GATEWAY_NO_RESPONSE}
 NEVER: Final = 1 << 30
 OBJECTS: Final = ("vendor", "product", "revision")
 """What the first objects of a device identification say."""

@@ -17,7 +17,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from penstock.connector import Sample
 from penstock.errors import DeviceError
-from penstock.quality import BAD_NO_COMMUNICATION, GOOD
+from penstock.quality import BAD_DEVICE_FAILURE, BAD_NO_COMMUNICATION, GOOD
 
 
 class Plant(ModbusHarness):
@@ -209,6 +209,28 @@ async def test_a_clock_that_is_set_back_is_followed(plant: Plant) -> None:
         await plant.write(20, stamp(1_600_000_000_000))
         (sample,) = (await connector.read()).samples
         assert sample.source_time == 1_600_000_000_000_000
+
+
+async def test_what_is_bad_bears_the_time_of_the_units_clock() -> None:
+    hour = 3_600_000_000
+
+    async def behave(device: Device, request: Request) -> bytes:
+        if request.start >= 200:
+            return b"" if request.start == 300 else refusal(request, 4)
+        image = [0] * 200
+        image[20:24] = stamp((connector.clock() - hour) // 1000)
+        return answer(request, image[request.start : request.start + request.count])
+
+    rows = [(f"1/hr:{at}", "uint16") for at in (30, 200, 300)]
+    async with Device(behave) as device:
+        connector = device.connector(*rows, clock=CLOCK)
+        async with started(connector):
+            samples = await read_until(connector, lambda some: len({s.tag for s in some}) == 3)
+            assert {sample.quality for sample in samples} == {
+                GOOD, BAD_DEVICE_FAILURE, BAD_NO_COMMUNICATION
+            }  # fmt: skip
+            now = connector.clock()
+            assert all(0 <= now - hour - sample.source_time < 5_000_000 for sample in samples)
 
 
 async def test_a_clock_beyond_all_time_is_told_and_not_followed(plant: Plant) -> None:
