@@ -183,6 +183,7 @@ class OpcuaConnector(Connector):
             self._items,
             self._notifications,
             self.meter,
+            clock=self.clock,
             publish_ms=_ms(self.settings.subscription.publish),
             keep_alive_ms=_ms(self.settings.subscription.keep_alive),
         )

@@ -17,6 +17,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 
 from connectors.opcua_items import Item, MonitoredItems
 from connectors.opcua_values import Notifications
+from penstock.clock import Clock
 from penstock.connector import Meter, Sample
 
 NOTIFICATIONS_PER_PUBLISH: Final = 10_000
@@ -37,6 +38,7 @@ class Session:
         items: What to subscribe to.
         notifications: Makes samples of what comes.
         meter: Counts requests, bytes and errors.
+        clock: Tells when the server last said that it lives.
         publish_ms: How often the server may send.
         keep_alive_ms: How often it says that it lives where nothing changed.
     """
@@ -48,6 +50,7 @@ class Session:
         notifications: Notifications,
         meter: Meter,
         *,
+        clock: Clock,
         publish_ms: float,
         keep_alive_ms: float,
     ) -> None:
@@ -55,6 +58,7 @@ class Session:
         self._items = MonitoredItems(client, items, notifications, meter)
         self._notifications = notifications
         self._meter = meter
+        self._clock = clock
         self._publish_ms = publish_ms
         self._keep_alive_ms = keep_alive_ms
         self._queue: asyncio.Queue[list[Sample] | Exception] = asyncio.Queue(QUEUED_PUBLISHES)
@@ -170,6 +174,7 @@ class Session:
             raise TimeoutError(msg) from None
         response = struct_from_binary(ua.PublishResponse, data)
         response.ResponseHeader.ServiceResult.check()
+        self._meter.vouched = self._clock()
         message: ua.NotificationMessage = response.Parameters.NotificationMessage
         return message
 

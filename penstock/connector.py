@@ -83,6 +83,9 @@ class Meter:
     errors: int = 0
     """Requests that failed: time-outs, exceptions, nonsense."""
     last_error: str = ""
+    vouched: int = 0
+    """When the device last vouched for values that it did not send again, as by a subscription's
+    keep-alive; microseconds, our clock; 0: its protocol has no such word."""
     missed: int = 0
     """Polls that came due while earlier ones were under way: skipped, never made up for."""
 

@@ -35,6 +35,9 @@ CONNECTOR_WRITES: Final = Counter(
 CONNECTOR_ERRORS: Final = Counter(
     "penstock_connector_errors", "Requests or connections that failed", ["source"]
 )
+CONNECTOR_MISSED: Final = Counter(
+    "penstock_connector_missed_polls", "Polls skipped as earlier ones were under way", ["source"]
+)
 CONNECTOR_CONNECTS: Final = Counter(
     "penstock_connector_connects", "Times that the source was connected", ["source"]
 )

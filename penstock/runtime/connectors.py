@@ -1,7 +1,6 @@
 """Runs a connector for ever: starts it, reads, publishes, flags what is stale or cut off."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -118,7 +117,8 @@ class ConnectorRunner:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            flags = self._freshness.newly_stale(self._connector.clock())
+            vouched = self._connector.meter.vouched
+            flags = self._freshness.newly_stale(self._connector.clock(), vouched)
             if flags:
                 self._log.warning("tags are stale", tags=len(flags))
                 self._publisher.put(flags)
@@ -139,6 +139,7 @@ class _MeterExport:
             "writes": metrics.CONNECTOR_WRITES.labels(name).inc,
             "bytes_received": metrics.CONNECTOR_BYTES.labels(name).inc,
             "errors": metrics.CONNECTOR_ERRORS.labels(name).inc,
+            "missed": metrics.CONNECTOR_MISSED.labels(name).inc,
         }
         self._exported = dict.fromkeys(self._counters, 0)
 
@@ -151,6 +152,9 @@ class _MeterExport:
 
 
 async def _cancel(task: asyncio.Task[object]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    """Cancel until it has ended: `asyncio.wait_for` of Python 3.11 can swallow a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=TICK_SECONDS)
+    if not task.cancelled():
+        task.exception()  # seen, so that asyncio does not complain of it

@@ -38,12 +38,17 @@ class Freshness:
         if self._stale:
             self._stale.difference_update((sample.asset, sample.tag) for sample in samples)
 
-    def newly_stale(self, now: int) -> list[Sample]:
-        """One flagged sample for each tag that became stale since the last call."""
+    def newly_stale(self, now: int, vouched: int = 0) -> list[Sample]:
+        """One flagged sample for each tag that became stale since the last call.
+
+        Args:
+            now: Our clock, microseconds.
+            vouched: When the source last vouched for all values that it did not send again.
+        """
         found = [
             key
             for key, heard in self._heard.items()
-            if now - heard > self._stale_after and key not in self._stale
+            if now - max(heard, vouched) > self._stale_after and key not in self._stale
         ]
         self._stale.update(found)
         return [

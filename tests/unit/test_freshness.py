@@ -65,3 +65,11 @@ def test_a_flag_never_overwrites_the_sample_that_it_repeats() -> None:
     freshness.heard([sample(time=5)], 100)
     (flag,) = freshness.cut_off(50)  # our clock was put back
     assert flag.source_time == 6
+
+
+def test_an_unchanged_tag_is_fresh_while_the_device_vouches_for_it() -> None:
+    freshness = Freshness(STALE)
+    freshness.heard([sample()], 0)
+    assert freshness.newly_stale(5 * STALE, vouched=5 * STALE - SECOND) == []
+    (flag,) = freshness.newly_stale(7 * STALE, vouched=5 * STALE)
+    assert flag.quality == UNCERTAIN_LAST_USABLE_VALUE
