@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.errors import DecodeError
+
 
 class Names:
     """Gives each name a small integer, in the order of first appearance.
@@ -80,6 +82,29 @@ class SampleBatch:
 
     def __len__(self) -> int:
         return len(self.time)
+
+    def check(self) -> None:
+        """Refuse columns that do not fit each other; an operator calls it before it changes.
+
+        Raises:
+            DecodeError: They do not.
+        """
+        samples, records = len(self.time), len(self.stream)
+        columns = (self.record, self.series, self.value, self.good)
+        wrong = any(len(column) != samples for column in columns)
+        wrong |= len(self.ingest) != records or len(self.kind) not in (0, samples)
+        wrong |= self.good.dtype != np.bool_
+        if not wrong and samples:
+            ids = (
+                (self.record, records),
+                (self.series, len(self.series_names)),
+                (self.stream, len(self.streams)),
+            )
+            wrong = any(column.min() < 0 or column.max() >= names for column, names in ids)
+            wrong |= bool((self.record[1:] < self.record[:-1]).any())
+        if wrong:
+            msg = "the columns of a batch of samples do not fit each other"
+            raise DecodeError(msg, remedy="this is a fault of the decoder: please report it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Processor(ABC):
     """The topic that its results go to."""
     record: ClassVar[str]
     """The schema (`schemas.SCHEMAS`) of its results."""
+    identity: ClassVar[tuple[str, ...]]
+    """The fields of a result that say what it is of: of equal ones the greatest version counts."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant

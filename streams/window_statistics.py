@@ -31,6 +31,7 @@ class WindowStatisticsProcessor(Processor):
     reads: ClassVar[str] = "ot.sensors.v1"
     writes: ClassVar[str] = "ot.features.v1"
     record: ClassVar[str] = "WindowStatistics"
+    identity: ClassVar[tuple[str, ...]] = ("asset", "source", "window_start", "window_size")
 
     def operator(self) -> Operator:
         """A new operator with the plant's windows."""

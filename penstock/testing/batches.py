@@ -1,13 +1,17 @@
 """Sample batches from plain tuples, as a decoder would make them, for tests and backtests."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from penstock.operator import Names, SampleBatch
 from schemas import Kind
+
+_MUCH_LATER: Final = 10**13
+"""Microseconds; longer than any window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,51 @@ def _plain(sample: tuple[Any, ...], texts: list[str]) -> tuple[int, float, bool,
         return time, len(texts) - 1, good, Kind.TEXT
     kind = Kind.BOOLEAN if isinstance(value, bool) else Kind.NUMBER
     return time, float(value), bool(good and np.isfinite(value)), kind
+
+
+class SampleFeed:
+    """Feeds an operator of samples, for `penstock.testing.determinism`; batches are read-only."""
+
+    host_drops_duplicates: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._batches = Batches()
+
+    def batch(self, records: Sequence[Record], first: int, step: int = 1) -> SampleBatch:
+        """The batch of consecutive records, the offset of the first, and from one to the next."""
+        batch = self._batches.of(*records)
+        batch = replace(batch, offset=first + step * np.arange(len(records), dtype=np.int64))
+        for name in ("stream", "ingest", "offset", "record", "series", "time", "value", "good"):
+            getattr(batch, name).flags.writeable = False
+        return batch
+
+    def closing(self, records: Sequence[Record]) -> list[Record]:
+        """A sample of every stream, much later than all others."""
+        times = [sample[1] for record in records for sample in record.samples]
+        end = max(times, default=0) + _MUCH_LATER
+        tags = {(r.asset, r.source): r.samples[0][0] for r in records if r.samples}
+        return [Record(*stream, [(tag, end, 1.0)]) for stream, tag in sorted(tags.items())]
+
+    def broken(self, batch: SampleBatch) -> Iterator[SampleBatch]:
+        """Batches whose columns do not fit each other; none of an empty batch."""
+        if len(batch):
+            yield replace(batch, time=batch.time[:-1])
+            yield replace(batch, value=np.append(batch.value, 0.0))
+            yield replace(batch, good=batch.good.astype(np.int8))
+            yield replace(batch, record=batch.record + np.int32(len(batch.stream)))
+            yield replace(batch, series=np.full_like(batch.series, len(batch.series_names)))
+            yield replace(batch, stream=np.full_like(batch.stream, -1))
+            yield replace(batch, streams=Names())
+
+    def shuffled(
+        self, records: Sequence[Record], out_of_order: int, source: random.Random
+    ) -> tuple[list[Record], list[Record]]:
+        """Each sample as a record of its own, in order of time and then out of order."""
+        samples = {(r.asset, r.source, s[0], s[1]): s for r in reversed(records) for s in r.samples}
+        ingest = max((time for *_, time in samples), default=0)
+        ordered = [
+            Record(asset, stream, [samples[asset, stream, tag, time]], ingest)
+            for asset, stream, tag, time in sorted(samples, key=lambda name: name[3])
+        ]
+        delayed = [(r.samples[0][1] + source.uniform(0, 0.99 * out_of_order), r) for r in ordered]
+        return ordered, [record for _, record in sorted(delayed, key=lambda pair: pair[0])]

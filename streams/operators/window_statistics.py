@@ -45,7 +45,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import DecodeError
 from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
 from schemas import Kind
 from streams.operators.windows import state
@@ -101,7 +100,7 @@ class WindowStatistics(Operator):
         Raises:
             DecodeError: The batch's columns do not fit each other; nothing has changed.
         """
-        _check(batch)
+        batch.check()
         if not len(batch):
             return Output()
         with np.errstate(all="ignore"):  # NaN and infinity are answers here.
@@ -201,27 +200,3 @@ def _either(a: _Mask | None, b: _Mask | None) -> _Mask | None:
     if a is None or b is None:
         return a if b is None else b
     return a | b
-
-
-def _check(batch: SampleBatch) -> None:
-    """Refuse a batch whose columns do not fit each other.
-
-    Raises:
-        DecodeError: They do not.
-    """
-    samples, records = len(batch.time), len(batch.stream)
-    columns = (batch.record, batch.series, batch.value, batch.good)
-    wrong = any(len(column) != samples for column in columns)
-    wrong |= len(batch.ingest) != records or len(batch.kind) not in (0, samples)
-    wrong |= batch.good.dtype != np.bool_
-    if not wrong and samples:
-        ids = (
-            (batch.record, records),
-            (batch.series, len(batch.series_names)),
-            (batch.stream, len(batch.streams)),
-        )
-        wrong = any(column.min() < 0 or column.max() >= names for column, names in ids)
-        wrong |= bool((batch.record[1:] < batch.record[:-1]).any())
-    if wrong:
-        msg = "the columns of a batch of samples do not fit each other"
-        raise DecodeError(msg, remedy="this is a fault of the decoder: please report it")

@@ -12,10 +12,13 @@ from streams.operators.windows.pool import WindowPool
 def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[Result]:
     """The next revision of each of these windows, with the series that have something in them.
 
-    A window with nothing in it has no result, unless an earlier one must be taken back.
+    By asset, source and start, so that the order does not depend on what was restored. A window
+    with nothing in it has no result, unless an earlier one must be taken back.
     """
     if not windows:
         return []
+    streams, starts = pool.windows["stream"], pool.windows["start"]
+    windows = sorted(windows, key=lambda w: (partition.names[streams[w]], starts[w]))
     known = pool.windows[windows]
     ends = np.cumsum(known["width"])
     rows = np.repeat(known["base"] - ends + known["width"], known["width"]) + np.arange(ends[-1])

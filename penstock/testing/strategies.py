@@ -1,0 +1,50 @@
+"""Strategies of hypothesis, which must be installed, for what operators are fed."""
+
+import math
+from typing import Final
+
+from hypothesis import strategies as st
+
+from penstock.testing.batches import Record
+
+STREAMS: Final = (("acme/press", "plc"), ("acme/press", "plc/2"), ("acme/press/plc", "2"))
+"""(asset, source) whose names are easily taken for each other."""
+VALUES: Final = st.one_of(
+    st.floats(-1e6, 1e6, allow_subnormal=False),
+    st.sampled_from([0.0, 101325.0, 101325.01, math.nan]),
+    st.sampled_from(["idle", "running"]),
+)
+"""Numbers, text and NaN."""
+STARTS: Final = (-300, 0, 1_700_000_000_000_000)
+"""Before 1970, at it, and today."""
+
+
+@st.composite
+def record_lists(draw: st.DrawFn, jitter: int = 30, longest: int = 14) -> list[Record]:
+    """Records of three streams whose times creep forward with jumps, jitter and wrong clocks.
+
+    Times are of a few microseconds: for operators of windows as short.
+
+    Args:
+        draw: Given by hypothesis.
+        jitter: By how much samples are behind the time of their record at most.
+        longest: How many records at most.
+    """
+    now, records = draw(st.sampled_from(STARTS)), []
+    for _ in range(draw(st.integers(1, longest))):
+        now += draw(st.sampled_from([0, 1, 3, 9, 9, 15, 70]))
+        samples = draw(
+            st.lists(
+                st.tuples(
+                    st.sampled_from("abc"),
+                    st.integers(now - jitter, now + 6),
+                    VALUES,
+                    st.sampled_from([True, True, True, False]),
+                ),
+                max_size=8,
+            )
+        )
+        asset, source = draw(st.sampled_from(STREAMS))
+        ingest = now + draw(st.sampled_from([0, 0, 0, -50]))
+        records.append(Record(asset, source, samples, ingest))
+    return records

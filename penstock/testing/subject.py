@@ -1,0 +1,73 @@
+"""An operator under test, and what it is fed."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from penstock import components
+from penstock.operator import Operator
+from penstock.processor import Processor
+from penstock.settings.plant import Plant
+from penstock.testing.batches import SampleFeed
+from penstock.units import microseconds
+
+Make = Callable[[], Operator]
+
+
+class Feed(Protocol):
+    """Makes the batches of an operator from records; a new one for every run."""
+
+    host_drops_duplicates: ClassVar[bool]
+
+    def batch(self, records: Sequence[Any], first: int, step: int = 1) -> Any:
+        """The batch of consecutive records, the offset of the first, and from one to the next."""
+
+    def closing(self, records: Sequence[Any]) -> list[Any]:
+        """Records that make an operator publish all that it knows from these."""
+
+    def broken(self, batch: Any) -> Iterable[Any]:
+        """Batches that an operator must refuse."""
+
+    def shuffled(
+        self, records: Sequence[Any], out_of_order: int, source: random.Random
+    ) -> tuple[list[Any], list[Any]]:
+        """Records in order of time, and the same out of order by less than `out_of_order`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An operator under test.
+
+    Args:
+        name: For reports.
+        make: Makes one with empty state.
+        identity: As a processor's.
+        others: Make operators with other parameters.
+        feed: Makes what batches are made with.
+        out_of_order: How far records may overtake each other, microseconds.
+    """
+
+    name: str
+    make: Make
+    identity: tuple[str, ...]
+    others: Sequence[Make] = ()
+    feed: Callable[[], Feed] = SampleFeed
+    out_of_order: int = 0
+
+
+def subject(processor: type[Processor], plant: Plant, others: Sequence[Plant] = ()) -> Subject:
+    """A processor's operator, of a plant and of others with other parameters."""
+    return Subject(
+        name=processor.name,
+        make=processor(plant).operator,
+        identity=processor.identity,
+        others=[processor(other).operator for other in others],
+        out_of_order=microseconds(plant.windows.out_of_order),
+    )
+
+
+def subjects(plant: Plant, others: Sequence[Plant] = ()) -> list[Subject]:
+    """The operators of all installed processors."""
+    found = (components.load("processors", name) for name in components.names("processors"))
+    return [subject(processor, plant, others) for processor in found]

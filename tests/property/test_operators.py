@@ -1,0 +1,70 @@
+"""Every operator keeps what the host relies on, wherever records are cut, crashed or shuffled."""
+
+import importlib
+import inspect
+import pkgutil
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+
+import streams
+from penstock import components
+from penstock.operator import Operator
+from penstock.processor import Processor
+from penstock.settings.plant import Plant, Site, Windows, WindowSize
+from penstock.testing.determinism import CHECKS
+from penstock.testing.strategies import record_lists
+from penstock.testing.subject import subject
+
+
+def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=((7, 20), (10, 0), (30, 45))):
+    us = {n: timedelta(microseconds=n) for n in range(100)}
+    windows = Windows(
+        hold=us[hold],
+        out_of_order=us[out_of_order],
+        clock_ahead=us[clock_ahead],
+        sizes={us[size]: WindowSize(reopen_for=us[kept]) for size, kept in sizes},
+    )
+    return Plant(site=Site(path="acme/bremen"), windows=windows)
+
+
+OTHERS = [
+    plant(hold=13),
+    plant(out_of_order=6),
+    plant(clock_ahead=41),
+    plant(sizes=((7, 20), (10, 0))),
+    plant(sizes=((7, 21), (10, 0), (30, 45))),
+    plant(),
+]
+
+
+def classes(package, base):
+    """All concrete subclasses of a class that the modules of a package define."""
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if not module.ispkg:
+            for _, found in inspect.getmembers(importlib.import_module(module.name)):
+                if inspect.isclass(found) and issubclass(found, base) and found is not base:
+                    yield found
+
+
+def processors():
+    named = [components.load("processors", name) for name in components.names("processors")]
+    return sorted({*named, *classes(streams, Processor)}, key=lambda one: one.name)
+
+
+SUBJECTS = [subject(processor, plant(), OTHERS) for processor in processors()]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("operator", SUBJECTS, ids=lambda subject: subject.name)
+@given(records=record_lists())
+@settings(max_examples=12, deadline=None)
+def test_every_operator(operator, check, records):
+    check(operator, records)
+
+
+def test_no_operator_is_left_out():
+    operators = importlib.import_module("streams.operators")
+    tested = {type(operator.make()) for operator in SUBJECTS}
+    assert tested >= set(classes(operators, Operator))
