@@ -117,6 +117,13 @@ class LakeError(PenstockError):
     transient = True
 
 
+class LakeSchemaError(LakeError):
+    """A column of a lake's table has another type than what is to be written to it."""
+
+    code = "PEN-501"
+    transient = False
+
+
 class StackError(PenstockError):
     """The local Kafka and registry cannot be started, stopped or found."""
 

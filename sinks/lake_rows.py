@@ -14,6 +14,8 @@ from penstock.sink import SinkRecord
 from schemas import Kind, SensorEvent
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _TIME: Final = pa.timestamp("us", tz="UTC")
 _LINEAGE: Final = [("kafka_partition", pa.int32()), ("kafka_offset", pa.int64())]
 
@@ -44,7 +46,10 @@ WINDOWS: Final = pa.schema(
         *_LINEAGE,
     ]
 )  # fmt: skip
-"""`windows`: one row per tag and revision; of the same window the greatest version counts."""
+"""`windows`: one row per tag and revision; of the same window the greatest version counts.
+
+A revision without tags takes the window back: one row, whose `tag` and figures are null.
+"""
 
 PARTITION_BY: Final = ["site", "date"]
 
@@ -97,7 +102,7 @@ def sample_rows(records: Sequence[SinkRecord]) -> pa.Table:
 
 def window_rows(records: Sequence[SinkRecord]) -> pa.Table:
     """Rows of `windows` from records that hold WindowStatistics."""
-    data: list[dict[str, Any]] = [record.value for record in records]
+    data = [_with_a_row(record.value) for record in records]
     lengths = np.array([len(datum["tags"]) for datum in data])
     start = np.repeat([_microseconds(datum["window_start"]) for datum in data], lengths)
     watermark = np.repeat([_microseconds(datum["watermark"]) for datum in data], lengths)
@@ -121,19 +126,30 @@ def window_rows(records: Sequence[SinkRecord]) -> pa.Table:
     ).cast(WINDOWS)
 
 
+def _with_a_row(datum: dict[str, Any]) -> dict[str, Any]:
+    """A result that takes its window back has no tags; it gets one row all the same."""
+    if datum["tags"]:
+        return datum
+    nothing = {name: [0] for name in _COUNTS} | {name: [np.nan] for name in _FIGURES}
+    return {**datum, "tags": [None], **nothing}
+
+
 @dataclass(frozen=True, slots=True)
 class LakeTable:
     """A table of the lake."""
 
     name: str
+    columns: pa.Schema
     rows: Callable[[Sequence[SinkRecord]], pa.Table]
     sort: Sequence[tuple[str, str]]
     """Order of the rows in a file, so that readers can skip."""
 
 
 TABLES: Final[Mapping[str, LakeTable]] = {
-    SENSORS.name: LakeTable("samples", sample_rows, _sorted("asset", "tag", "time")),
-    FEATURES.name: LakeTable("windows", window_rows, _sorted("asset", "tag", "window_start")),
+    SENSORS.name: LakeTable("samples", SAMPLES, sample_rows, _sorted("asset", "tag", "time")),
+    FEATURES.name: LakeTable(
+        "windows", WINDOWS, window_rows, _sorted("asset", "tag", "window_start")
+    ),
 }
 """Of each topic: the table that its rows go to."""
 
@@ -177,12 +193,20 @@ def _times(event: SensorEvent, offsets: NDArray[Any], absent: float = 0) -> NDAr
 
 def _timestamps(micros: NDArray[Any]) -> pa.Array:
     absent = np.isnan(micros)
-    whole = np.where(absent, 0, micros).astype(np.int64)
-    return pa.array(whole, mask=absent).cast(_TIME)
+    return pa.array(_in_calendar(np.where(absent, 0, micros)), mask=absent).cast(_TIME)
 
 
 def _dates(micros: NDArray[Any]) -> pa.Array:
-    return pa.array(micros.astype(np.int64)).cast(pa.timestamp("us")).cast(pa.date32())
+    return pa.array(_in_calendar(micros)).cast(pa.timestamp("us")).cast(pa.date32())
+
+
+def _in_calendar(micros: NDArray[Any]) -> NDArray[np.int64]:
+    """Times that every reader of the lake can show; a garbled clock's lie at the calendar's ends.
+
+    One date with five digits of year, and no reader could open the table any more.
+    """
+    clipped: NDArray[np.int64] = np.clip(micros, _FIRST, _LAST).astype(np.int64)
+    return clipped
 
 
 def _microseconds(value: Any) -> int:

@@ -6,8 +6,10 @@
 Every `roll`, what has come goes out as one commit per table, partitioned by site and date of
 event time, sorted by asset, tag and time so that readers can skip, compressed with zstd. The commit
 also carries the next offset of each Kafka partition (Delta's `txn` action), so that after a crash
-reading goes on exactly there: a row is in the lake once. Tables: `samples`, one row per sample, and
-`windows`, one row per tag and revision of a window.
+reading goes on exactly there: a row is in the lake once. A process that was frozen while another
+took its partitions over finds other offsets than its own there, and writes nothing.
+
+Tables: `samples`, one row per sample, and `windows`, one row per tag and revision of a window.
 """
 
 import time
@@ -16,19 +18,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 import structlog
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import DeltaError
 from pydantic import Field, SecretStr
 
-from penstock.errors import DecodeError, LakeError
+from penstock.errors import DecodeError
+from penstock.lake.tables import uri_of
 from penstock.settings.paths import Location
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord, SinkSettings
 from penstock.units import Duration, parse_duration
 from sinks.lake_rows import PARTITION_BY, TABLES
+from sinks.lake_table import SourcedTable
 
-ROW_GROUP: Final = 122_880
-"""Rows; DuckDB's own vector group, so that it can skip and read in parallel."""
 MOST_ROWS: Final = 2_000_000
 """Waiting rows that are written before the roll is due."""
 
@@ -59,10 +59,12 @@ class ParquetSink(Sink):
         **more: Any,
     ) -> None:
         super().__init__(name, settings, plant, **more)
-        self._options = {key: value.get_secret_value() for key, value in settings.options.items()}
         self._monotonic = monotonic
         self._rolled = monotonic()
         self._pending: dict[str, dict[int, list[_Rows]]] = {topic: {} for topic in TABLES}
+        self._tables = {topic: self._table(topic) for topic in TABLES}
+        self._committed: dict[str, dict[int, int | None]] = {topic: {} for topic in TABLES}
+        """The next offset of each partition, as the table had it when we last looked."""
         self._counters = {"rows": 0.0, "files": 0.0, "commits": 0.0}
         self._log = structlog.get_logger().bind(sink=name)
 
@@ -77,18 +79,20 @@ class ParquetSink(Sink):
         return self._counters
 
     def open(self, topic: str, partition: int) -> int | None:
-        """The offset that the table itself says is next."""
+        """The offset that the table itself says is next.
+
+        Raises:
+            LakeError: The lake cannot be read now.
+        """
         self.close(topic, partition)
-        uri = self._uri(topic)
-        if not DeltaTable.is_deltatable(uri, self._options):
-            return None
-        table = DeltaTable(uri, storage_options=self._options)
-        found = table.transaction_version(self._application(topic, partition))
-        return None if found is None else int(found)
+        found = self._tables[topic].offset(partition)
+        self._committed[topic][partition] = found
+        return found
 
     def close(self, topic: str, partition: int) -> None:
         """Forget what of the partition is not in the lake."""
         self._pending[topic].pop(partition, None)
+        self._committed[topic].pop(partition, None)
 
     def write(self, records: Sequence[SinkRecord]) -> None:
         """Keep the records' rows until the next roll."""
@@ -104,6 +108,7 @@ class ParquetSink(Sink):
 
         Raises:
             LakeError: The lake cannot be written now; nothing is lost, it is tried again.
+            FencedError: Another process has written a partition that was ours.
         """
         due = self._monotonic() - self._rolled >= self.settings.roll.total_seconds()
         if not (due or force or self._waiting() >= MOST_ROWS):
@@ -120,32 +125,23 @@ class ParquetSink(Sink):
             return {}
         tables = [rows.table for part in pending.values() for rows in part]
         rows = pa.concat_tables(tables).sort_by(TABLES[topic].sort)
-        done = {(topic, number): part[-1].next_offset for number, part in pending.items()}
-        try:
-            self._append(topic, rows, done)
-        except (DeltaError, OSError) as error:
-            msg = f"{rows.num_rows} rows cannot be written now: {error}"
-            raise LakeError(
-                msg, where=self._uri(topic), remedy="they wait, and are tried again"
-            ) from error
+        done = {partition: part[-1].next_offset for partition, part in pending.items()}
+        known = {partition: self._committed[topic].get(partition) for partition in done}
+        if self._tables[topic].append(rows, known, done):
+            self._count(rows)
         pending.clear()
-        self._count(rows)
-        return done
+        self._committed[topic] |= done
+        return {(topic, partition): offset for partition, offset in done.items()}
 
-    def _append(self, topic: str, rows: pa.Table, done: dict[tuple[str, int], int]) -> None:
-        """Files and offsets in one transaction."""
-        transactions = [
-            Transaction(app_id=self._application(*key), version=offset)
-            for key, offset in done.items()
-        ]
-        write_deltalake(
-            self._uri(topic),
-            rows,
-            mode="append",
-            partition_by=PARTITION_BY,
-            storage_options=self._options,
-            writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
-            commit_properties=CommitProperties(app_transactions=transactions),
+    def _table(self, topic: str) -> SourcedTable:
+        options = {key: value.get_secret_value() for key, value in self.settings.options.items()}
+        prefix = f"{self.plant.environment}-{self.name}-{topic}"
+        table = TABLES[topic]
+        return SourcedTable(
+            uri_of(self.settings.path, table.name),
+            options,
+            table.columns,
+            application=lambda partition: f"{prefix}-{partition}",
         )
 
     def _waiting(self) -> int:
@@ -162,13 +158,6 @@ class ParquetSink(Sink):
         self._counters["files"] += files
         self._counters["commits"] += 1
         self._log.info("committed", rows=rows.num_rows, files=files)
-
-    def _uri(self, topic: str) -> str:
-        return f"{self.settings.path.rstrip('/')}/{TABLES[topic].name}"
-
-    def _application(self, topic: str, partition: int) -> str:
-        """What Delta keeps the partition's offset under."""
-        return f"{self.plant.environment}-{self.name}-{topic}-{partition}"
 
 
 class _Rows:

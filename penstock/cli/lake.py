@@ -1,20 +1,31 @@
 """`penstock lake …`."""
 
 import json
+from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from penstock import lake
-from penstock.errors import LakeError
+from penstock.errors import ConfigurationError, LakeError
 from penstock.settings.loader import load_plant
+from penstock.units import format_duration, parse_duration
 
 DEFAULT_LAKE = ".penstock/demo/lake"
+MEGABYTE = 1024 * 1024
 
-commands = typer.Typer(name="lake", help="Read the lake.", no_args_is_help=True)
+LakePath = Annotated[str, typer.Option("--lake", help="Folder or s3:// address of the lake.")]
+Config = Annotated[
+    Path | None, typer.Option(help="Take the lake of this plant's configuration instead.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per row.")]
+
+commands = typer.Typer(
+    name="lake", help="Read the lake, and look after its files.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,40 +35,94 @@ def register(app: typer.Typer) -> None:
 
 @commands.callback()
 def _lake() -> None:
-    """Read the lake."""
+    """Read the lake, and look after its files."""
 
 
 @commands.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="In DuckDB's SQL; tables: samples, windows.")],
-    lake_path: Annotated[
-        str, typer.Option("--lake", help="Folder or s3:// address of the lake.")
-    ] = DEFAULT_LAKE,
-    config: Annotated[
-        Path | None, typer.Option(help="Take the lake of this plant's configuration instead.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row.")] = False,
+    sql: Annotated[str, typer.Argument(help=f"In DuckDB's SQL; tables: {', '.join(lake.VIEWS)}.")],
+    lake_path: LakePath = DEFAULT_LAKE,
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a query and show its rows."""
-    options: dict[str, str] = {}
-    if config is not None:
-        lake_path, options = _of_plant(config)
-    names, rows = lake.query(lake.open_lake(lake_path, options), sql)
+    names, rows = lake.query(lake.open_lake(*_place(lake_path, config)), sql)
+    if _show(names, rows, as_json):
+        typer.echo(f"{len(rows)} rows")
+
+
+@commands.command()
+def compact(
+    lake_path: LakePath = DEFAULT_LAKE,
+    config: Config = None,
+    megabytes: Annotated[
+        int, typer.Option(help="Size of the files to make.", min=1, max=4096)
+    ] = lake.TARGET_SIZE // MEGABYTE,
+    as_json: AsJson = False,
+) -> None:
+    """Join small files, while sinks write and others read."""
+    path, options = _place(lake_path, config)
+    done = lake.compact(path, options, target_size=megabytes * MEGABYTE)
+    _show(_names(lake.Compacted), [astuple(one) for one in done], as_json)
+
+
+@commands.command()
+def vacuum(
+    lake_path: LakePath = DEFAULT_LAKE,
+    config: Config = None,
+    keep: Annotated[
+        str, typer.Option(help="Whoever opened a table less than this ago can read on.")
+    ] = format_duration(lake.KEEP),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the files that compaction replaced, and those of broken-off commits."""
+    try:
+        duration = parse_duration(keep)
+    except ValueError as error:
+        raise ConfigurationError(str(error), where="--keep") from error
+    path, options = _place(lake_path, config)
+    done = lake.vacuum(path, options, keep=duration, dry_run=dry_run)
+    rows = [(table.table, file) for table in done for file in table.files]
+    if _show(["table", "file"], rows, as_json):
+        typer.echo(f"{len(rows)} files {'would be ' * dry_run}deleted")
+
+
+@commands.command()
+def check(
+    lake_path: LakePath = DEFAULT_LAKE, config: Config = None, as_json: AsJson = False
+) -> None:
+    """Find files that are missing or broken, and the Kafka offsets of what was in them."""
+    lost = lake.check(*_place(lake_path, config))
+    _show(_names(lake.LostFile), [astuple(one) for one in lost], as_json)
+    if lost:
+        raise typer.Exit(LakeError.exit_code)
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _show(names: list[str], rows: list[tuple[Any, ...]], as_json: bool) -> bool:
+    """Print rows; gives whether it was for people."""
     if as_json:
         for row in rows:
             typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str))
-        return
+        return False
     table = Table(*names)
     for row in rows:
         table.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row))
     Console().print(table)
-    typer.echo(f"{len(rows)} rows")
+    return True
 
 
-def _of_plant(config: Path) -> tuple[str, dict[str, str]]:
+def _place(path: str, config: Path | None) -> tuple[str, dict[str, str]]:
+    """Address and options of the lake that is meant."""
+    if config is None:
+        return path, {}
     for settings in load_plant(config).sinks.values():
         if settings.type == "parquet":
             options = {key: value.get_secret_value() for key, value in settings.options.items()}
             return str(settings.path), options
     msg = "the configuration has no sink of type parquet"
-    raise LakeError(msg, where=str(config))
+    raise ConfigurationError(msg, where=str(config))

@@ -115,16 +115,28 @@ def _differences(expected: Statistics, row: Mapping[str, Any]) -> list[str]:
 
 
 def _latest(published: pa.Table) -> dict[tuple[str, str, int], dict[tuple[int, str], Any]]:
-    """Of each window and tag the row of the greatest version, by stream and size."""
-    best: dict[tuple[str, str, int], dict[tuple[int, str], Any]] = {}
+    """The rows of each window's greatest version by start and tag, by stream and size.
+
+    A row without a tag takes its window back: nothing of the window remains.
+    """
+    best: dict[tuple[str, str, int], dict[int, list[Any]]] = {}
     for row in published.to_pylist():
         row["version"] = (row["version_epoch"], row["version_offsets"], row["version_emission"])
         stream = (row["asset"], row["source"], round(row["window_seconds"] * 1e6))
-        windows = best.setdefault(stream, {})
-        key = (row["window_start"], row["tag"])
-        if key not in windows or row["version"] > windows[key]["version"]:
-            windows[key] = row
-    return best
+        rows = best.setdefault(stream, {}).setdefault(row["window_start"], [])
+        if rows and row["version"] > rows[0]["version"]:
+            rows.clear()
+        if not rows or row["version"] == rows[0]["version"]:
+            rows.append(row)
+    return {
+        stream: {
+            (start, row["tag"]): row
+            for start, rows in windows.items()
+            for row in rows
+            if row["tag"] is not None
+        }
+        for stream, windows in best.items()
+    }
 
 
 def _streams(samples: pa.Table) -> Iterator[tuple[Stream, list[tuple[int, Sequence[Sample]]]]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from deltalake import DeltaTable
 
-from penstock.errors import DecodeError, LakeError
+from penstock.errors import DecodeError, FencedError, LakeError
 from penstock.kafka.topics import SENSORS
 from penstock.lake import open_lake, query
 from penstock.settings.plant import Plant, Site, Windows, WindowSize
@@ -86,7 +86,7 @@ def test_all_partitions_go_out_in_one_commit(tmp_path: Path) -> None:
     lake = sink(tmp_path)
     lake.write([record(0, partition) for partition in range(3)])
     lake.flush()
-    assert DeltaTable(tmp_path / "samples").version() == 0
+    assert DeltaTable(tmp_path / "samples").version() == 1, "made, then written once"
     assert [lake.open(SENSORS.name, partition) for partition in range(3)] == [1, 1, 1]
 
 
@@ -124,6 +124,45 @@ def test_a_full_disk_keeps_the_rows_until_there_is_room(tmp_path: Path) -> None:
         lake.flush()
     blocked.unlink()
     assert lake.flush() == {(SENSORS.name, 0): 1}
+
+
+def test_a_process_that_was_overtaken_writes_nothing(tmp_path: Path) -> None:
+    frozen, successor = sink(tmp_path), sink(tmp_path)
+    for one in (frozen, successor):
+        one.open(SENSORS.name, 0)
+        one.write([record(0), record(1)])
+    successor.flush()
+    assert frozen.flush() == {(SENSORS.name, 0): 2}, "these very records are there"
+    successor.write([record(2)])
+    successor.flush()
+    frozen.write([record(2), record(3)])
+    with pytest.raises(FencedError, match="another process has written"):
+        frozen.flush()
+    assert rows(tmp_path, "select count(*), count(distinct time) from samples") == [(12, 12)]
+
+
+def test_a_table_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
+    lake = sink(tmp_path)
+    lake.open(SENSORS.name, 0)
+    lake.write([record(0)])
+    lake.flush()
+    (tmp_path / "samples").rename(tmp_path / "elsewhere")
+    lake.write([record(1)])
+    with pytest.raises(LakeError, match="the table is gone"):
+        lake.flush()
+    (tmp_path / "elsewhere").rename(tmp_path / "samples")
+    assert lake.flush() == {(SENSORS.name, 0): 2}
+    assert rows(tmp_path, "select count(*) from samples") == [(8,)]
+
+
+@pytest.mark.parametrize("micros", [1 << 62, -(1 << 62)])
+def test_a_garbled_clock_leaves_the_lake_readable(tmp_path: Path, micros: int) -> None:
+    lake = sink(tmp_path)
+    lake.write([record(0), record(1, start=micros)])
+    lake.flush()
+    end = "9999-12-31" if micros > 0 else "0001-01-01"
+    found = rows(tmp_path, "select date::varchar, count(*) from samples group by all order by 1")
+    assert sorted(found) == sorted([("2023-11-14", 4), (end, 4)])
 
 
 def test_files_are_compressed_partitioned_and_carry_statistics(tmp_path: Path) -> None:

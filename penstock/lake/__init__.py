@@ -1,0 +1,21 @@
+"""The lake for those who read it and look after it; `sinks/parquet.py` writes it."""
+
+from penstock.lake.checking import LostFile, check
+from penstock.lake.reading import VIEWS, open_lake, query
+from penstock.lake.tables import TABLES
+from penstock.lake.upkeep import KEEP, TARGET_SIZE, Compacted, Vacuumed, compact, vacuum
+
+__all__ = [
+    "KEEP",
+    "TABLES",
+    "TARGET_SIZE",
+    "VIEWS",
+    "Compacted",
+    "LostFile",
+    "Vacuumed",
+    "check",
+    "compact",
+    "open_lake",
+    "query",
+    "vacuum",
+]
