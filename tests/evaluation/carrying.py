@@ -140,5 +140,5 @@ class Processes:
     def _check(self) -> None:
         for name in self._supervisor.watch():
             log = self._supervisor.log_file(name).read_text(errors="replace")
-            message = f"{name} ended:\n{log[-3000:]}"
+            message = f"{name} ended:\n{log[-800:]}"
             raise AssertionError(message)
