@@ -26,14 +26,14 @@ _REGISTERED: Final = {"samples": "samples", "windows": "window_revisions"}
 _LATEST: Final = """
 create view windows as
 select * from window_revisions
-qualify tag is not null
-    and rank() over (window_of order by
-        version_epoch desc, version_offsets desc, version_emission desc) = 1
-    and row_number() over (tag_of order by
-        version_epoch desc, version_offsets desc, version_emission desc, kafka_offset) = 1
 window
-    window_of as (partition by site, date, asset, source, window_start, window_seconds),
-    tag_of as (partition by site, date, asset, source, window_start, window_seconds, tag)
+    of_window as (
+        partition by site, date, asset, source, window_start, window_seconds
+        order by version_epoch desc, version_offsets desc, version_emission desc),
+    of_tag as (
+        partition by site, date, asset, source, window_start, window_seconds, tag
+        order by version_epoch desc, version_offsets desc, version_emission desc, kafka_offset)
+qualify tag is not null and rank() over of_window = 1 and row_number() over of_tag = 1
 """
 """A processor may publish a result twice, with the same version: then the first one is shown."""
 

@@ -1,0 +1,185 @@
+"""Compaction, vacuum and check change no row, and get in nobody's way."""
+
+import json
+import os
+import time
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from lake_worker import new_sink, record
+from typer.testing import CliRunner
+
+from penstock.cli import app
+from penstock.errors import ConfigurationError, LakeError
+from penstock.kafka.topics import SENSORS
+from penstock.lake import check, compact, open_lake, query, upkeep, vacuum
+
+RECORDS = 12
+EVERYTHING = "select count(*), count(distinct (asset, value)), sum(value) from samples"
+
+
+def fill(folder: Path, *, first: int = 0, last: int = RECORDS, partition: int = 0) -> None:
+    """One commit per record."""
+    sink = new_sink(folder)
+    sink.open(SENSORS.name, partition)
+    for offset in range(first, last):
+        sink.write([record(partition, offset)])
+        sink.flush()
+
+
+def everything(folder: Path) -> tuple[object, ...]:
+    return query(open_lake(str(folder)), EVERYTHING)[1][0]
+
+
+def parquet_files(folder: Path) -> set[Path]:
+    return set((folder / "samples").rglob("*.parquet")) - set(
+        (folder / "samples" / "_delta_log").iterdir()
+    )
+
+
+def age(path: Path, days: float) -> None:
+    moment = time.time() - days * 86_400
+    os.utime(path, (moment, moment))
+
+
+def run(*arguments: str) -> tuple[int, list[dict[str, object]]]:
+    result = CliRunner().invoke(app, ["lake", *arguments, "--json"])
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_compaction_makes_one_file_of_each_day_and_changes_no_row(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = everything(tmp_path)
+    code, done = run("compact", "--lake", str(tmp_path))
+    assert (code, done) == (
+        0, [{"table": "samples", "files_before": RECORDS, "files_after": 2, "rewritten": RECORDS}]
+    )  # fmt: skip
+    assert everything(tmp_path) == before == (240, 240, sum(range(240)))
+    assert compact(str(tmp_path))[0].rewritten == 0, "there is nothing left to do"
+
+
+def test_compacted_files_keep_order_compression_and_statistics(tmp_path: Path) -> None:
+    fill(tmp_path)
+    compact(str(tmp_path))
+    table = DeltaTable(tmp_path / "samples")
+    for added in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        file = pq.ParquetFile(tmp_path / "samples" / added["path"].replace("%25", "%"))
+        assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+        rolls = [key for key, _ in groupby(file.read()["kafka_offset"].to_pylist())]
+        assert rolls == sorted(set(rolls), reverse=True), "rows of a commit stay together"
+        assert (added["min.kafka_offset"], added["max.kafka_offset"]) in [(0, 10), (1, 11)]
+
+
+def test_a_compaction_makes_files_no_larger_than_told(tmp_path: Path) -> None:
+    fill(tmp_path)
+    size = max(file.stat().st_size for file in parquet_files(tmp_path))
+    (done,) = compact(str(tmp_path), target_size=2 * size)
+    assert 2 < done.files_after < RECORDS
+
+
+def test_offsets_outlive_compaction_checkpoint_vacuum_and_the_end_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "LEAST_KEEP", timedelta(0))
+    fill(tmp_path, partition=1, last=3)
+    folder = tmp_path / "samples"
+    DeltaTable(folder).alter.set_table_properties(
+        {
+            "delta.logRetentionDuration": "interval 0 seconds",
+            "delta.setTransactionRetentionDuration": "interval 0 seconds",
+        }
+    )
+    fill(tmp_path)
+    compact(str(tmp_path))
+    vacuum(str(tmp_path), keep=timedelta(0))
+    DeltaTable(folder).create_checkpoint()
+    for log in (folder / "_delta_log").iterdir():
+        age(log, 60)
+    DeltaTable(folder).cleanup_metadata()
+    assert not (folder / "_delta_log" / f"{0:020}.json").exists()
+    sink = new_sink(tmp_path)
+    assert [sink.open(SENSORS.name, partition) for partition in (0, 1, 2)] == [RECORDS, 3, None]
+    sink.write([record(0, RECORDS)])
+    sink.flush()
+    assert everything(tmp_path)[0] == (RECORDS + 1 + 3) * 20
+
+
+def test_a_reader_that_opened_before_compaction_and_vacuum_reads_on(tmp_path: Path) -> None:
+    fill(tmp_path)
+    reader = open_lake(str(tmp_path))
+    compact(str(tmp_path))
+    assert not vacuum(str(tmp_path))[0].files
+    assert query(reader, EVERYTHING)[1][0] == everything(tmp_path)
+
+
+def test_a_reader_of_files_that_are_gone_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "LEAST_KEEP", timedelta(0))
+    fill(tmp_path)
+    reader = open_lake(str(tmp_path))
+    compact(str(tmp_path))
+    assert len(vacuum(str(tmp_path), keep=timedelta(0))[0].files) == RECORDS
+    assert everything(tmp_path)[0] == 240
+    with pytest.raises(LakeError, match="penstock lake check"):
+        query(reader, EVERYTHING)
+
+
+def test_vacuum_takes_what_broken_commits_left_once_it_is_old(tmp_path: Path) -> None:
+    fill(tmp_path, last=2)
+    before = everything(tmp_path)
+    day = next(iter(parquet_files(tmp_path))).parent
+    old, young, unfinished = day / "old.parquet", day / "young.parquet", day / "part.parquet#1"
+    for file in (old, young, unfinished):
+        file.write_bytes(b"half a file")
+    for file in (old, unfinished):
+        age(file, days=8)
+    wanted = {str(file.relative_to(tmp_path / "samples")) for file in (old, unfinished)}
+    code, found = run("vacuum", "--lake", str(tmp_path), "--dry-run")
+    assert (code, {row["file"] for row in found}) == (0, wanted)
+    assert old.exists()
+    assert unfinished.exists()
+    assert {row["file"] for row in run("vacuum", "--lake", str(tmp_path))[1]} == wanted
+    assert [file.exists() for file in (old, young, unfinished)] == [False, True, False]
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("keep", ["10 min", "a week"])
+def test_a_vacuum_that_would_get_in_writers_way_is_refused(tmp_path: Path, keep: str) -> None:
+    fill(tmp_path, last=1)
+    result = CliRunner().invoke(app, ["lake", "vacuum", "--lake", str(tmp_path), "--keep", keep])
+    assert isinstance(result.exception, ConfigurationError)
+    assert result.exception.where == "--keep"
+
+
+def test_check_names_missing_and_broken_files_and_the_offsets_in_them(tmp_path: Path) -> None:
+    fill(tmp_path, last=4)
+    assert run("check", "--lake", str(tmp_path)) == (0, [])
+    by_offset = {
+        pq.read_table(file)["kafka_offset"][0].as_py(): file for file in parquet_files(tmp_path)
+    }
+    by_offset[1].unlink()
+    with by_offset[2].open("r+b") as file:
+        file.truncate(100)
+    content = by_offset[3].read_bytes()
+    by_offset[3].write_bytes(content[:-8] + bytes(8))
+    code, lost = run("check", "--lake", str(tmp_path))
+    assert code == LakeError.exit_code
+    found = {row["offsets"][0]: row for row in lost}  # type: ignore[index]
+    assert sorted(found) == [1, 2, 3]
+    assert found[1] == {
+        "table": "samples",
+        "path": str(by_offset[1].relative_to(tmp_path / "samples")),
+        "reason": "missing",
+        "rows": 20,
+        "partitions": [0, 0],
+        "offsets": [1, 1],
+    }
+    assert str(found[2]["reason"]).startswith("100 bytes instead of")
+    assert str(found[3]["reason"]).startswith("unreadable")
+    assert {lost.path for lost in check(str(tmp_path))} == {row["path"] for row in found.values()}
