@@ -1,6 +1,6 @@
 """Draws the pictures of the README from a real run of the demo.
 
-`python docs/pictures.py [SECONDS]` runs everything for a while, kills the stream worker once, and
+`python docs/pictures.py [SECONDS]` runs everything for a while, kills the OPC UA server once, and
 writes docs/images/live-view.svg and docs/images/summary.svg. What it starts, it stops.
 """
 
@@ -19,7 +19,7 @@ from penstock.demo.report import show
 from penstock.local.stack import LocalStack
 
 IMAGES: Final = Path(__file__).parent / "images"
-SECONDS: Final = 45.0
+SECONDS: Final = 120.0
 COLUMNS: Final = 104
 SHOWN_FOLDER: Final = ".penstock/demo"
 """The folder that `make run` uses, in the place of this run's own."""
@@ -34,7 +34,7 @@ def draw(seconds: float) -> None:
         stack.up()
         try:
             logs.configure("pictures", file=folder / "pictures.log")
-            demo = Demo(stack, folder / "demo", seconds, console, [(seconds / 3, "worker")])
+            demo = Demo(stack, folder / "demo", seconds, console, [(seconds / 4, "press_plc")])
             report = demo.run()
         finally:
             stack.down()

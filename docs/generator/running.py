@@ -146,6 +146,8 @@ def lake() -> str:
     for name, columns in (("samples", rows_module.SAMPLES), ("windows", rows_module.WINDOWS)):
         rows = [(code(field.name), str(field.type)) for field in columns]
         text += f"\n### Table `{name}`\n\n" + table(["column", "type"], rows)
+    text += "\n### Views of `penstock lake query`\n\n"
+    text += docstring("penstock.lake.reading").partition("\n\n")[2] + "\n"
     text += "\n`quality` is the OPC UA status code, its 32 bits read as signed: 0 is good.\n"
     return text + "\n## `erp`\n\n" + docstring("sinks.erp") + "\n"
 
