@@ -1,0 +1,1 @@
+"""Benchmarks of Penstock beside its peers: same broker, same input, same work, one run."""
