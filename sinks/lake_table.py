@@ -152,7 +152,7 @@ class SourcedTable:
         there = {field.name: field.type for field in table.schema().fields}
         for field in Schema.from_arrow(self._columns).fields:
             if there.get(field.name, field.type) != field.type:
-                have, want = (str(kind) for kind in (there[field.name], field.type))
+                have, want = (kind.to_json().strip('"') for kind in (there[field.name], field.type))
                 msg = f"column {field.name!r} is {have}, and {want} is to be written"
                 remedy = "move the table away, or let the sink write to another path"
                 raise LakeSchemaError(msg, where=self._uri, remedy=remedy)
