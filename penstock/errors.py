@@ -109,6 +109,19 @@ class KafkaUnavailableError(PenstockError):
     transient = True
 
 
+class ParkedError(PenstockError):
+    """A partition stands still, by command or because it kept failing, until it is resumed."""
+
+    code = "PEN-404"
+    exit_code = 3
+
+
+class StalledError(PenstockError):
+    """A worker has records to read and reads none; a new process is to take its place."""
+
+    code = "PEN-405"
+
+
 class LakeError(PenstockError):
     """The lake cannot be written or read."""
 

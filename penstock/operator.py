@@ -9,7 +9,7 @@ backtest and in a test. One operator serves one partition.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +154,8 @@ class Books:
 class Operator(ABC):
     """State and computation over one partition. `update` changes nothing when it raises."""
 
+    state_format: ClassVar[int] = 1
+    """Number of the format of `changes`; grows when rows change their meaning."""
     books: Books
 
     @abstractmethod
@@ -172,6 +174,8 @@ class Operator(ABC):
     def restore(self, rows: Mapping[str, bytes]) -> None:
         """Become the operator whose `changes`, merged in order, are these rows.
 
+        Rows of an older format that it `reads` are migrated: the next `changes` gives all rows anew.
+
         Raises:
             StateError: The rows are of another format or of other parameters.
         """
@@ -180,6 +184,10 @@ class Operator(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes when parameters or state format change, so that old state is not misread."""
+
+    def reads(self, fingerprint: str) -> bool:
+        """Whether `restore` takes state with this fingerprint: its own, or of an older format."""
+        return fingerprint == self.fingerprint
 
     @abstractmethod
     def watermarks(self) -> Mapping[tuple[str, str], int]:

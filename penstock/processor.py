@@ -33,6 +33,11 @@ class Processor(ABC):
         """Where its snapshots are kept: `<zone>.<processor>.state.v1`."""
         return f"{self.reads.split('.')[0]}.{self.name}.state.v1"
 
+    @property
+    def control_topic(self) -> str:
+        """Where people's commands to it are kept: `<zone>.<processor>.control.v1`."""
+        return f"{self.reads.split('.')[0]}.{self.name}.control.v1"
+
     @abstractmethod
     def operator(self) -> Operator:
         """A new operator with empty state, for one partition."""

@@ -44,3 +44,8 @@ def late(topic: str) -> Topic:
 def state(name: str) -> Topic:
     """A processor's snapshots."""
     return Topic(name, None)
+
+
+def control(name: str) -> Topic:
+    """What people command of a processor."""
+    return Topic(name, None)

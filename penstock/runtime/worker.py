@@ -17,7 +17,7 @@ from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import CATALOG, SENSORS, TOPICS, dead_letters, late, state
+from penstock.kafka.topics import CATALOG, SENSORS, TOPICS, control, dead_letters, late, state
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.catalogue import publish_catalogue
 from penstock.runtime.connectors import ConnectorRunner
@@ -94,7 +94,7 @@ async def _serve(connector: Connector, plant: Plant, status: Status) -> None:
 
 def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
     processor = components.load("processors", name)(plant)
-    topics = [*TOPICS, state(processor.state_topic)]
+    topics = [*TOPICS, state(processor.state_topic), control(processor.control_topic)]
     topics += [dead_letters(processor.reads), late(processor.reads)]
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:

@@ -1,16 +1,22 @@
 """Recognises records that were seen before, by (source, session, asset, sequence)."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
+
+from penstock.errors import StateError
 
 MAX_RANGES: Final = 64
 """Ranges kept of a session; a sequence below the lowest, once some were forgotten, is too old."""
 MAX_SESSIONS: Final = 8
 """Sessions kept of an (asset, source), the last used ones; each restart of a connector is one."""
 
-Stored = list[list[Any]]
-"""`[source, asset, session, floor, [first, last, first, last, …]]` of each session, for JSON."""
+STREAMS_PER_ROW: Final = 256
+"""(asset, source)s whose sessions are stored together, so that cost follows what changes."""
+
+Stored = list[Any]
+"""`[source, asset, session, floor, [first, last, first, last, …]]` of a session, for JSON."""
 
 
 class Verdict(Enum):
@@ -56,11 +62,23 @@ class _Session:
             self.floor = ranges.pop(0)[1] + 1
 
 
+class _Stream:
+    """The sessions of an (asset, source), and the row that they are stored in."""
+
+    __slots__ = ("row", "sessions")
+
+    def __init__(self, row: int) -> None:
+        self.row = row
+        self.sessions: dict[str, _Session] = {}
+
+
 class Duplicates:
     """Seen ranges of sequence numbers of every (source, session, asset) of a partition."""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[str, str], dict[str, _Session]] = {}
+        self._streams: dict[tuple[str, str], _Stream] = {}
+        self._rows: dict[int, list[tuple[str, str]]] = {}
+        self._changed: set[int] = set()
 
     def add(self, source: str, session: str, asset: str, sequence: int) -> Verdict:
         """Note a record, and say whether it was noted before.
@@ -69,7 +87,11 @@ class Duplicates:
         >>> [seen.add("plc", "a", "press", n).value for n in (0, 1, 3, 1, 2)]
         ['new', 'new', 'new', 'duplicate', 'new']
         """
-        sessions = self._streams.setdefault((source, asset), {})
+        stream = self._streams.get((source, asset))
+        if stream is None:
+            stream = self._stream((source, asset), len(self._streams) // STREAMS_PER_ROW)
+        self._changed.add(stream.row)
+        sessions = stream.sessions
         known = sessions.get(session)
         if known is None:
             sessions[session] = _Session([[sequence, sequence]])
@@ -80,20 +102,42 @@ class Duplicates:
             sessions[session] = sessions.pop(session)
         return known.add(sequence)
 
-    def stored(self) -> Stored:
-        """All of it, for the snapshot."""
+    def _stream(self, name: tuple[str, str], row: int) -> _Stream:
+        self._rows.setdefault(row, []).append(name)
+        return self._streams.setdefault(name, _Stream(row))
+
+    def changes(self) -> dict[str, bytes]:
+        """The rows changed since the last call, as JSON of lists of `Stored`."""
+        changed, self._changed = self._changed, set()
+        return {str(row): _dump(self._stored(row)) for row in changed}
+
+    def _stored(self, row: int) -> list[Stored]:
         return [
             [source, asset, session, seen.floor, [end for ends in seen.ranges for end in ends]]
-            for (source, asset), sessions in self._streams.items()
-            for session, seen in sessions.items()
+            for source, asset in self._rows[row]
+            for session, seen in self._streams[source, asset].sessions.items()
         ]
 
     @classmethod
-    def restored(cls, rows: Iterable[list[Any]]) -> "Duplicates":
-        """The inverse of `stored`."""
+    def restored(cls, rows: Mapping[str, bytes]) -> "Duplicates":
+        """What `changes`, merged in order, says.
+
+        Raises:
+            StateError: A row is damaged.
+        """
         duplicates = cls()
-        for source, asset, session, floor, ends in rows:
-            pairs = [list(pair) for pair in zip(ends[::2], ends[1::2], strict=True)]
-            sessions = duplicates._streams.setdefault((source, asset), {})
-            sessions[session] = _Session(pairs, floor)
+        for row, data in rows.items():
+            try:
+                for source, asset, session, floor, ends in json.loads(data):
+                    pairs = [list(pair) for pair in zip(ends[::2], ends[1::2], strict=True)]
+                    name = (source, asset)
+                    stream = duplicates._streams.get(name) or duplicates._stream(name, int(row))
+                    stream.sessions[session] = _Session(pairs, floor)
+            except (ValueError, TypeError) as error:
+                msg = f"the seen ranges cannot be read: {error!r}"
+                raise StateError(msg, where=row, remedy="reset the processor") from error
         return duplicates
+
+
+def _dump(rows: list[Stored]) -> bytes:
+    return json.dumps(rows, separators=(",", ":")).encode()

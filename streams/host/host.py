@@ -2,38 +2,45 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from confluent_kafka import KafkaException
 
 from penstock.clock import Clock, now
 from penstock.errors import (
+    ConfigurationError,
     FencedError,
     KafkaUnavailableError,
-    RegistryUnavailableError,
+    PenstockError,
     StateError,
 )
 from penstock.health import Status
+from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.processor import Processor
+from penstock.runtime.backoff import Backoff
 from penstock.settings.plant import Plant
+from penstock.state.checkpoint import Parked
+from penstock.state.control import Control
 from streams.host import metrics
+from streams.host.commands import Commands
+from streams.host.encoders import Encoders
+from streams.host.guard import TopicGuard
+from streams.host.intake import Intake
 from streams.host.meter import Meter
 from streams.host.outputs import Outputs
 from streams.host.owned import Owned
-from streams.host.partition import Encoders, schema_ids
 from streams.host.restore import Restorer, Takeover
 from streams.host.schema_ids import SchemaIds
+from streams.host.standing import Standing
 
 _log = structlog.get_logger()
-RETRY_SECONDS: Final = 1.0
-"""Between two questions to Kafka or the registry while they are away."""
-_WAIT: Final = 0.02
-"""Seconds between two looks at a full producer."""
+_RETAKES: Final = 3
+"""Times, soon after one another, that what is assigned to us is taken back from who fenced us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,15 @@ class HostSettings:
     """How a worker behaves in its group; seconds."""
 
     snapshot_every: float = 1.0
-    advance_every: float = 0.25
+    advance_every: float = 1.0
     session_timeout: float = 8.0
     heartbeat: float = 0.4
     max_records: int = 2000
     """In one fetched batch."""
+    stalled_after: float = 30.0
+    """Without a batch although there are records, until the worker gives its place to a new one."""
+    stop_within: float = 3.5
+    """For handing over at a stop while Kafka does not answer."""
 
 
 class Host:
@@ -57,6 +68,7 @@ class Host:
         status: What people are told.
         settings: How the worker behaves.
         encoders: Make messages of results.
+        registry: Gives the schemas of what is read.
         clock: For `advance` and delays.
     """
 
@@ -72,27 +84,36 @@ class Host:
     ) -> None:
         self.name = processor.name
         self.settings = settings
-        self._status = status
-        self._clock = clock
-        self._schemas = SchemaIds(registry)
-        self._outputs = Outputs(plant.kafka, f"{plant.environment}-{processor.name}")
-        self._executor = ThreadPoolExecutor(plant.kafka.partitions + 1, "snapshots")
-        self._owned: dict[int, Owned] = {}
-        self._durable: dict[int, int] = {}
+        self.describer = Describer(plant.kafka)
+        self.standing = Standing(processor.name, status)
+        self.outputs = Outputs(plant.kafka, f"{plant.environment}-{processor.name}")
+        self.owned: dict[int, Owned] = {}
         self.term = 0
         """Counts hand-overs; a batch that was fetched in another term is not taken."""
-        self._fenced_since: float | None = None
         self.meter = Meter(self.name, clock)
+        self.intake = Intake(self, SchemaIds(registry), status, clock)
+        self._status = status
+        self._clock = clock
+        self._executor: Executor = ThreadPoolExecutor(plant.kafka.partitions + 1, "snapshots")
+        self._opening: Executor = ThreadPoolExecutor(plant.kafka.partitions, "restore")
+        self._commands = Commands(plant.kafka, processor.control_topic)
+        self._obeyed = Control()
+        self._guard = TopicGuard(self.describer)
+        self._durable: dict[int, int] = {}
+        self._taking = asyncio.Lock()
+        self._fenced_since: float | None = None
+        self._retakes: list[float] = []
+        self._patience = 5 * _RETAKES * settings.session_timeout
         self._restorer = Restorer(
             processor, plant.kafka, plant.environment, encoders, self.meter.observer,
-            ThreadPoolExecutor(plant.kafka.partitions, "restore"),
+            self._guard, self.describer, self._opening,
         )  # fmt: skip
 
     # What the transport asks.
 
     def resume_offsets(self) -> Mapping[int, int]:
         """The next offset of each owned partition."""
-        return {number: owned.partition.next_offset for number, owned in self._owned.items()}
+        return {number: owned.partition.next_offset for number, owned in self.owned.items()}
 
     def durable_offsets(self) -> Mapping[int, int]:
         """The next offset that each partition's stored state covers."""
@@ -102,7 +123,7 @@ class Host:
         """Store the state of all partitions and forget them."""
         self._status.ready = False
         self.term += 1
-        owned, self._owned = self._owned, {}
+        owned, self.owned = self.owned, {}
         await asyncio.gather(*(self._hand_over(number, one) for number, one in owned.items()))
 
     async def _hand_over(self, number: int, owned: Owned) -> None:
@@ -111,21 +132,31 @@ class Host:
 
     # Restore.
 
-    async def restore(self, partitions: list[int], generation: int, wanted: Any) -> None:
+    async def restore(self, partitions: list[int], wanted: Callable[[], bool]) -> None:
         """Take over what was assigned; gives up when the assignment is no longer `wanted()`."""
-        begun = time.monotonic()
-        await self.hand_over()
-        self._durable, self._fenced_since = {}, None
-        loop = asyncio.get_running_loop()
+        async with self._taking:
+            await self.hand_over()
+            self._durable, self._fenced_since = {}, None
+            self.standing.clear()
+            while wanted() and not await asyncio.to_thread(self._commands.known.wait, 1.0):
+                self._status.note(last_error="Kafka does not say yet what is commanded")
+            self._obeyed = self._commands.current
+            if self._obeyed.parked is not None:
+                self.standing.command(partitions, self._obeyed.parked.reason)
+            else:
+                await self._take_over(partitions, wanted)
+
+    async def _take_over(self, partitions: list[int], wanted: Callable[[], bool]) -> None:
+        begun, backoff = time.monotonic(), Backoff()
         while wanted():
             try:
-                takeover = await loop.run_in_executor(
-                    self._executor, self._restorer.take, partitions, wanted
+                takeover = await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._restorer.take, partitions, self._obeyed, wanted
                 )
             except KafkaUnavailableError as error:
                 _log.warning("state not restored yet", error=str(error))
                 self._status.note(last_error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(backoff.next())
                 continue
             if not wanted():
                 await asyncio.to_thread(takeover.close)
@@ -134,120 +165,66 @@ class Host:
             seconds = time.monotonic() - begun
             metrics.RESTORE_SECONDS.labels(self.name).set(seconds)
             offsets = {str(n): offset for n, offset in self.resume_offsets().items()}
-            _log.info("restored", generation=generation, seconds=seconds, offsets=offsets)
+            _log.info("restored", seconds=seconds, offsets=offsets)
             return
 
     def _own(self, takeover: Takeover) -> None:
         for number, taken in takeover.taken.items():
-            self._owned[number] = Owned(taken.partition, taken.store, self._outputs, self._executor)
+            self.owned[number] = Owned(taken, self.outputs, self._guard, self._executor)
             self.meter.owned(number, taken.partition)
             if taken.lost:
                 metrics.LOST.labels(self.name).inc(taken.lost)
                 _log.error("records expired unread", partition=number, records=taken.lost)
         for number, error in takeover.refused.items():
-            self._park(number, error)
+            self.standing.add(number, error)
         if not takeover.refused:
             self._status.ready = True
 
-    def _park(self, number: int, error: StateError) -> None:
-        """Let a partition stand still until a person decides; the others go on."""
-        self._owned.pop(number, None)
-        self._status.fail(str(error))
-        _log.error("parked", partition=number, error=str(error))
-
-    # Processing.
-
-    async def take(self, number: int, term: int, records: list[Any]) -> bool:
-        """Process a fetched batch; False if the partition must stand still.
+    def due(self) -> bool:
+        """Whether the partitions should be taken over anew, though their assignment is the same.
 
         Raises:
-            KafkaException: An output cannot be published.
-            Exception: Whatever the operator's results make the encoder raise.
+            ConfigurationError: Another deployment takes them from us again and again.
         """
-        while self._outputs.full:
-            await asyncio.sleep(_WAIT)
-        owned = self._owned.get(number)
-        if term != self.term:
-            return True  # fetched before a rebalance; its owner reads it again
-        if owned is None:
-            return False  # fenced or parked
-        if owned.backlog or not self._schemas.known(schema_ids(records)):
-            owned.backlog.append(records)
-            return False
-        self._process(number, owned, records, self._schemas.schemas)
+        if self._commands.current != self._obeyed:
+            return True
+        since = self._fenced_since
+        if since is None or time.monotonic() - since < self.settings.session_timeout:
+            return False  # a rebalance may explain it
+        self._retakes = [at for at in self._retakes if time.monotonic() - at < self._patience]
+        self._retakes.append(time.monotonic())
+        if len(self._retakes) > _RETAKES:
+            msg = "another deployment takes over the partitions that our group assigns to us"
+            raise ConfigurationError(
+                msg, where=self.name, remedy="stop it, or give it another 'environment'"
+            )
         return True
-
-    def _process(self, number: int, owned: Owned, records: list[Any], schemas: Any) -> None:
-        try:
-            owned.publish(owned.partition.process(records, schemas))
-        except BaseException:
-            self._owned.pop(number)  # its state is ahead of what is published: never store it
-            raise
-        self.meter.processed(number)
-
-    def waits(self, number: int) -> bool:
-        """Whether a partition has batches that wait for a schema."""
-        return number in self._owned and bool(self._owned[number].backlog)
-
-    async def catch_up(self, number: int) -> None:
-        """Process a partition's backlog once the registry answers; keeps asking until then."""
-        owned = self._owned.get(number)
-        while owned is not None and owned.backlog and self._owned.get(number) is owned:
-            records = list(owned.backlog[0])
-            try:
-                schemas = await self._schemas.resolve(schema_ids(records))
-            except RegistryUnavailableError as error:
-                _log.warning("waiting for a schema", partition=number, error=str(error))
-                self._status.note(last_error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if self._owned.get(number) is owned:
-                self._process(number, owned, records, schemas)
-                owned.backlog.popleft()
 
     # Regular work.
 
     async def snapshot(self) -> None:
         """Store what changed in all partitions."""
         await asyncio.gather(
-            *(self._snapshot(number, owned) for number, owned in list(self._owned.items()))
+            *(self._snapshot(number, owned) for number, owned in list(self.owned.items()))
         )
-        self.meter.report(self._owned)
-        if (
-            self._fenced_since is not None
-            and time.monotonic() - self._fenced_since > 3 * self.settings.session_timeout
-        ):
-            msg = "another worker took over, but the group still assigns us its partition"
-            raise FencedError(msg, remedy="look for a second deployment of this environment")
-
-    def advance(self) -> None:
-        """Let the operators emit what is due."""
-        time_now = self._clock()
-        for number, owned in list(self._owned.items()):
-            try:
-                owned.publish(owned.partition.advance(time_now))
-            except BaseException:
-                self._owned.pop(number)
-                raise
-            self.meter.processed(number)
+        self.meter.report(self.owned)
 
     async def _snapshot(self, number: int, owned: Owned) -> None:
         begun = time.monotonic()
         try:
             offset = await owned.snapshot()
         except FencedError as error:
-            self._drop(number, owned)
-            self._fenced_since = self._fenced_since or time.monotonic()
-            metrics.FENCED.labels(self.name).inc()
-            _log.warning("fenced", partition=number, error=str(error))
+            self.drop(number, owned)
+            self._fenced(number, error)
         except KafkaUnavailableError as error:
             _log.warning("snapshot not stored", partition=number, error=str(error))
             self._status.note(last_error=str(error))
         except StateError as error:
-            self._drop(number, owned)
-            self._park(number, error)
+            self.drop(number, owned)
+            self.standing.add(number, error)
+            await owned.close()
         except KafkaException:
-            self._drop(number, owned)
+            self.drop(number, owned)
             raise
         else:
             if offset is not None:
@@ -255,13 +232,33 @@ class Host:
                 metrics.SNAPSHOTS.labels(self.name).inc()
                 metrics.SNAPSHOT_SECONDS.labels(self.name).observe(time.monotonic() - begun)
 
-    def _drop(self, number: int, owned: Owned) -> None:
-        if self._owned.get(number) is owned:
-            del self._owned[number]
+    def _fenced(self, number: int, error: FencedError) -> None:
+        self._fenced_since = self._fenced_since or time.monotonic()
+        metrics.FENCED.labels(self.name).inc()
+        _log.warning("fenced", partition=number, error=str(error))
+
+    async def park(self, number: int, owned: Owned, error: PenstockError) -> None:
+        """Let a partition stand still, also for who takes it over, until it is resumed."""
+        self.drop(number, owned)
+        self.standing.add(number, error)
+        try:
+            await owned.park(Parked(str(error), self._clock()))
+        except FencedError as fenced:
+            self._fenced(number, fenced)
+        except KafkaUnavailableError as unavailable:
+            _log.warning(
+                "that it is parked is not stored", partition=number, error=str(unavailable)
+            )
+
+    def drop(self, number: int, owned: Owned) -> None:
+        """Forget a partition whose state is not to be stored."""
+        if self.owned.get(number) is owned:
+            del self.owned[number]
         self._durable.pop(number, None)
 
     def close(self) -> None:
         """Let go of Kafka."""
-        self._outputs.close()
+        self._commands.close()
+        self.outputs.close()
         self._executor.shutdown(wait=False)
-        self._restorer.executor.shutdown(wait=False)
+        self._opening.shutdown(wait=False)

@@ -70,10 +70,20 @@ class Meter:
             labels = (self._processor, str(number))
             age = time.monotonic() - one.stored_at
             metrics.SNAPSHOT_AGE.labels(*labels).set(age)
+            self._book(labels, one.partition)
             marks = one.partition.operator.watermarks()
             if marks:
                 delay = (self._clock() - min(marks.values())) / 1e6
                 metrics.WATERMARK_DELAY.labels(*labels).set(delay)
+
+    def _book(self, labels: tuple[str, str], partition: Partition) -> None:
+        records, samples = partition.books, partition.operator.books
+        for what in ("in", "processed", "duplicate", "dead", "lost"):
+            count = records.records_in if what == "in" else getattr(records, what)
+            metrics.BOOKED_RECORDS.labels(*labels, what).set(count)
+        for what in ("in", "aggregated", "bad", "late"):
+            count = samples.samples_in if what == "in" else getattr(samples, what)
+            metrics.BOOKED_SAMPLES.labels(*labels, what).set(count)
 
 
 class PartitionObserver:

@@ -50,6 +50,24 @@ SNAPSHOT_AGE: Final = Gauge(
 RESTORE_SECONDS: Final = Gauge(
     "penstock_restore_seconds", "Time that the last restore took", _PROCESSOR
 )
+PARKED: Final = Gauge(
+    "penstock_processor_parked", "1 while the partition stands still until resumed", _PARTITION
+)
+BOOKED_RECORDS: Final = Gauge(
+    "penstock_processor_booked_records",
+    "Books of the state's records: in = processed + duplicate + dead; lost ones expired unread",
+    [*_PARTITION, "what"],
+)
+BOOKED_SAMPLES: Final = Gauge(
+    "penstock_processor_booked_samples",
+    "Books of the state's samples: in = aggregated + bad + late",
+    [*_PARTITION, "what"],
+)
+STATE_AT_RISK: Final = Gauge(
+    "penstock_state_at_risk",
+    "1 if a snapshot may be lost with one broker: replication or min.insync.replicas below 2",
+    _PROCESSOR,
+)
 FENCED: Final = Counter(
     "penstock_fenced", "Partitions lost to another worker before they were handed over", _PROCESSOR
 )

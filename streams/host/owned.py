@@ -3,33 +3,46 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Final
 
 from penstock.errors import FencedError, KafkaUnavailableError
-from streams.host.checkpoint import Checkpoint
+from penstock.state.checkpoint import Checkpoint, Parked
+from streams.host.guard import TopicGuard
 from streams.host.outputs import Outgoing, Outputs, Receipts
-from streams.host.partition import Partition, Record
-from streams.host.snapshots import SnapshotStore
+from streams.host.partition import Partition
+from streams.host.record import Record
+from streams.host.restore import Taken
 
 ACKNOWLEDGE_SECONDS: Final = 5.0
 """How long a snapshot waits for its outputs; the next one goes on waiting."""
 
 
 class Owned:
-    """Joins a partition with its outputs and its snapshots."""
+    """Joins a partition with its outputs and its snapshots.
+
+    Args:
+        taken: The partition and where its state is stored.
+        outputs: Publishes what it emits.
+        guard: Is asked before each snapshot.
+        executor: Runs what blocks.
+    """
 
     def __init__(
-        self, partition: Partition, store: SnapshotStore, outputs: Outputs, executor: Executor
+        self, taken: Taken, outputs: Outputs, guard: TopicGuard, executor: Executor
     ) -> None:
-        self.partition = partition
+        self.partition: Partition = taken.partition
         self.backlog: deque[Sequence[Record]] = deque()
         """Batches that wait for a schema."""
         self.stored_at = time.monotonic()
         """When all that was processed was last stored."""
-        self._store = store
+        self._store = taken.store
+        self._stored = taken.stored
+        """What storing again leaves the state topic as it is."""
         self._outputs = outputs
+        self._guard = guard
         self._executor = executor
         self._receipts = [Receipts()]
         self._number = 0
@@ -51,7 +64,7 @@ class Owned:
             FencedError: Another worker took over.
             KafkaUnavailableError: It is not stored; what was captured goes into the next one.
             KafkaException: An output cannot be published, ever.
-            StateError: The state cannot be stored as it is.
+            StateError: The state must not be stored: a topic is not the one that it is of.
         """
         async with self._storing:
             if self._over:
@@ -64,9 +77,8 @@ class Owned:
             self._number += 1
             waiting = list(self._receipts)
             self._receipts.append(Receipts())
-            loop = asyncio.get_running_loop()
             try:
-                await loop.run_in_executor(self._executor, self._write, waiting, checkpoint)
+                await self._run(self._write, waiting, checkpoint)
             except KafkaUnavailableError:
                 self.partition.restore_unsaved(checkpoint)
                 raise
@@ -75,15 +87,41 @@ class Owned:
                 raise
             del self._receipts[: len(waiting)]
             self.stored_at = begun
+            self._stored = Checkpoint({}, checkpoint.meta)
             return checkpoint.meta.offset
+
+    async def park(self, parked: Parked) -> None:
+        """Store beside the last snapshot why the partition stands still, and let go of it.
+
+        What was done after that snapshot does not count: it is done again by who resumes it.
+
+        Raises:
+            FencedError: Another worker took over.
+            KafkaUnavailableError: It is not stored.
+        """
+        async with self._storing:
+            if self._over:
+                return
+            self._over = True
+            meta = replace(self._stored.meta, parked=parked, writer=self._store.writer,
+                           number=self._number + 1)  # fmt: skip
+            try:
+                await self._run(self._store.write, Checkpoint(self._stored.rows, meta))
+            finally:
+                await self._run(self._store.close)
 
     async def close(self) -> None:
         """Let go of the state topic."""
         async with self._storing:
             self._over = True
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._store.close)
+            await self._run(self._store.close)
 
     def _write(self, waiting: Sequence[Receipts], checkpoint: Checkpoint) -> None:
+        captured = time.monotonic()
         for receipts in waiting:
             receipts.wait(ACKNOWLEDGE_SECONDS)
+        self._guard.check(captured)
         self._store.write(checkpoint)
+
+    async def _run(self, work: Callable[..., None], *arguments: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

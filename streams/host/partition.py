@@ -1,35 +1,27 @@
 """One partition of a processor: decoding, duplicates, the operator, the books; no Kafka here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
+from penstock.clock import now
 from penstock.codec.batches import BatchDecoder, ParsedEvent, RawRecord
 from penstock.codec.generic import is_current
-from penstock.codec.records import encode_record
-from penstock.codec.sensor_event import encode
-from penstock.codec.wire import frame, unframe
-from penstock.errors import DecodeError, UnknownSchemaError
+from penstock.codec.wire import unframe
+from penstock.errors import DecodeError, ParkedError, UnknownSchemaError
 from penstock.kafka import dead_letters, topics
-from penstock.operator import Books, Operator, Output, Result, SampleBatch
-from penstock.processor import Processor
+from penstock.operator import Books, Operator, Output, SampleBatch
+from penstock.state.checkpoint import Checkpoint, Meta, RecordBooks, Source, Watermarks
+from penstock.state.layout import OPERATOR, SEEN
 from schemas import Version
-from streams.host.checkpoint import Checkpoint, Meta, RecordBooks, Source
 from streams.host.duplicates import Duplicates, Verdict
-from streams.host.late import REASON, pick
-from streams.host.outputs import Headers, Outgoing
+from streams.host.encoders import Encoders
+from streams.host.failures import Failures
+from streams.host.outputs import Outgoing
+from streams.host.record import Record
 
 _EVENT: Final = "SensorEvent"
-
-
-class Record(Protocol):
-    """A record as the consumer gives it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Observer(Protocol):
@@ -42,38 +34,6 @@ class Observer(Protocol):
         """A record went to the dead letters."""
 
 
-class Encoders:
-    """Makes messages of what a processor publishes.
-
-    Args:
-        processor: Whose results they are.
-        result_schema: Id of the schema of its results.
-        late_schema: Id of SensorEvent's schema for the late topic.
-    """
-
-    def __init__(self, processor: Processor, result_schema: int, late_schema: int) -> None:
-        self.processor = processor
-        self._result_schema = result_schema
-        self._late_schema = late_schema
-        self._late_topic = topics.late(processor.reads).name
-
-    def result(self, result: Result, version: Version) -> Outgoing:
-        """The message of a result."""
-        datum = self.processor.to_avro(result, version)
-        value = frame(self._result_schema, encode_record(self.processor.record, datum))
-        return Outgoing(self.processor.writes, result.key.encode(), value)
-
-    def late(self, parsed: ParsedEvent, mask: Any, reason: str) -> Outgoing:
-        """The message of a record's late samples."""
-        event = pick(parsed.event, mask)
-        return Outgoing(
-            self._late_topic,
-            event.asset.encode(),
-            frame(self._late_schema, encode(event)),
-            [(REASON, reason.encode())],
-        )
-
-
 class Partition:
     """The state of a processor over one partition, and its way from records to messages.
 
@@ -82,9 +42,12 @@ class Partition:
         operator: With empty state, or restored.
         encoders: Make messages of results.
         observer: Is told.
+        environment: The deployment, for the snapshots.
         start: The next offset.
         epoch: Of results' versions.
         meta: What the state was restored from, if it was.
+        seen: The seen ranges, if they were restored.
+        unsaved: Rows that are to be stored anew with the next snapshot.
     """
 
     def __init__(
@@ -94,9 +57,12 @@ class Partition:
         encoders: Encoders,
         observer: Observer,
         *,
+        environment: str,
         start: int,
         epoch: int,
         meta: Meta | None = None,
+        seen: Duplicates | None = None,
+        unsaved: Mapping[str, bytes | None] | None = None,
     ) -> None:
         self.source = source
         self.operator = operator
@@ -104,14 +70,17 @@ class Partition:
         self.books = meta.records if meta else RecordBooks()
         self.results = 0
         """Published since the partition was taken over."""
-        self._duplicates = Duplicates.restored(meta.duplicates if meta else ())
+        self._duplicates = seen or Duplicates()
+        self._failures = Failures()
+        self._environment = environment
+        self._start = meta.start if meta else start
         self._encoders = encoders
         self._observer = observer
         self._epoch = epoch
         self._emission = meta.emission if meta and meta.offset == start else 0
         self._decoder = BatchDecoder()
-        self._unsaved: dict[str, bytes | None] = {}
-        self._saved = (start, self._emission) if meta else None
+        self._unsaved = dict(unsaved or {})
+        self._saved = (start, self._emission) if meta and not meta.parked else None
 
     def process(
         self, records: Sequence[Record], schemas: Mapping[int, str | UnknownSchemaError]
@@ -121,6 +90,9 @@ class Partition:
         Args:
             records: Not empty; those before `next_offset` are ignored.
             schemas: The schema of each id in the records, or that there is none.
+
+        Raises:
+            ParkedError: The operator keeps failing; this object is of no use any more.
         """
         records = [record for record in records if record.offset >= self.next_offset]
         if not records:
@@ -134,27 +106,42 @@ class Partition:
         return outgoing
 
     def advance(self, time: int) -> list[Outgoing]:
-        """Let the operator emit what is due at a wall-clock time, microseconds."""
-        return self._publish(self.operator.advance(time), ())
+        """Let the operator emit what is due at a wall-clock time, microseconds.
+
+        Raises:
+            ParkedError: The operator fails; this object is of no use any more.
+        """
+        try:
+            output = self.operator.advance(time)
+        except Exception as error:  # no record is at fault
+            msg = f"the operator fails as time passes, with {type(error).__name__}: {error}"
+            raise ParkedError(
+                msg, where=str(self.source), remedy="mend the processor, then resume it"
+            ) from error
+        return self._publish(output, ())
 
     def capture(self, writer: str, number: int) -> Checkpoint | None:
         """The state to store, None if nothing changed; if storing fails, `restore_unsaved` it."""
-        self._unsaved |= self.operator.changes()
+        self._unsaved |= {OPERATOR + name: row for name, row in self.operator.changes().items()}
+        self._unsaved |= {SEEN + name: row for name, row in self._duplicates.changes().items()}
         at = (self.next_offset, self._emission)
         if not self._unsaved and at == self._saved:
             return None
         meta = Meta(
+            environment=self._environment,
             operator=self.operator.fingerprint,
+            state_format=self.operator.state_format,
             source=self.source,
+            start=self._start,
             offset=self.next_offset,
             epoch=self._epoch,
             emission=self._emission,
             records=RecordBooks(*_values(self.books)),
             samples=Books(*_values(self.operator.books)),
-            duplicates=self._duplicates.stored(),
-            watermarks={" ".join(key): mark for key, mark in self.operator.watermarks().items()},
+            watermarks=Watermarks.of(self.operator.watermarks()),
             writer=writer,
             number=number,
+            written=now(),
         )
         rows, self._unsaved, self._saved = self._unsaved, {}, at
         return Checkpoint(rows, meta)
@@ -211,16 +198,18 @@ class Partition:
             batch = self._decoder.batch(events)
             self._observer.samples(batch)
             output = self.operator.update(batch)
-        except MemoryError:
+        except (MemoryError, ParkedError):
             raise
         except Exception as error:  # whatever a record may make an operator raise
             if len(events) == 1:
+                self._failures.failed(error, f"{self.source}@{events[0].offset}")
                 outgoing.append(self._bury(_of(events[0], records), error, "TRANSFORMATION"))
                 return
             half = len(events) // 2
             self._update(events[:half], records, outgoing)
             self._update(events[half:], records, outgoing)
             return
+        self._failures.passed(len(events))
         self.books.processed += len(events)
         outgoing += self._publish(output, events)
 
@@ -254,17 +243,6 @@ class Partition:
         )
         topic = topics.dead_letters(self.source.topic).name
         return Outgoing(topic, record.key, record.value, [*record.headers, *headers])
-
-
-def schema_ids(records: Sequence[Record]) -> set[int]:
-    """The ids of the schemas that records were written with."""
-    ids = set()
-    for prefix in {record.value[:5] for record in records if record.value}:
-        try:
-            ids.add(unframe(prefix)[0])
-        except DecodeError:  # `process` finds it again
-            continue
-    return ids
 
 
 def _raw(record: Record, schemas: Mapping[int, str | UnknownSchemaError]) -> RawRecord:

@@ -1,33 +1,40 @@
 """Takes partitions over: fences their last owner, reads their state, and checks that it fits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Final
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
+import structlog
 
 from penstock.clock import now
-from penstock.errors import KafkaUnavailableError, StateError
-from penstock.kafka.client import options
-from penstock.operator import Books
+from penstock.errors import ParkedError, PenstockError, StateError
+from penstock.kafka.describe import Describer
+from penstock.operator import Books, Operator
 from penstock.processor import Processor
 from penstock.settings.plant import KafkaSettings
-from streams.host.checkpoint import Checkpoint, Source
-from streams.host.partition import Encoders, Observer, Partition
-from streams.host.snapshots import SnapshotStore, read_snapshots
+from penstock.state.checkpoint import Checkpoint, Meta, Source
+from penstock.state.checks import verify
+from penstock.state.control import Control
+from penstock.state.fencing import transactional_id
+from penstock.state.layout import OPERATOR, SEEN, Stored
+from penstock.state.reading import read_states
+from streams.host.duplicates import Duplicates
+from streams.host.encoders import Encoders
+from streams.host.guard import TopicGuard
+from streams.host.partition import Observer, Partition
+from streams.host.snapshots import SnapshotStore
 
-_ANSWER_SECONDS: Final = 30.0
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A partition that is ours: its state, and where it is stored."""
+    """A partition that is ours."""
 
     partition: Partition
     store: SnapshotStore
+    stored: Checkpoint
+    """Storing this leaves the state as it was found, or empty."""
     lost: int
     """Records that expired before they were read."""
 
@@ -37,7 +44,8 @@ class Takeover:
     """What became of the partitions to be taken over."""
 
     taken: dict[int, Taken] = field(default_factory=dict)
-    refused: dict[int, StateError] = field(default_factory=dict)
+    refused: dict[int, PenstockError] = field(default_factory=dict)
+    """Parked, or their state does not fit."""
 
     def close(self) -> None:
         """Let go of what was taken."""
@@ -55,6 +63,8 @@ class Restorer:
         environment: Goes before transactional ids.
         encoders: For the partitions.
         observer: Gives each partition's observer.
+        guard: Is told which topics the state is of.
+        describer: Asks Kafka.
         executor: Opens several partitions at once; one by one takes up to 2 s each.
     """
 
@@ -63,124 +73,187 @@ class Restorer:
     environment: str
     encoders: Encoders
     observer: Callable[[int], Observer]
+    guard: TopicGuard
+    describer: Describer
     executor: Executor
 
-    def take(self, partitions: Sequence[int], wanted: Callable[[], bool]) -> Takeover:
+    def take(
+        self, partitions: Sequence[int], control: Control, wanted: Callable[[], bool]
+    ) -> Takeover:
         """Take partitions over.
 
         Args:
             partitions: Of the topic that the processor reads.
+            control: What people command.
             wanted: Whether the partitions are still ours; looked at between the steps.
 
         Raises:
             KafkaUnavailableError: Kafka does not answer; nothing is kept open.
+            TopicError: A topic is missing.
         """
         takeover = Takeover()
         stores: dict[int, SnapshotStore] = {}
         try:
             if partitions and wanted():
-                stores = {number: self._store(number) for number in partitions}
-                list(self.executor.map(SnapshotStore.open, stores.values()))
-                self._restore(stores, takeover)
+                self._take(partitions, control, takeover, stores)
         except BaseException:
             for store in stores.values():
                 store.close()
             raise
-        for number in takeover.refused:
+        for number in takeover.refused.keys() & stores.keys():
             stores[number].close()
         return takeover
 
-    def _store(self, number: int) -> SnapshotStore:
-        name = f"{self.environment}-{self.processor.name}-{number}"
-        return SnapshotStore(self.settings, self.processor.state_topic, number, name)
-
-    def _restore(self, stores: dict[int, SnapshotStore], takeover: Takeover) -> None:
-        """Only now, with the predecessors fenced, is what can be read final."""
-        numbers = list(stores)
-        topic_id, ends = describe(self.settings, self.processor.reads, numbers)
-        snapshots = read_snapshots(self.settings, self.processor.state_topic, numbers)
+    def _take(
+        self,
+        partitions: Sequence[int],
+        control: Control,
+        takeover: Takeover,
+        stores: dict[int, SnapshotStore],
+    ) -> None:
+        """Only with the predecessors fenced is what can be read final."""
+        reads, state = self.processor.reads, self.processor.state_topic
+        facts = self.describer.topics([reads, state])
+        for number in partitions:
+            if number < facts[state].partitions:
+                stores[number] = self._store(number)
+            else:
+                takeover.refused[number] = _no_place(reads, state, facts[state].partitions)
+        list(self.executor.map(SnapshotStore.open, stores.values()))
+        bounds = self.describer.bounds(reads, stores)
+        states = read_states(self.settings, state, list(stores))
+        self.guard.expect({name: found.id for name, found in facts.items()})
+        if not control.epoch and not all(found.checkpoint for found in states.values()):
+            self._complain(states)
         for number, store in stores.items():
-            source = Source(self.processor.reads, topic_id, number)
-            found = snapshots[number]
-            store.expect(found.meta if found else None)
+            source = Source(reads, facts[reads].id, number)
             try:
-                takeover.taken[number] = self._partition(source, found, ends[number], store)
-            except StateError as error:
+                takeover.taken[number] = self._taken(
+                    source, states[number], bounds[number], control, store
+                )
+            except (StateError, ParkedError) as error:
                 takeover.refused[number] = error
 
-    def _partition(
-        self, source: Source, found: Checkpoint | None, ends: tuple[int, int], store: SnapshotStore
+    def _store(self, number: int) -> SnapshotStore:
+        name = transactional_id(self.environment, self.processor.name, number)
+        return SnapshotStore(self.settings, self.processor.state_topic, number, name)
+
+    def _complain(self, states: Mapping[int, Stored]) -> None:
+        """Say it where a group that has read before finds no state."""
+        group = f"{self.environment}-{self.processor.name}"
+        committed = self.describer.committed(group, self.processor.reads)
+        for number, found in states.items():
+            if found.checkpoint is None and found.error is None and committed.get(number):
+                _log.error(
+                    "state is missing: starting anew from what the topic holds, in a new epoch",
+                    partition=number, topic=self.processor.state_topic, read=committed[number],
+                )  # fmt: skip
+
+    def _taken(
+        self,
+        source: Source,
+        stored: Stored,
+        bounds: tuple[int, int],
+        control: Control,
+        store: SnapshotStore,
     ) -> Taken:
-        operator = self.processor.operator()
-        observer = self.observer(source.partition)
-        if found is None:
-            partition = Partition(
-                source, operator, self.encoders, observer, start=ends[0], epoch=now() // 1000
+        checkpoint = stored.checkpoint
+        if stored.error is not None and stored.epoch >= control.epoch:
+            raise stored.error
+        if checkpoint is None or checkpoint.meta.epoch < control.epoch:
+            return self._anew(source, stored, bounds, control, store)
+        return self._again(source, stored, checkpoint, bounds, control, store)
+
+    def _anew(
+        self,
+        source: Source,
+        stored: Stored,
+        bounds: tuple[int, int],
+        control: Control,
+        store: SnapshotStore,
+    ) -> Taken:
+        """A partition without state, from where a reset says or from what the topic holds."""
+        wanted = control.starts.get(source.partition, bounds[0])
+        start = min(max(wanted, bounds[0]), bounds[1])
+        epoch = control.epoch or now() // 1000
+        partition = Partition(
+            source, self.processor.operator(), self.encoders, self.observer(source.partition),
+            environment=self.environment, start=start, epoch=epoch,
+        )  # fmt: skip
+        store.expect(stored, epoch)
+        return Taken(partition, store, _baseline(partition, store), 0)
+
+    def _again(
+        self,
+        source: Source,
+        stored: Stored,
+        checkpoint: Checkpoint,
+        bounds: tuple[int, int],
+        control: Control,
+        store: SnapshotStore,
+    ) -> Taken:
+        """A partition that goes on from its state."""
+        meta, operator = checkpoint.meta, self.processor.operator()
+        verify(
+            meta, source=source, operator=operator, environment=self.environment,
+            end=bounds[1], state_topic=self.processor.state_topic,
+        )  # fmt: skip
+        if meta.parked and control.holds(meta.parked):
+            raise ParkedError(
+                meta.parked.reason, where=str(source), remedy="mend the cause, then resume it"
             )
-            return Taken(partition, store, 0)
-        meta = found.meta
-        verify(found, source, operator.fingerprint, ends, self.processor.state_topic)
-        operator.restore({name: row for name, row in found.rows.items() if row is not None})
+        rows = {name: row for name, row in checkpoint.rows.items() if row is not None}
+        _restore(operator, _named(rows, OPERATOR), str(store))
         if operator.books == Books():  # an operator need not keep its books among its rows
             operator.books = meta.samples
-        lost = max(0, ends[0] - meta.offset)
+        lost = max(0, bounds[0] - meta.offset)
         meta.records.lost += lost
         partition = Partition(
-            source,
-            operator,
-            self.encoders,
-            observer,
-            start=meta.offset + lost,
-            epoch=meta.epoch,
-            meta=meta,
-        )
-        return Taken(partition, store, lost)
+            source, operator, self.encoders, self.observer(source.partition),
+            environment=self.environment, start=meta.offset + lost, epoch=meta.epoch, meta=meta,
+            seen=Duplicates.restored(_named(rows, SEEN)),
+            unsaved=_to_store_anew(rows, meta, operator, stored.old_layout),
+        )  # fmt: skip
+        store.expect(stored, meta.epoch)
+        return Taken(partition, store, _baseline(partition, store, meta), lost)
 
 
-def verify(
-    found: Checkpoint, source: Source, fingerprint: str, ends: tuple[int, int], state_topic: str
-) -> None:
-    """Check that state is this operator's, and of the records that the topic holds.
-
-    Kafka's consumers would silently begin anew at an offset that the topic does not have.
-
-    Raises:
-        StateError: It is not.
-    """
-    anew = f"delete topic {state_topic} to start anew from what {source.topic} holds"
-    meta, where = found.meta, f"{state_topic}[{source.partition}]"
-    if (meta.source.topic, meta.source.topic_id) != (source.topic, source.topic_id):
-        msg = f"the state is of another topic {meta.source.topic}: it was deleted and created again"
-        raise StateError(msg, where=where, remedy=anew)
-    if meta.operator != fingerprint:
-        msg = f"the state is of other parameters ({meta.operator}, now {fingerprint})"
-        raise StateError(msg, where=where, remedy=f"restore the parameters, or {anew}")
-    if meta.offset > ends[1]:
-        msg = f"the state goes up to offset {meta.offset}, but {source} ends at {ends[1]}"
-        raise StateError(msg, where=where, remedy=f"{source.topic} lost records; {anew}")
+def _no_place(reads: str, state: str, partitions: int) -> StateError:
+    msg = f"{reads} has more partitions than the {partitions} of the processor's state"
+    return StateError(
+        msg, where=state, remedy="keys have moved: delete the state topic to start anew"
+    )
 
 
-def describe(
-    settings: KafkaSettings, topic: str, partitions: Sequence[int]
-) -> tuple[str, dict[int, tuple[int, int]]]:
-    """The topic's id, and of each partition the first offset held and the next to be written.
+def _named(rows: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
+    return {n.removeprefix(prefix): row for n, row in rows.items() if n.startswith(prefix)}
 
-    Raises:
-        KafkaUnavailableError: No broker answers.
-    """
-    admin = AdminClient(options(settings, client_id="penstock-restore"))
+
+def _restore(operator: Operator, rows: Mapping[str, bytes], where: str) -> None:
     try:
-        asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER_SECONDS)
-        topic_id = str(asked[topic].result().topic_id)
-        bounds = []
-        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):  # type: ignore[no-untyped-call]
-            futures = admin.list_offsets(
-                {TopicPartition(topic, number): spec for number in partitions},
-                request_timeout=_ANSWER_SECONDS,
-            )
-            bounds.append({at.partition: future.result().offset for at, future in futures.items()})
-    except KafkaException as failure:
-        msg = f"the topic cannot be described: {failure.args[0].str()}"
-        raise KafkaUnavailableError(msg, where=topic) from failure
-    first, end = bounds
-    return topic_id, {number: (first[number], end[number]) for number in partitions}
+        operator.restore(rows)
+    except StateError:
+        raise
+    except Exception as error:  # rows that no check caught
+        msg = f"the operator cannot read its state: {error!r}"
+        raise StateError(msg, where=where, remedy="reset the processor") from error
+
+
+def _to_store_anew(
+    rows: Mapping[str, bytes], meta: Meta, operator: Operator, old_layout: bool
+) -> dict[str, bytes | None]:
+    """All rows of an older layout; of an older operator's format none stays as it was."""
+    unsaved: dict[str, bytes | None] = dict(rows) if old_layout else {}
+    if meta.state_format < operator.state_format:
+        unsaved |= {name: None for name in rows if name.startswith(OPERATOR)}
+    return unsaved
+
+
+def _baseline(partition: Partition, store: SnapshotStore, meta: Meta | None = None) -> Checkpoint:
+    """What is to be stored were nothing more to come; the partition goes on as if not asked."""
+    found = partition.capture(store.writer, 0)
+    if found is not None:
+        partition.restore_unsaved(found)
+        return found
+    assert meta is not None  # what was never stored is always captured
+    return Checkpoint({}, meta)

@@ -1,10 +1,12 @@
 """The writer schemas of the ids in records, learned without blocking the event loop."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from penstock.errors import UnknownSchemaError
+from penstock.codec.wire import unframe
+from penstock.errors import DecodeError, UnknownSchemaError
 from penstock.kafka.registry import Registry
+from streams.host.record import Record
 
 
 class SchemaIds:
@@ -40,3 +42,14 @@ class SchemaIds:
                 self._known[schema_id] = schema
             found[schema_id] = self._known[schema_id]
         return found
+
+
+def schema_ids(records: Sequence[Record]) -> set[int]:
+    """The ids of the schemas that records were written with."""
+    ids = set()
+    for prefix in {record.value[:5] for record in records if record.value}:
+        try:
+            ids.add(unframe(prefix)[0])
+        except DecodeError:  # `process` finds it again
+            continue
+    return ids

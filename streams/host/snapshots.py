@@ -4,23 +4,29 @@ The transactional id belongs to a processor's partition: whoever opens it last f
 and ends their transactions. So a worker that was paused cannot move the state backwards.
 """
 
-import time
 import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 
-from penstock.errors import FencedError, KafkaUnavailableError, StateError
-from penstock.kafka.client import options, producer_options
+from penstock.errors import FencedError, KafkaUnavailableError
+from penstock.kafka.client import Headers
 from penstock.settings.plant import KafkaSettings
-from streams.host.checkpoint import Checkpoint, Meta
+from penstock.state.checkpoint import Checkpoint, Meta
+from penstock.state.fencing import open_producer
+from penstock.state.layout import (
+    PARTS,
+    RowMessage,
+    Stored,
+    messages_of,
+    meta_key,
+    parts_of,
+)
+from penstock.state.reading import read_states
 
-META_KEY: Final = b"meta"
-_ROW: Final = b"row:"
-OPEN_SECONDS: Final = 30.0
 COMMIT_SECONDS: Final = 10.0
-_TRANSACTION_MS: Final = 60_000
-"""Longer than a broker's restart; whoever takes over ends an open transaction without waiting."""
 _FENCED: Final = {
     KafkaError._FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
@@ -49,19 +55,36 @@ class SnapshotStore:
         self._producer: Producer | None = None
         self._last: list[tuple[str, int]] = []
         """(writer, number) of what may lie in the topic as its newest snapshot."""
+        self._sizes: dict[str, int] = {}
+        """Bytes of each row of the whole state, and `_size` of all."""
+        self._size = 0
+        self._obsolete: list[bytes] = []
+        self._obsolete_until = 0
 
-    def open(self, newest: Meta | None = None) -> None:
+    def open(self) -> None:
         """Become the only writer; ends a predecessor's transaction.
 
         Raises:
             KafkaUnavailableError: No coordinator answers.
         """
-        self._last = [(newest.writer, newest.number)] if newest else []
-        self._open()
+        self._producer = open_producer(self._settings, self._transactional_id, str(self))
 
-    def expect(self, newest: Meta | None) -> None:
-        """Say what lies in the topic as its newest snapshot."""
-        self._last = [(newest.writer, newest.number)] if newest else []
+    def expect(self, stored: Stored, epoch: int) -> None:
+        """Say what lies in the topic, and of which epoch the snapshots will be.
+
+        What lies there of another epoch or layout is deleted once the new state has come as far.
+        """
+        found = stored.checkpoint
+        self._last = [(found.meta.writer, found.meta.number)] if found else []
+        self._sizes, self._obsolete = {}, list(stored.obsolete)
+        before = stored.older
+        if found and found.meta.epoch == epoch and not stored.old_layout:
+            self._sizes = {name: len(row or b"") for name, row in found.rows.items()}
+        elif found:
+            before = found.meta
+            self._obsolete += stored.keys
+        self._size = sum(self._sizes.values())
+        self._obsolete_until = before.offset if before else 0
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint, whole or not at all.
@@ -69,22 +92,28 @@ class SnapshotStore:
         Raises:
             FencedError: Another worker took over.
             KafkaUnavailableError: It is not known to be stored; write it again with what is newer.
-            StateError: It cannot be stored as it is.
+            StateError: What lies there cannot be read.
         """
         if self._producer is None:
             self._reopen()
         producer = self._producer
         assert producer is not None
         self._last.append((checkpoint.meta.writer, checkpoint.meta.number))
+        meta = self._measured(checkpoint)
+        done = self._obsolete if meta.offset >= self._obsolete_until else []
         try:
             producer.begin_transaction()
-            for name, row in checkpoint.rows.items():
-                self._produce(producer, _ROW + name.encode(), row)
-            self._produce(producer, META_KEY, checkpoint.meta.dump())
+            self._produce(producer, self._messages(checkpoint))
+            self._produce(producer, (RowMessage(key, None) for key in done))
+            self._produce(producer, [RowMessage(meta_key(meta.epoch), meta.dump())])
             producer.commit_transaction(COMMIT_SECONDS)
         except KafkaException as failure:
             self._give_up(producer, failure)
         self._last = self._last[-1:]
+        self._note(checkpoint)
+        self._size = meta.size
+        if done:
+            self._obsolete = []
 
     def close(self) -> None:
         """Let go of Kafka."""
@@ -92,22 +121,42 @@ class SnapshotStore:
         if producer is not None:
             producer.close()
 
-    def _produce(self, producer: Producer, key: bytes, value: bytes | None) -> None:
-        while True:
-            try:
-                producer.produce(self._topic, value, key, partition=self._partition)
-            except BufferError:
-                producer.poll(0.05)
-            except KafkaException as failure:
-                if failure.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise
-                self.close()
-                msg = f"row {key!r} of {len(value or b'')} bytes is too large to store"
-                raise StateError(
-                    msg, where=str(self), remedy="let the operator split it"
-                ) from failure
+    def _messages(self, checkpoint: Checkpoint) -> Iterator[RowMessage]:
+        for name, row in checkpoint.rows.items():
+            before = parts_of(self._sizes.get(name, 0))
+            yield from messages_of(checkpoint.meta.epoch, name, row, before)
+
+    def _measured(self, checkpoint: Checkpoint) -> Meta:
+        """The description with the number of rows and bytes that will be there."""
+        rows, size = len(self._sizes), self._size
+        for name, row in checkpoint.rows.items():
+            rows += (row is not None) - (name in self._sizes)
+            size += len(row or b"") - self._sizes.get(name, 0)
+        return replace(checkpoint.meta, rows=rows, size=size)
+
+    def _note(self, checkpoint: Checkpoint) -> None:
+        for name, row in checkpoint.rows.items():
+            if row is None:
+                self._sizes.pop(name, None)
             else:
-                return
+                self._sizes[name] = len(row)
+
+    def _produce(self, producer: Producer, messages: Iterable[RowMessage]) -> None:
+        for message in messages:
+            headers: Headers = [(PARTS, str(message.parts).encode())] if message.parts else []
+            while True:
+                try:
+                    producer.produce(
+                        self._topic,
+                        message.value,
+                        message.key,
+                        partition=self._partition,
+                        headers=list(headers),
+                    )
+                except BufferError:
+                    producer.poll(0.05)
+                else:
+                    break
 
     def _give_up(self, producer: Producer, failure: KafkaException) -> None:
         """Find out what a failed transaction means; librdkafka cannot say whether it took place."""
@@ -126,99 +175,18 @@ class SnapshotStore:
         msg = f"the snapshot is not stored: {error.str()}"
         raise KafkaUnavailableError(msg, where=str(self)) from failure
 
-    def _open(self) -> None:
-        producer = Producer(
-            producer_options(
-                self._settings,
-                client_id=self._transactional_id,
-                transactional_id=self._transactional_id,
-                transaction_timeout_ms=_TRANSACTION_MS,
-                linger_ms=0,
-            )
-        )
-        try:
-            producer.init_transactions(OPEN_SECONDS)
-        except KafkaException as failure:
-            producer.close()
-            msg = f"the state topic cannot be opened: {failure.args[0].str()}"
-            raise KafkaUnavailableError(msg, where=str(self)) from failure
-        self._producer = producer
-
     def _reopen(self) -> None:
         """Open anew after a failure, unless another worker wrote meanwhile."""
-        self._open()
-        found = read_snapshots(self._settings, self._topic, [self._partition])[self._partition]
-        newest = [(found.meta.writer, found.meta.number)] if found else []
-        if newest and newest[0] not in self._last:
+        self.open()
+        found = read_states(self._settings, self._topic, [self._partition])[self._partition]
+        if found.error is not None:
+            self.close()
+            raise found.error
+        meta = found.checkpoint.meta if found.checkpoint else None
+        if meta and (meta.writer, meta.number) not in self._last:
             self.close()
             msg = "another worker wrote this partition's state"
             raise FencedError(msg, where=str(self))
 
     def __str__(self) -> str:
         return f"{self._topic}[{self._partition}]"
-
-
-def read_snapshots(
-    settings: KafkaSettings, topic: str, partitions: list[int]
-) -> dict[int, Checkpoint | None]:
-    """The stored state of each partition, None where there is none; blocks.
-
-    Call it after `SnapshotStore.open`, which ends the transactions that would hide the newest.
-
-    Raises:
-        KafkaUnavailableError: The topic cannot be read to its end.
-        StateError: A description is of another format.
-    """
-    consumer = Consumer(
-        options(
-            settings,
-            group_id="penstock-restore",  # never joined: partitions are assigned by hand
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            enable_partition_eof=True,
-            fetch_wait_max_ms=50,
-        )
-    )
-    rows: dict[int, dict[str, bytes | None]] = {partition: {} for partition in partitions}
-    metas: dict[int, Meta] = {}
-    left = set(partitions)
-    try:
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-        progress = time.monotonic()
-        while left:
-            messages = consumer.consume(1000, 0.05)  # waits for all of them, or so long
-            if messages:
-                progress = time.monotonic()
-            elif time.monotonic() - progress > OPEN_SECONDS:
-                msg = f"the state cannot be read to its end within {OPEN_SECONDS:g} s"
-                raise KafkaUnavailableError(msg, where=topic)
-            for message in messages:
-                partition = message.partition() or 0
-                error = message.error()
-                if error is None:
-                    _apply(message.key() or b"", message.value(), rows[partition])
-                    if message.key() == META_KEY and message.value() is not None:
-                        metas[partition] = Meta.load(
-                            message.value() or b"", f"{topic}[{partition}]"
-                        )
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    left.discard(partition)
-                elif not error.retriable():
-                    msg = f"the state cannot be read: {error.str()}"
-                    raise KafkaUnavailableError(msg, where=topic)
-    finally:
-        consumer.close()
-    return {
-        partition: Checkpoint(rows[partition], metas[partition]) if partition in metas else None
-        for partition in partitions
-    }
-
-
-def _apply(key: bytes, value: bytes | None, rows: dict[str, bytes | None]) -> None:
-    if key.startswith(_ROW):
-        name = key.removeprefix(_ROW).decode()
-        if value is None:
-            rows.pop(name, None)
-        else:
-            rows[name] = value

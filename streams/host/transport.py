@@ -175,6 +175,7 @@ class BatchConsumer(driver.Consumer):
         offsets = {tp: resume[tp.partition] for tp in assigned if tp.partition in resume}
         self.pause_partitions(assigned - offsets.keys())
         await self._thread.seek_wait(offsets)
+        self.resume_partitions(offsets)
         self._committed_offset.update(dict.fromkeys(offsets))
 
     def verify_event_path(self, now: float, tp: TP) -> None:

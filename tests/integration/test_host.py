@@ -32,12 +32,12 @@ from penstock.codec.wire import frame, unframe
 from penstock.kafka import topics
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options, producer_options
+from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.settings.plant import KafkaSettings, RegistrySettings
+from penstock.state.checkpoint import Checkpoint
+from penstock.state.reading import read_states
 from schemas import SensorEvent, schema_text
-from streams.host.checkpoint import Checkpoint
-from streams.host.restore import describe
-from streams.host.snapshots import read_snapshots
 
 WORKER = Path(__file__).with_name("host_worker.py")
 _spec = importlib.util.spec_from_file_location("host_worker", WORKER)
@@ -106,6 +106,7 @@ class Rig:
             topics.dead_letters(self.reads),
             topics.late(self.reads),
             topics.state(self.state),
+            topics.control(processor.control_topic),
         ]
         ensure_topics(self.kafka, self.contracts)
         with closing(Registry(self.registry)) as registry:
@@ -216,12 +217,12 @@ class Rig:
 
     def snapshots(self) -> dict[int, Checkpoint]:
         numbers = list(range(self.kafka.partitions))
-        found = read_snapshots(self.kafka, self.state, numbers)
-        return {number: one for number, one in found.items() if one is not None}
+        found = read_states(self.kafka, self.state, numbers)
+        return {n: one.checkpoint for n, one in found.items() if one.checkpoint is not None}
 
     def ends(self) -> dict[int, int]:
-        _, ends = describe(self.kafka, self.reads, range(self.kafka.partitions))
-        return {number: end for number, (_, end) in ends.items()}
+        bounds = Describer(self.kafka).bounds(self.reads, range(self.kafka.partitions))
+        return {number: end for number, (_, end) in bounds.items()}
 
     def register(self, schema: dict[str, Any]) -> int:
         request = Request(

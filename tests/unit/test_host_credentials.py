@@ -5,7 +5,7 @@ from faust.types.auth import AuthProtocol
 from pydantic import SecretStr
 
 from penstock.settings.plant import KafkaSettings
-from streams.host.worker import credentials
+from streams.host.credentials import credentials
 
 
 def test_plaintext_needs_none() -> None:

@@ -1,6 +1,7 @@
 """A partition without Kafka: the books close, whatever comes in, however it is cut."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,12 +11,14 @@ from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.errors import StateError, UnknownSchemaError
 from penstock.operator import Books, Operator, Output, Result, SampleBatch
+from penstock.state.checkpoint import Meta, Source
+from penstock.state.checks import verify
 from schemas import SensorEvent, Version, schema_text
-from streams.host.checkpoint import Checkpoint, Meta, Source
+from streams.host.duplicates import Duplicates
 from streams.host.late import pick
 from streams.host.outputs import Outgoing
-from streams.host.partition import Partition, schema_ids
-from streams.host.restore import verify
+from streams.host.partition import Partition
+from streams.host.schema_ids import schema_ids
 
 SOURCE = Source("ot.t.v1", "id-1", 0)
 INTS, NONE = np.empty(0, np.int32), np.empty(0)
@@ -80,7 +83,8 @@ class Silent:
 
 
 def partition(**more: Any) -> Partition:
-    return Partition(SOURCE, Total(), FakeEncoders(), Silent(), start=0, epoch=9, **more)  # type: ignore[arg-type]
+    given = {"environment": "test", "start": 0, "epoch": 9} | more
+    return Partition(SOURCE, Total(), FakeEncoders(), Silent(), **given)  # type: ignore[arg-type]
 
 
 def record(offset: int, *values: float, sequence: int | None = None) -> Record:
@@ -142,7 +146,10 @@ def test_a_failed_checkpoint_is_merged_into_the_next() -> None:
     one.restore_unsaved(failed)
     again = one.capture("w", 3)
     assert again is not None
-    assert again.rows == {"sum": b"1.0"}
+    assert again.rows == {
+        "operator/sum": b"1.0",
+        "seen/0": b'[["plc","press","s",0,[0,0]]]',
+    }
     assert one.capture("w", 4) is None
 
 
@@ -153,7 +160,8 @@ def test_a_restored_partition_goes_on() -> None:
     assert stored is not None
     meta = Meta.load(stored.meta.dump(), "state")
     assert meta == stored.meta
-    two = Partition(SOURCE, Total(), FakeEncoders(), Silent(), start=1, epoch=9, meta=meta)  # type: ignore[arg-type]
+    seen = Duplicates.restored({"0": stored.rows["seen/0"] or b""})
+    two = partition(start=1, meta=meta, seen=seen)
     two.process([record(1, 1.0, sequence=0), record(2, 1.0)], SCHEMAS)
     assert (two.books.processed, two.books.duplicate) == (2, 1)
 
@@ -161,29 +169,36 @@ def test_a_restored_partition_goes_on() -> None:
 def test_another_format_is_refused() -> None:
     stored = partition().capture("w", 1)
     assert stored is not None
-    with pytest.raises(StateError, match="format 2, this release reads format 1"):
-        Meta.load(stored.meta.dump().replace(b'"format":1', b'"format":2'), "state[0]")
+    newer = stored.meta.dump().replace(b'"format":2', b'"format":3,"unheard_of":1')
+    with pytest.raises(StateError, match=r"newer release .* \(finish the roll-out, or reset"):
+        Meta.load(newer, "state[0]")
     with pytest.raises(StateError, match="cannot be read"):
         Meta.load(b"{", "state[0]")
 
 
 @pytest.mark.parametrize(
-    ("source", "fingerprint", "end", "message"),
+    ("source", "written", "end", "message"),
     [
-        (Source("ot.t.v1", "id-2", 0), "total", 0, "deleted and created again"),
-        (SOURCE, "other", 0, "of other parameters"),
-        (SOURCE, "total", -1, "goes up to offset 0, but ot.t.v1\\[0\\] ends at -1"),
+        (Source("ot.t.v1", "id-2", 0), {}, 0, "deleted and created again"),
+        (SOURCE, {"operator": "other"}, 0, "of other parameters"),
+        (SOURCE, {"state_format": 2}, 0, "by a newer release"),
+        (SOURCE, {"environment": "prod"}, 0, "belongs to environment 'prod', this is 'test'"),
+        (SOURCE, {}, -1, "goes up to offset 0, but ot.t.v1\\[0\\] ends at -1"),
     ],
 )
 def test_state_that_does_not_fit_is_refused(
-    source: Source, fingerprint: str, end: int, message: str
+    source: Source, written: dict[str, Any], end: int, message: str
 ) -> None:
     stored = partition().capture("w", 1)
     assert stored is not None
-    found = Checkpoint(stored.rows, stored.meta)
+    meta = replace(stored.meta, **written)
     with pytest.raises(StateError, match=message) as refused:
-        verify(found, source, fingerprint, (0, end), "ot.total.state.v1")
-    assert "delete topic ot.total.state.v1" in str(refused.value)
+        verify(
+            meta, source=source, operator=Total(), environment="test", end=end,
+            state_topic="ot.total.state.v1",
+        )  # fmt: skip
+    assert refused.value.where == "ot.total.state.v1[0]"
+    assert refused.value.remedy
 
 
 def test_schema_ids_skip_what_is_not_framed() -> None:

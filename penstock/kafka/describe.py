@@ -1,0 +1,167 @@
+"""Asks Kafka what topics and groups are: ids, ends, offsets at a time, members."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
+
+from penstock.errors import KafkaUnavailableError, TopicError
+from penstock.kafka.client import options
+from penstock.settings.plant import KafkaSettings
+
+T = TypeVar("T")
+
+ANSWER_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What a topic is; a topic that was deleted and created again has another id."""
+
+    id: str
+    partitions: int
+    replication: int
+    """The least of its partitions."""
+
+
+class Describer:
+    """Asks; keeps its connection. All methods block.
+
+    Args:
+        settings: Where Kafka is.
+        timeout: Seconds for an answer.
+    """
+
+    def __init__(self, settings: KafkaSettings, timeout: float = ANSWER_SECONDS) -> None:
+        self._admin = AdminClient(options(settings, client_id="penstock-describe"))
+        self._timeout = timeout
+
+    def topic(self, name: str) -> TopicFacts:
+        """What a topic is.
+
+        Raises:
+            TopicError: There is none of this name.
+            KafkaUnavailableError: No broker answers.
+        """
+        return self.topics([name])[name]
+
+    def topics(self, names: Sequence[str]) -> dict[str, TopicFacts]:
+        """What some topics are, by name, in one question.
+
+        Raises:
+            TopicError: There is none of a name.
+            KafkaUnavailableError: No broker answers.
+        """
+        asked = self._admin.describe_topics(
+            TopicCollection(list(names)), request_timeout=self._timeout
+        )
+        facts = {}
+        for name, future in asked.items():
+            found = _answer(future, name)
+            replication = min((len(part.replicas) for part in found.partitions), default=0)
+            facts[name] = TopicFacts(str(found.topic_id), len(found.partitions), replication)
+        return facts
+
+    def settings(self, topic: str) -> dict[str, str | None]:
+        """A topic's settings by name.
+
+        Raises:
+            TopicError: There is none of this name.
+            KafkaUnavailableError: No broker answers.
+        """
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        asked = self._admin.describe_configs([resource], request_timeout=self._timeout)
+        return {name: one.value for name, one in _answer(asked[resource], topic).items()}
+
+    def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Of each partition the first offset held and the next to be written.
+
+        Raises:
+            TopicError: There is no such topic or partition.
+            KafkaUnavailableError: No broker answers.
+        """
+        numbers = list(partitions)
+        first = self._offsets(topic, numbers, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        end = self._offsets(topic, numbers, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return {number: (first[number], end[number]) for number in numbers}
+
+    def offsets_at(self, topic: str, partitions: Iterable[int], time: int) -> dict[int, int]:
+        """Of each partition the first offset appended at a time or later, else its end.
+
+        Raises:
+            TopicError: There is no such topic or partition.
+            KafkaUnavailableError: No broker answers.
+        """
+        numbers = list(partitions)
+        spec = OffsetSpec.for_timestamp(time // 1000)
+        found = self._offsets(topic, numbers, spec)
+        bounds = self.bounds(topic, numbers)
+        return {n: bounds[n][1] if at < 0 else at for n, at in found.items()}
+
+    def _offsets(self, topic: str, numbers: Sequence[int], spec: Any) -> dict[int, int]:
+        asked = self._admin.list_offsets(
+            {TopicPartition(topic, number): spec for number in numbers},
+            request_timeout=self._timeout,
+        )
+        return {at.partition: int(_answer(future, topic).offset) for at, future in asked.items()}
+
+    def members(self, group: str) -> int:
+        """How many consumers a group has.
+
+        Raises:
+            KafkaUnavailableError: No broker answers.
+        """
+        asked = self._admin.describe_consumer_groups([group], request_timeout=self._timeout)
+        try:
+            return len(_answer(asked[group], group).members)
+        except TopicError:  # nobody ever joined
+            return 0
+
+    def committed(self, group: str, topic: str) -> Mapping[int, int]:
+        """The offsets that a group has committed of a topic, by partition.
+
+        Raises:
+            KafkaUnavailableError: No broker answers.
+        """
+        asked = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout
+        )
+        try:
+            found = _answer(asked[group], group).topic_partitions or []
+        except TopicError:
+            return {}
+        return {at.partition: at.offset for at in found if at.topic == topic and at.offset >= 0}
+
+
+_UNKNOWN: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.GROUP_ID_NOT_FOUND,
+}
+
+
+def _answer(future: "Future[T]", where: str) -> T:
+    try:
+        return future.result()
+    except KafkaException as failure:
+        error = failure.args[0]
+        if error.code() in _UNKNOWN:
+            msg = f"Kafka does not know it: {error.str()}"
+            raise TopicError(
+                msg, where=where, remedy="a worker creates the topics that it needs"
+            ) from failure
+        msg = f"Kafka cannot be asked: {error.str()}"
+        raise KafkaUnavailableError(msg, where=where) from failure

@@ -1,0 +1,61 @@
+"""Whether stored state is of this deployment, this operator, and the records that a topic holds."""
+
+from penstock.errors import StateError
+from penstock.operator import Operator
+from penstock.state.checkpoint import Meta, Source
+
+
+def verify(
+    meta: Meta,
+    *,
+    source: Source,
+    operator: Operator,
+    environment: str,
+    end: int,
+    state_topic: str,
+) -> None:
+    """Check that state may be gone on with.
+
+    Kafka's consumers would silently begin anew at an offset that the topic does not have.
+
+    Args:
+        meta: Of the state.
+        source: The partition as it is now.
+        operator: A new one, of today's parameters.
+        environment: The deployment that wants the state.
+        end: The next offset to be written to the partition.
+        state_topic: For the error.
+
+    Raises:
+        StateError: It may not.
+    """
+    where = f"{state_topic}[{source.partition}]"
+    _verify_owner(meta, environment, where)
+    _verify_operator(meta, operator, where)
+    anew = "reset the processor to start anew from what the topic holds"
+    if (meta.source.topic, meta.source.topic_id) != (source.topic, source.topic_id):
+        msg = f"the state is of another topic {meta.source.topic}: it was deleted and created again"
+        raise StateError(msg, where=where, remedy=anew)
+    if meta.offset > end:
+        msg = f"the state goes up to offset {meta.offset}, but {source} ends at {end}"
+        raise StateError(msg, where=where, remedy=f"{source.topic} lost records; {anew}")
+
+
+def _verify_owner(meta: Meta, environment: str, where: str) -> None:
+    if meta.environment and meta.environment != environment:
+        msg = f"the state belongs to environment {meta.environment!r}, this is {environment!r}"
+        raise StateError(
+            msg, where=where, remedy="two environments need topics of their own: use another Kafka"
+        )
+
+
+def _verify_operator(meta: Meta, operator: Operator, where: str) -> None:
+    if meta.state_format > operator.state_format:
+        msg = (
+            f"the state was written by a newer release ({meta.release}, operator's format "
+            f"{meta.state_format}; this one reads up to {operator.state_format})"
+        )
+        raise StateError(msg, where=where, remedy="finish the roll-out, or reset the processor")
+    if not operator.reads(meta.operator):
+        msg = f"the state is of other parameters ({meta.operator}, now {operator.fingerprint})"
+        raise StateError(msg, where=where, remedy="restore the parameters, or reset the processor")

@@ -1,0 +1,42 @@
+"""Makes a process the only writer of a partition's state."""
+
+from typing import Final
+
+from confluent_kafka import KafkaException, Producer
+
+from penstock.errors import KafkaUnavailableError
+from penstock.kafka.client import producer_options
+from penstock.settings.plant import KafkaSettings
+
+OPEN_SECONDS: Final = 30.0
+_TRANSACTION_MS: Final = 60_000
+"""Longer than a broker's restart; whoever takes over ends an open transaction without waiting."""
+
+
+def transactional_id(environment: str, processor: str, partition: int) -> str:
+    """Of a partition's writer: whoever opens it last fences all others."""
+    return f"{environment}-{processor}-{partition}"
+
+
+def open_producer(settings: KafkaSettings, transactional_id: str, where: str) -> Producer:
+    """A transactional producer; ends the transactions of the one before, and fences it. Blocks.
+
+    Raises:
+        KafkaUnavailableError: No coordinator answers.
+    """
+    producer = Producer(
+        producer_options(
+            settings,
+            client_id=transactional_id,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=_TRANSACTION_MS,
+            linger_ms=0,
+        )
+    )
+    try:
+        producer.init_transactions(OPEN_SECONDS)
+    except KafkaException as failure:
+        producer.close()
+        msg = f"the state topic cannot be opened: {failure.args[0].str()}"
+        raise KafkaUnavailableError(msg, where=where) from failure
+    return producer

@@ -1,0 +1,166 @@
+"""The Faust app of a processor: the one place that knows Faust, with `transport`."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from penstock.processor import Processor
+from penstock.settings.plant import Plant
+from streams.host import metrics
+from streams.host.credentials import credentials
+from streams.host.host import Host
+from streams.host.transport import batch_transport
+from streams.host.watchdog import Watchdog
+
+_OBEY_SECONDS = 0.5
+"""Between two looks at what is commanded."""
+
+
+class _BatchSchema(faust.Schema[Any, Any]):
+    """Hands records on as they are."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        async def decode(message: Any, *, propagate: bool = False) -> faust.Event:
+            return faust.Event(app, message.key, message.value, message.headers, message)
+
+        return decode
+
+
+def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) -> faust.App:
+    """The Faust app of a processor: one agent, fed in batches, and timers."""
+    settings = host.settings
+    app = faust.App(
+        f"{plant.environment}-{processor.name}",
+        broker=[f"kafka://{address}" for address in plant.kafka.bootstrap.split(",")],
+        broker_credentials=credentials(plant.kafka),
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.heartbeat,
+        broker_commit_interval=settings.snapshot_every,
+        broker_max_poll_records=settings.max_records,
+        broker_rebalance_timeout=30.0,
+        consumer_auto_offset_reset="none",  # never somewhere else in silence
+        store="memory://",
+        datadir=str(data_dir),
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_buffer_maxsize=4,
+    )
+    app.transport = batch_transport(app, processor.reads, host)
+    topic = app.topic(processor.reads, schema=_BatchSchema())
+    app.agent(topic, name=processor.name)(_agent(app, host, processor.reads))
+    assignment = _Assignment(app, host, processor.reads)
+    watchdog = Watchdog(host, processor.reads, settings.stalled_after)
+    timers: dict[Callable[[], Awaitable[None]], float] = {
+        _snapshot_and_lag(app, host, processor): settings.snapshot_every,
+        host.intake.advance: settings.advance_every,
+        assignment.take_again_if_due: _OBEY_SECONDS,
+        lambda: watchdog.look(assignment.partitions()): settings.stalled_after / 4,
+    }
+    for work, seconds in timers.items():
+        app.timer(seconds)(_guarded(app, work))
+    connect: Any = app.on_rebalance_complete.connect  # its type wants an argument named `signal`
+    connect(assignment.take, weak=False)
+    return app
+
+
+class _Assignment:
+    """What the group assigns to this worker, and taking it over."""
+
+    def __init__(self, app: faust.App, host: Host, topic: str) -> None:
+        self._app = app
+        self._host = host
+        self._topic = topic
+
+    def partitions(self) -> list[int]:
+        """Of the topic that the processor reads; none while a rebalance is under way."""
+        return self._assigned() if self._flows() else []
+
+    def _flows(self) -> bool:
+        consumer: Any = self._app.consumer  # its interface lacks the attribute
+        return bool(consumer.flow_active)
+
+    def _assigned(self) -> list[int]:
+        assignment = self._app.consumer.assignment()
+        return sorted(tp.partition for tp in assignment if tp.topic == self._topic)
+
+    async def take(self, *_: Any, **__: Any) -> None:
+        """Take the partitions of a new assignment over, before anything flows."""
+        await self._host.restore(self._assigned(), self._same())
+
+    async def take_again_if_due(self) -> None:
+        """Take the same partitions over anew, as people command it or because we were fenced."""
+        if not self._flows() or not self._host.due():
+            return
+        same = self._same()
+        await self._host.restore(self._assigned(), same)
+        if same():
+            await self._app.consumer.perform_seek()
+
+    def _same(self) -> Callable[[], bool]:
+        """Tells whether the assignment of now still holds."""
+        app, generation = self._app, self._app.consumer_generation_id
+        return lambda: app.consumer_generation_id == generation and not app.should_stop
+
+
+def _agent(app: faust.App, host: Host, topic: str) -> Any:
+    catching_up: set[int] = set()
+
+    async def catch_up(number: int) -> None:
+        try:
+            await host.intake.catch_up(number)
+            if number in host.resume_offsets():
+                app.consumer.resume_partitions({TP(topic, number)})
+        except Exception as error:
+            await app.crash(error)
+        finally:
+            catching_up.discard(number)
+
+    async def agent(stream: faust.StreamT[Any]) -> None:
+        async for event in _events(stream):
+            message = event.message
+            try:
+                flows = await host.intake.take(message.partition, *event.value)
+            except Exception as error:  # Faust would skip the batch and go on
+                await app.crash(error)
+                return
+            if not flows:
+                app.consumer.pause_partitions({message.tp})
+            if host.intake.waits(message.partition) and message.partition not in catching_up:
+                catching_up.add(message.partition)
+                app.add_future(catch_up(message.partition))
+
+    return agent
+
+
+def _events(stream: Any) -> AsyncIterable[Any]:
+    events: AsyncIterable[Any] = stream.events()
+    return events
+
+
+def _guarded(app: faust.App, work: Callable[[], Awaitable[None]]) -> Any:
+    async def timer() -> None:
+        try:
+            await work()
+        except Exception as error:  # Faust would log it and go on
+            await app.crash(error)
+
+    return timer
+
+
+def _snapshot_and_lag(
+    app: faust.App, host: Host, processor: Processor
+) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        await host.snapshot()
+        for number, offset in host.resume_offsets().items():
+            with suppress(AssertionError, AttributeError):  # no longer assigned
+                end = app.consumer.highwater(TP(processor.reads, number))
+                if end is not None:
+                    metrics.LAG.labels(processor.name, str(number)).set(max(0, end - offset))
+
+    return work
