@@ -4,22 +4,24 @@
       erp: {type: erp, topic: it.erp.production-performance.v1}
 
 Follows every asset whose tag list has an `order` tag, with its `good` and `scrap` counters, and
-sends a `Started` and a `Completed` message per order, keyed by the order. The ID is the same each
+sends a `Started` and a `Completed` message, keyed by the order, for each order whose beginning it
+saw: the order tag changed to it. The ID is the same each
 time, the Version grows: a reader keeps the message of the greatest Version. After a restart the
 open orders are read again from Kafka, and their messages come out the same.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import structlog
-from confluent_kafka import Producer
 from pydantic import Field
 
 from penstock.codec.records import encode_record
 from penstock.codec.wire import frame
-from penstock.kafka.client import producer_options
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.client import SyncProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import PERFORMANCE, SENSORS
 from penstock.quality import is_good
@@ -27,7 +29,7 @@ from penstock.settings.plant import Plant
 from penstock.settings.tags import Role
 from penstock.sink import Sink, SinkRecord, SinkSettings
 from penstock.units import microseconds
-from schemas import SensorEvent
+from schemas import Kind, SensorEvent
 from sinks.orders import OrderReport, OrderTracker, Reading
 
 _ROLES: Final = (Role.ORDER, Role.GOOD, Role.SCRAP)
@@ -56,12 +58,14 @@ class ErpSink(Sink):
             self._roles[asset, tag.tag] = tag.role
             if tag.max is not None:
                 self._maximum.setdefault(asset, {})[tag.role] = tag.max
+        self._clock_ahead = microseconds(plant.windows.clock_ahead)
         self._followed = {asset for (asset, _), role in self._roles.items() if role is Role.ORDER}
         self._trackers: dict[int, dict[str, OrderTracker]] = {}
         self._next: dict[int, int] = {}
         self._messages = 0
-        self._producer = Producer(producer_options(plant.kafka, client_id=name))
+        self._producer = SyncProducer(plant.kafka, f"{plant.environment}-{name}")
         self._registry = Registry(plant.registry)
+        self._schema_id: int | None = None
 
     @property
     def topics(self) -> Sequence[str]:
@@ -74,8 +78,18 @@ class ErpSink(Sink):
         return {"messages": float(self._messages)}
 
     def open(self, topic: str, partition: int) -> int | None:
-        """Begin with no order known; the group's offset lies before all open ones."""
+        """Begin with no order known; the group's offset lies before all open ones.
+
+        Raises:
+            KafkaUnavailableError: Kafka does not answer.
+            RegistryUnavailableError: The registry does not answer.
+            TopicError: The ERP system's topic has another number of partitions.
+        """
         self.close(topic, partition)
+        if self._schema_id is None:
+            ensure_topics(self.plant.kafka, [replace(PERFORMANCE, name=self.settings.topic)])
+            record = str(PERFORMANCE.record)
+            self._schema_id = self._registry.register(self.settings.topic, record)
         return None
 
     def close(self, topic: str, partition: int) -> None:
@@ -97,7 +111,11 @@ class ErpSink(Sink):
                 self._send(event.asset, report, version=record.offset + 1)
 
     def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
-        """Wait until Kafka has all messages; gives from where the open orders begin."""
+        """Wait until Kafka has all messages; gives from where the open orders begin.
+
+        Raises:
+            KafkaUnavailableError: Kafka does not have them yet.
+        """
         del force
         self._producer.flush()
         return {
@@ -119,18 +137,20 @@ class ErpSink(Sink):
         return trackers[asset]
 
     def _readings(self, event: SensorEvent, offset: int) -> list[Reading]:
+        """Good samples of the tags that matter, but for those of a clock that runs ahead."""
+        latest = event.ingest + self._clock_ahead
         found = []
         ends = np.cumsum(event.counts)
-        for tag, end, count in zip(event.tags, ends, event.counts, strict=True):
+        for k, (tag, end, count) in enumerate(zip(event.tags, ends, event.counts, strict=True)):
             role = self._roles.get((event.asset, tag))
             if role is None:
                 continue
+            is_text = _at(event.kinds, k) == Kind.TEXT
             for n in range(end - count, end):
-                value = event.values[n]
-                if is_good(_at(event.quality, n)) and np.isfinite(value):
-                    time = event.start + int(_at(event.offsets, n))
-                    told = event.texts[int(value)] if role is Role.ORDER else float(value)
-                    found.append(Reading(time, role, told, offset))
+                time = event.start + _at(event.offsets, n)
+                value = _value(event, n, role, is_text=is_text)
+                if value is not None and time <= latest:
+                    found.append(Reading(time, role, value, offset))
         return found
 
     def _send(self, asset: str, report: OrderReport, *, version: int) -> None:
@@ -148,11 +168,21 @@ class ErpSink(Sink):
                 for use, quantity in pieces
             ],
         }
-        schema_id = self._registry.register(self.settings.topic, str(PERFORMANCE.record))
-        message = frame(schema_id, encode_record(str(PERFORMANCE.record), datum))
-        self._producer.produce(self.settings.topic, key=report.order.encode(), value=message)
+        assert self._schema_id is not None, "write comes after open"
+        message = frame(self._schema_id, encode_record(str(PERFORMANCE.record), datum))
+        self._producer.send(self.settings.topic, report.order.encode(), message)
         self._messages += 1
         self._log.info("order", asset=asset, order=report.order, state=datum["ResponseState"])
+
+
+def _value(event: SensorEvent, n: int, role: Role, *, is_text: bool) -> float | str | None:
+    """What a sample says: an order's name, also where it is a number, or a count; None: nothing."""
+    number = float(event.values[n])
+    if not is_good(_at(event.quality, n)) or not np.isfinite(number):
+        return None
+    if role is Role.ORDER:
+        return event.texts[int(number)] if is_text else f"{number:.15g}"
+    return None if is_text else number
 
 
 def _at(column: np.ndarray[Any, Any], n: int) -> int:

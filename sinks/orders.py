@@ -41,9 +41,15 @@ class _Order:
     made: dict[Role, float] = field(default_factory=lambda: {Role.GOOD: 0.0, Role.SCRAP: 0.0})
 
 
-@dataclass(slots=True)
-class _Counter:
+class _Counter(NamedTuple):
     last: float
+    offset: int
+
+
+class _Shown(NamedTuple):
+    """What the order tag said last; an empty name is no order."""
+
+    name: str
     offset: int
 
 
@@ -52,6 +58,7 @@ class OrderTracker:
 
     Readings wait until event time has passed them by `out_of_order`, then are taken in order of
     time. A counter that goes back has rolled over at its `maximum`, or was reset and counts from 0.
+    An order whose beginning was not seen is not reported: what was made for it before is unknown.
 
     Args:
         out_of_order: Microseconds by which readings may overtake each other.
@@ -63,7 +70,9 @@ class OrderTracker:
         self._maximum = dict(maximum)
         self._waiting: list[Reading] = []
         self._newest = 0
+        self._shown: _Shown | None = None
         self._order: _Order | None = None
+        """The open order, if its beginning was seen."""
         self._counters: dict[Role, _Counter] = {}
 
     def take(self, readings: Iterable[Reading]) -> list[OrderReport]:
@@ -84,23 +93,27 @@ class OrderTracker:
         return reports
 
     def resume_offset(self, next_offset: int) -> int:
-        """From where to read again so that the open order is reported just the same."""
+        """From where to read again so that the open order, and nothing else, is reported again."""
         needed = [next_offset, *(reading.offset for reading in self._waiting)]
         if self._order is not None:
             needed.append(self._order.first_offset)
-        needed += [counter.offset for counter in self._counters.values()]
-        return min(needed)
+        return min([*needed, *self._lasts()])
+
+    def _lasts(self) -> list[int]:
+        """Offsets of the last readings, which say what the next ones change."""
+        shown = [] if self._shown is None else [self._shown.offset]
+        return shown + [counter.offset for counter in self._counters.values()]
 
     def _ordered(self, reading: Reading) -> list[OrderReport]:
-        name = str(reading.value)
-        if self._order is not None and self._order.name == name:
+        name, lasts, before = str(reading.value), self._lasts(), self._shown
+        self._shown = _Shown(name, reading.offset)
+        if before is None or before.name == name:
             return []
         ended = [self._report(reading.time, completed=True)] if self._order is not None else []
         if not name:
             self._order = None
             return ended
-        offsets = [counter.offset for counter in self._counters.values()]
-        self._order = _Order(name, reading.time, min([reading.offset, *offsets]))
+        self._order = _Order(name, reading.time, min([reading.offset, *lasts]))
         return [*ended, self._report(reading.time, completed=False)]
 
     def _counted(self, reading: Reading) -> None:

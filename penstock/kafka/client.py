@@ -32,6 +32,7 @@ def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
         "bootstrap.servers": settings.bootstrap,
         "security.protocol": settings.security,
         "logger": _LOGGER,
+        "error_cb": tell,
         "log.connection.close": False,
     }
     credentials = {
@@ -43,8 +44,20 @@ def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
         "ssl.key.location": settings.key,
     }
     chosen |= {name: str(value) for name, value in credentials.items() if value is not None}
-    chosen |= {name.replace("_", "."): value for name, value in more.items()}
+    chosen |= {
+        name if name.endswith("_cb") else name.replace("_", "."): value
+        for name, value in more.items()
+    }
     return chosen | settings.options
+
+
+def tell(error: KafkaError) -> None:
+    """Log what librdkafka reports of a client: Kafka is away, or refuses us.
+
+    It tries again by itself; each failed try of a connection (`_TRANSPORT`) is not worth a line.
+    """
+    if error.code() != KafkaError._TRANSPORT:
+        _log.warning("kafka", error=error.str())
 
 
 def producer_options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:

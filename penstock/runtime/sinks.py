@@ -15,7 +15,7 @@ from penstock.errors import (
     UnknownSchemaError,
 )
 from penstock.health import Status
-from penstock.kafka.client import is_fatal, options, place
+from penstock.kafka.client import is_fatal, options, place, tell
 from penstock.kafka.dead_letters import DeadLetters
 from penstock.kafka.registry import Registry
 from penstock.runtime.backoff import Backoff
@@ -25,7 +25,7 @@ from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord
 
 POLL_SECONDS: Final = 0.2
-POLL_RECORDS: Final = 2_000
+POLL_RECORDS: Final = 500
 LAG_SECONDS: Final = 1.0
 
 Place = tuple[str, int]
@@ -60,8 +60,9 @@ class SinkRunner:
                 enable_auto_commit=False,
                 auto_offset_reset="error",
                 isolation_level="read_committed",
-                session_timeout_ms=10_000,
+                session_timeout_ms=6_000,
                 fetch_wait_max_ms=100,
+                error_cb=self._trouble,
             )
         )
         self._dead = DeadLetters(plant.kafka, sink.name)
@@ -149,6 +150,10 @@ class SinkRunner:
             taken += 1
         self._write(records)
         metrics.SINK_RECORDS.labels(self._sink.name).inc(taken)
+
+    def _trouble(self, error: KafkaError) -> None:
+        self._status.note(last_error=error.str())
+        tell(error)
 
     def _complain(self, message: Message) -> None:
         """Most errors of a consumer mend themselves: it goes on as soon as it can."""

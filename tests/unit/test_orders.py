@@ -11,7 +11,10 @@ SECOND = 1_000_000
 
 
 def tracker(maximum: float | None = None) -> OrderTracker:
-    return OrderTracker(SECOND, {} if maximum is None else {Role.GOOD: maximum})
+    """One that has seen that there was no order."""
+    follower = OrderTracker(SECOND, {} if maximum is None else {Role.GOOD: maximum})
+    follower.take([order(-10, "")])
+    return follower
 
 
 def order(second: int, name: str, offset: int = 0) -> Reading:
@@ -66,18 +69,35 @@ def test_readings_may_overtake_each_other_within_the_lateness(random: object) ->
     assert completed(reports) == [("A", 7, 0), ("B", 2, 0)]
 
 
-def test_reading_again_from_the_resume_offset_gives_the_same_report() -> None:
-    readings = [good(0, 10, 0), order(1, "A", 1), good(2, 12, 2), order(3, "B", 3)]
-    readings += [good(n, 12 + n, n) for n in range(4, 9)]
-    readings += [order(9, "C", 9), good(20, 30, 10)]
-    whole = tracker()
-    reports = [report for reading in readings for report in whole.take([reading])]
-    for cut in range(len(readings)):
-        first = tracker()
-        seen = [r for reading in readings[:cut] for r in first.take([reading])]
+def test_an_order_whose_beginning_was_not_seen_is_not_reported() -> None:
+    follower = OrderTracker(SECOND, {})
+    reports = follower.take([order(0, "A"), good(0, 10), good(1, 15), order(2, "B"), good(9, 15)])
+    assert [(r.order, r.completed) for r in reports] == [("B", False)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "A", "B", "C"]), st.integers(0, 3), st.booleans()),
+        max_size=12,
+    )
+)
+def test_reading_again_from_the_resume_offset_reports_the_same_and_nothing_else(
+    seconds: list[tuple[str, int, bool]],
+) -> None:
+    """Whatever is asked where: each record tells all, or, as on change, only the order."""
+    total = 0
+    records = []
+    for second, (name, pieces, all_told) in enumerate(seconds):
+        total += pieces
+        told = [order(second, name, second)]
+        records.append([*told, good(second, total, second)] if all_told else told)
+    records.append([good(99, total, len(records))])
+    whole = OrderTracker(SECOND, {})
+    reports = [report for record in records for report in whole.take(record)]
+    for cut in range(len(records)):
+        first, again = OrderTracker(SECOND, {}), OrderTracker(SECOND, {})
+        seen = [r for record in records[:cut] for r in first.take(record)]
         resume = first.resume_offset(cut)
         assert resume <= cut
-        again = tracker()
-        seen += [r for reading in readings[resume:] for r in again.take([reading])]
-        assert completed(reports)[-1] in completed(seen)
-        assert {report for report in reports if report.completed} <= set(seen)
+        seen += [r for record in records[resume:] for r in again.take(record)]
+        assert set(seen) == set(reports)
