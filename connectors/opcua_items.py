@@ -106,7 +106,7 @@ class MonitoredItems:
             name, status = self._items[handle].name, ua.StatusCode(ua.UInt32(code)).name
             self._meter.errors += len(refused)
             self._meter.last_error = f"{len(refused)} tags refused, the first {name}: {status}"
-        return [self._notifications.refused(handle, code) for handle, code in refused.items()]
+        return self._notifications.refused(refused)
 
     async def _facts(self) -> tuple[list[str], int]:
         """The server's namespaces today, and how many items it takes per call."""

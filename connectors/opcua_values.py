@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -45,6 +45,9 @@ class Notifications:
         self._clock = clock
         self._last: list[tuple[Sample, int] | None] = [None] * len(tags)
         self._resent = bytearray(len(tags))
+        self._newest: tuple[int, int] | None = None
+        """The source's clock and ours at the last notification."""
+        self._waiting: dict[int, int] = {}
         self.overflows = 0
         """Notifications with the overflow bit, since they were last counted."""
 
@@ -52,10 +55,25 @@ class Notifications:
         """From now on each item's first notification may be one that was already seen."""
         self._resent = bytearray(b"\x01") * len(self._tags)
 
-    def refused(self, handle: int, status: int) -> Sample:
-        """The sample of a tag whose node the server does not give us."""
-        tag = self._tags[handle]
-        return Sample(tag.asset, tag.tag, math.nan, self._clock(), None, signed(status))
+    def refused(self, codes: Mapping[int, int]) -> list[Sample]:
+        """Samples of tags whose nodes the server does not give us, by handle and status code.
+
+        They are stamped by the source's clock, that they overtake no good ones. Until that is known
+        they wait for the first notification; where nothing is granted, our clock must do.
+        """
+        self._waiting |= codes
+        return self._refusals() if self._newest or len(codes) == len(self._tags) else []
+
+    def _refusals(self) -> list[Sample]:
+        now = self._clock()
+        time = now if self._newest is None else self._newest[0] + now - self._newest[1]
+        found = [
+            Sample(self._tags[handle].asset, self._tags[handle].tag, math.nan, time, None,
+                   signed(status))
+            for handle, status in self._waiting.items()
+        ]  # fmt: skip
+        self._waiting.clear()
+        return found
 
     def samples(self, items: Iterable[ua.MonitoredItemNotification]) -> list[Sample]:
         """The samples of one data-change notification, in its order."""
@@ -74,7 +92,9 @@ class Notifications:
                     continue
             self._last[handle] = sample, now
             found.append(sample)
-        return found
+        if found:
+            self._newest = max(sample.source_time for sample in found), now
+        return found + self._refusals() if self._waiting and found else found
 
     def _sample(self, tag: Tag, data: ua.DataValue, now: int) -> Sample:
         status: int = data.StatusCode.value if data.StatusCode is not None else 0
