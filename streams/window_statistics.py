@@ -4,10 +4,11 @@ from typing import Any, ClassVar
 
 from penstock.operator import Operator, Result
 from penstock.processor import Processor
+from penstock.settings.plant import Windows
 from penstock.units import microseconds
 from schemas import Version, WindowStatistics
 from streams.operators import window_statistics
-from streams.operators.windows.parameters import WindowParameters
+from streams.operators.windows.parameters import Size, WindowParameters
 
 _COLUMNS = (
     "count",
@@ -24,6 +25,25 @@ _COLUMNS = (
 )
 
 
+def window_parameters(windows: Windows) -> WindowParameters:
+    """The plant's windows as operators take them."""
+    sizes = [
+        Size(
+            size=microseconds(size),
+            reopen_for=microseconds(one.reopen_for),
+            every=None if one.every is None else microseconds(one.every),
+            out_of_order=None if one.out_of_order is None else microseconds(one.out_of_order),
+        )
+        for size, one in sorted(windows.sizes.items(), key=lambda item: item[0])
+    ]
+    return WindowParameters(
+        out_of_order=microseconds(windows.out_of_order),
+        hold=microseconds(windows.hold),
+        clock_ahead=microseconds(windows.clock_ahead),
+        sizes=tuple(sizes),
+    )
+
+
 class WindowStatisticsProcessor(Processor):
     """Publishes `WindowStatistics` of every asset, source and size of the plant's `windows`."""
 
@@ -35,19 +55,7 @@ class WindowStatisticsProcessor(Processor):
 
     def operator(self) -> Operator:
         """A new operator with the plant's windows."""
-        windows = self.plant.windows
-        sizes = sorted(
-            (microseconds(size), microseconds(kept.reopen_for))
-            for size, kept in windows.sizes.items()
-        )
-        return window_statistics.WindowStatistics(
-            WindowParameters(
-                out_of_order=microseconds(windows.out_of_order),
-                hold=microseconds(windows.hold),
-                clock_ahead=microseconds(windows.clock_ahead),
-                sizes=tuple(sizes),
-            )
-        )
+        return window_statistics.WindowStatistics(window_parameters(self.plant.windows))
 
     def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
         """The datum of `window_statistics.avsc`."""

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -11,7 +11,9 @@ from penstock.settings.model import Model
 from penstock.settings.problems import suggestion
 from penstock.settings.production import Calendar, Kpis, States, TimeOfDay
 from penstock.settings.tags import Tag
-from penstock.units import Duration, PositiveDuration, parse_duration
+from penstock.units import Duration, PositiveDuration, format_duration, parse_duration
+
+_MOST_HOPS: Final = 10_000
 
 
 def _site_path(text: str) -> str:
@@ -79,9 +81,16 @@ class Line(Model):
 
 
 class WindowSize(Model):
-    """How long a window of this size may be revised."""
+    """Windows of one size."""
 
-    reopen_for: Duration
+    reopen_for: Duration = Field(description="How long after its end a window may be revised.")
+    every: PositiveDuration | None = Field(
+        None,
+        description="From one window's start to the next, where windows overlap; divides the size.",
+    )
+    out_of_order: Duration | None = Field(
+        None, description="Of this size, where it is not that of all."
+    )
 
 
 class Windows(Model):
@@ -111,6 +120,21 @@ class Windows(Model):
                 continue  # the key's own validation names it
             if seen.setdefault(size, text) != text:
                 msg = f"size {text!r} is the same as {seen[size]!r}: remove one"
+                raise ValueError(msg)
+        return sizes
+
+    @field_validator("sizes")
+    @classmethod
+    def _hops_fit(cls, sizes: dict[timedelta, WindowSize]) -> dict[timedelta, WindowSize]:
+        for size, window in sizes.items():
+            if window.every is None:
+                continue
+            most, written = size // window.every, format_duration(window.every)
+            if size % window.every or most > _MOST_HOPS:
+                msg = (
+                    f"windows of {format_duration(size)!r} cannot begin every {written!r}: "
+                    f"the size must be a multiple of it, at most {_MOST_HOPS} times as long"
+                )
                 raise ValueError(msg)
         return sizes
 

@@ -39,7 +39,11 @@ class _Cell:
 
 
 def window_statistics(
-    samples: Iterable[Sample], size: int, hold: int, late: Iterable[Sample] = ()
+    samples: Iterable[Sample],
+    size: int,
+    hold: int,
+    late: Iterable[Sample] = (),
+    every: int | None = None,
 ) -> dict[int, dict[str, Statistics]]:
     """Statistics of every window of one stream, by window start, then tag.
 
@@ -48,24 +52,26 @@ def window_statistics(
         size: Of the windows.
         hold: How long a value is held after the stream's last sample.
         late: Samples that came behind the watermark, to windows that still took them.
+        every: From one window's start to the next; None: the size.
 
     >>> found = window_statistics([("power", 0, 1.0, True), ("power", 5, 3.0, True)], 10, 5)
     >>> found[0]["power"].time_weighted_mean, found[0]["power"].coverage
     (2.0, 1.0)
     """
-    on_time = sorted(samples, key=lambda sample: sample[1])
+    on_time, every = sorted(samples, key=lambda sample: sample[1]), every or size
     cells: dict[int, dict[str, _Cell]] = defaultdict(lambda: defaultdict(_Cell))
     for is_late, some in ((False, on_time), (True, late)):
         for tag, time, value, good in some:
-            cell = cells[time // size * size][tag]
-            cell.bad += not good
-            cell.late += good and is_late
-            if good:
-                cell.samples.append((time, _number(value)))
-                if isinstance(value, str) and not is_late:
-                    cell.held.append((math.nan, 0))
+            for start in _starts(time, time + 1, size, every):
+                cell = cells[start][tag]
+                cell.bad += not good
+                cell.late += good and is_late
+                if good:
+                    cell.samples.append((time, _number(value)))
+                    if isinstance(value, str) and not is_late:
+                        cell.held.append((math.nan, 0))
     for tag, value, begin, end in _held(on_time, hold):
-        for start in range(begin // size * size, end, size):
+        for start in _starts(begin, end, size, every):
             duration = min(end, start + size) - max(begin, start)
             if duration > 0:
                 cells[start][tag].held.append((value, duration))
@@ -73,6 +79,11 @@ def window_statistics(
         start: {tag: _statistics(cell, size) for tag, cell in tags.items()}
         for start, tags in sorted(cells.items())
     }
+
+
+def _starts(begin: int, end: int, size: int, every: int) -> range:
+    """The windows that hold any of the times from begin until before end."""
+    return range((begin - size) // every * every + every, end, every)
 
 
 def _number(value: float | str) -> float:
@@ -136,6 +147,7 @@ class Judged:
         late: By window size: the late samples that it took, in order of arrival.
         bad: Samples of bad quality in any window.
         lost: Samples set aside, or too late for all sizes.
+        places: Number of the record and place in it of those that are lost.
     """
 
     watermark: int | None = None
@@ -143,13 +155,14 @@ class Judged:
     late: dict[int, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     bad: int = 0
     lost: int = 0
+    places: set[tuple[int, int]] = field(default_factory=set)
 
 
 def judge(
     records: Iterable[tuple[int, Sequence[Sample]]],
     out_of_order: int,
     clock_ahead: int,
-    sizes: Iterable[tuple[int, int]],
+    sizes: Iterable[Sequence[int]],
 ) -> Judged:
     """Judge samples of one stream as they arrive, record by record.
 
@@ -157,15 +170,16 @@ def judge(
         records: (ingest time, samples) of each record, in order of arrival.
         out_of_order: How far samples may overtake each other.
         clock_ahead: A sample further ahead of its record's ingest time is set aside.
-        sizes: (size, reopen_for) of the windows.
+        sizes: (size, reopen_for) of the windows, or (size, reopen_for, every).
     """
-    judged, windows = Judged(), list(sizes)
-    for ingest, samples in records:
+    judged, windows = Judged(), [(one[0], one[1], one[-1 if one[2:] else 0]) for one in sizes]
+    for number, (ingest, samples) in enumerate(records):
         before = judged.watermark
-        for sample in samples:
+        for place, sample in enumerate(samples):
             time = sample[1]
             if time > ingest + clock_ahead:
                 judged.lost += 1
+                judged.places.add((number, place))
                 continue
             known = [] if judged.watermark is None else [judged.watermark]
             judged.watermark = max([time - out_of_order, *known])
@@ -173,9 +187,11 @@ def judge(
                 judged.on_time.append(sample)
                 judged.bad += not sample[3]
                 continue
-            takers = [s for s, reopen in windows if time // s * s + s + reopen > before]
+            takers = [s for s, kept, step in windows if time // step * step + s + kept > before]
             for size in takers:
                 judged.late[size].append(sample)
-            judged.lost += not takers
+            if not takers:
+                judged.lost += 1
+                judged.places.add((number, place))
             judged.bad += bool(takers) and not sample[3]
     return judged

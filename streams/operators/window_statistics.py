@@ -1,11 +1,16 @@
-"""Statistics over tumbling event-time windows of several sizes, per tag, revised by late samples.
+"""Statistics over event-time windows of several sizes, per tag, revised by late samples.
+
+**Windows.** Windows of a size tumble: [s, s + size) for every multiple s of the size. Or they hop:
+they begin at every multiple of `every`, which divides the size, so a sample is in size / `every` of
+them.
 
 **Streams and series.** A stream is an (asset, source); it has a watermark. Its series (tags) share
 its windows: one result per (stream, size, window) holds them all.
 
 **Watermark.** The greatest accepted sample time of the stream so far, less `out_of_order`. A sample
 is judged by the watermark before its record, never by one at a batch's end; so how records are cut
-into batches changes no final figure.
+into batches changes no final figure. A size may have its own `out_of_order`; then it has its own
+watermark, and a sample may be on time for it that is late for others.
 
 **What becomes of a sample.** The first that applies:
 
@@ -15,7 +20,8 @@ into batches changes no final figure.
   has passed it, and is then *folded* in order of (time, arrival). So everything that depends on
   order is exact for any shuffle within `out_of_order`.
 - *Late*: at or behind the watermark. Every size whose window is still kept (window end +
-  `reopen_for` > watermark) takes it: count, mean, minimum, maximum, standard deviation, first and
+  `reopen_for` > watermark) takes it; where windows hop, all that hold it do as long as the last of
+  them is kept: count, mean, minimum, maximum, standard deviation, first and
   last are exact at once, `late` counts it; time-weighted mean and coverage do not take it. A window
   that was published is published again at the end of the update, with the next revision.
 - *Too late*: no size takes it. Booked as late; `LateSamples` of reason "too late".
@@ -32,15 +38,14 @@ exception).
 
 **Closing.** The window [s, s + size) closes when the watermark reaches s + size. Its result holds
 the series that have a sample or coverage in it, also those with none but a carried-in value. It is
-kept until the watermark reaches s + size + `reopen_for`.
+kept until the watermark reaches s + size + `reopen_for`, or what the windows that overlap it need.
 
 **Text** is counted, and covers; as a value it is NaN, which makes the means, extremes and deviation
 of its window NaN. Booleans are 0 and 1. Times before 1970 are times like others.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +53,11 @@ from numpy.typing import NDArray
 from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
 from schemas import Kind
 from streams.operators.windows import state
-from streams.operators.windows.arrival import arrive
+from streams.operators.windows.arrival import Arrival, arrive
 from streams.operators.windows.core import Windows
-from streams.operators.windows.idle import Idleness
+from streams.operators.windows.idle import Idleness, show_idle
 from streams.operators.windows.parameters import NEVER, WindowParameters
-from streams.operators.windows.samples import NO_SAMPLES, Samples
-
-FORMAT: Final = 1
-"""Number of the state's format."""
+from streams.operators.windows.samples import Samples
 
 _Mask = NDArray[np.bool_]
 
@@ -67,29 +69,42 @@ class WindowStatistics(Operator):
         parameters: Sizes and tolerances.
 
     >>> from penstock.testing.batches import Batches, Record
+    >>> from streams.operators.windows.parameters import Size
     >>> minute = 60_000_000
-    >>> operator = WindowStatistics(WindowParameters(0, minute, minute, ((minute, minute),)))
+    >>> parameters = WindowParameters(0, minute, minute, (Size(minute, minute),))
+    >>> operator = WindowStatistics(parameters)
     >>> samples = [("power", 0, 1.0), ("power", minute // 2, 3.0), ("power", minute, 5.0)]
     >>> output = operator.update(Batches().of(Record("press07", "plc", samples)))
     >>> [(r.record.count.tolist(), r.record.time_weighted_mean.tolist()) for r in output.results]
     [([2], [2.0])]
     """
 
+    state_format: ClassVar[int] = 2
+    """Format 1, in which streams' rows did not name `out_of_order`, is read as well."""
+
     def __init__(self, parameters: WindowParameters) -> None:
         self.parameters = parameters
         self.books = Books()
-        self._windows = Windows(parameters)
-        self._idleness = Idleness()
+        self._groups = tuple(Windows(one) for one in parameters.by_lateness())
+        self._idleness = tuple(Idleness() for _ in self._groups)
         self._changed = True
+        self._former: set[str] = set()
 
     @property
     def fingerprint(self) -> str:
         """Name, state format and parameters."""
-        return f"window-statistics/{FORMAT} {self.parameters.text}"
+        return self._fingerprint(self.state_format)
+
+    def _fingerprint(self, version: int) -> str:
+        return f"window-statistics/{version} {self.parameters.text}"
+
+    def reads(self, fingerprint: str) -> bool:
+        """Whether this is our state, or of format 1 with the same parameters."""
+        return fingerprint in (self.fingerprint, self._fingerprint(1))
 
     def watermarks(self) -> Mapping[tuple[str, str], int]:
-        """The watermark of each (asset, source) that has one, microseconds."""
-        partition = self._windows.partition
+        """The watermark of each (asset, source) that has one, of its greatest `out_of_order`."""
+        partition = self._groups[-1].partition
         levels = partition.streams["watermark"].tolist()
         named = zip(partition.names, levels, strict=False)
         return {name: level for name, level in named if level != NEVER}
@@ -107,25 +122,21 @@ class WindowStatistics(Operator):
             return self._update(batch)
 
     def _update(self, batch: SampleBatch) -> Output:
-        windows, streams_of_records, series = (
-            self._windows,
-            *self._windows.partition.translate(batch),
-        )
-        known = windows.partition.streams
-        arrival = arrive(batch, streams_of_records, known["watermark"], self.parameters)
-        before = known["watermark"][arrival.streams]
-        known["watermark"][arrival.streams] = arrival.watermark
-        known["changed"][arrival.streams] = known["heard"][arrival.streams] = True
         value = batch.value
         if len(batch.kind):
             value = np.where(batch.kind == Kind.TEXT, np.nan, value)
-        samples = Samples(series, batch.time, value, batch.good)
-        apart = _either(arrival.ahead, arrival.late)
-        on_time = samples if apart is None else samples.take(~apart)
-        windows.fold(on_time, arrival.streams, before)
-        too_late, revised = windows.take_late(batch, samples, arrival)
-        results = windows.publish(arrival.streams, arrival.watermark, revised)
-        return Output(results, self._book(batch, arrival.ahead, too_late))
+        ahead: _Mask | None = None
+        too_late: list[_Mask | None] = []
+        results: list[Result] = []
+        for windows in self._groups:
+            streams, series = windows.partition.translate(batch)
+            samples = Samples(series, batch.time, value, batch.good)
+            known = windows.partition.streams
+            arrival = arrive(batch, streams, known["watermark"], windows.parameters)
+            lost, found = _take(windows, batch, samples, arrival)
+            ahead, results = arrival.ahead, results + found
+            too_late.append(lost)
+        return Output(results, self._book(batch, ahead, _all(too_late)))
 
     def _book(
         self, batch: SampleBatch, ahead: _Mask | None, late: _Mask | None
@@ -151,38 +162,21 @@ class WindowStatistics(Operator):
         its watermark; samples that still come on time revise them when they close.
         """
         results: list[Result] = []
-        for stream, shown, frontier in self._idleness.due(self._windows, time):
-            results += self._as_known(stream, shown, frontier)
+        for windows, idleness in zip(self._groups, self._idleness, strict=True):
+            results += show_idle(windows, idleness, time)
+        self._changed |= bool(results)
         return Output(results)
 
-    def _as_known(self, stream: int, shown: int, frontier: int) -> list[Result]:
-        """What a stream's windows that end in (shown, frontier] hold, were nothing more to come."""
-        level = int(self._windows.partition.streams["watermark"][stream])
-        width = len(self._windows.partition.tags[stream])
-        one, copy = np.zeros(1, np.int64), state.copy_stream(self._windows, stream)
-        copy.partition.streams["watermark"][0] = frontier
-        with np.errstate(all="ignore"):
-            copy.fold(NO_SAMPLES, one, one + level)
-            found = copy.publish(one, one + frontier, {})
-        results = []
-        for result in found:
-            record = result.record
-            if record.window_start + record.window_size > shown:
-                pool = self._windows.pools[record.window_size]
-                pool.revised(pool.window(stream, record.window_start, width), record.revision)
-                results.append(Result(result.key, replace(record, watermark=level)))
-        self._changed |= bool(results)
-        return results
-
     def changes(self) -> Mapping[str, bytes | None]:
-        """Rows `meta`, `s/<asset>/<source>` and `w/<size>/<start>/<asset>/<source>`."""
+        """The rows of `state` that changed."""
         if not self._changed:
             return {}
-        self._changed = False
-        return {
-            state.META: state.pack_meta(self.fingerprint, self.books),
-            **state.save(self._windows),
-        }
+        rows: dict[str, bytes | None] = dict.fromkeys(self._former)
+        rows[state.META] = state.pack_meta(self.fingerprint, self.books)
+        for windows in self._groups:
+            rows |= state.save(windows)
+        self._changed, self._former = False, set()
+        return rows
 
     def restore(self, rows: Mapping[str, bytes]) -> None:
         """Become the operator whose `changes`, merged in order, are these rows; of none: a new one.
@@ -190,13 +184,43 @@ class WindowStatistics(Operator):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        books = state.unpack_meta(rows, self.fingerprint) if rows else Books()
-        windows = {key: row for key, row in rows.items() if key != state.META}
-        self._windows, self.books = state.load(self.parameters, windows), books
-        self._idleness, self._changed = Idleness(), not rows
+        books, former = Books(), set[str]()
+        if rows:
+            books, fingerprint = state.unpack_meta(rows, self.reads, self.fingerprint)
+            if fingerprint != self.fingerprint:
+                rows, former = state.from_format_1(rows, self.parameters.out_of_order)
+        named = {key: row for key, row in rows.items() if key != state.META}
+        self._groups = state.load_all(self.parameters, named)
+        if former:
+            for windows in self._groups:
+                windows.all_changed()
+        self._idleness = tuple(Idleness() for _ in self._groups)
+        self.books, self._former, self._changed = books, former, bool(former) or not rows
+
+
+def _take(
+    windows: Windows, batch: SampleBatch, samples: Samples, arrival: Arrival
+) -> tuple[_Mask | None, list[Result]]:
+    """Take samples into the windows of one lateness; gives those too late for all, and results."""
+    known = windows.partition.streams
+    before = known["watermark"][arrival.streams]
+    known["watermark"][arrival.streams] = arrival.watermark
+    known["changed"][arrival.streams] = known["heard"][arrival.streams] = True
+    apart = _either(arrival.ahead, arrival.late)
+    on_time = samples if apart is None else samples.take(~apart)
+    windows.fold(on_time, arrival.streams, before)
+    too_late, revised = windows.take_late(batch, samples, arrival)
+    return too_late, windows.publish(arrival.streams, arrival.watermark, revised)
 
 
 def _either(a: _Mask | None, b: _Mask | None) -> _Mask | None:
     if a is None or b is None:
         return a if b is None else b
     return a | b
+
+
+def _all(masks: Iterable[_Mask | None]) -> _Mask | None:
+    """Where all masks are true; None is true nowhere."""
+    known = list(masks)
+    there = [mask for mask in known if mask is not None]
+    return np.logical_and.reduce(there) if len(there) == len(known) else None

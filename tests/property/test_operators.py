@@ -17,14 +17,21 @@ from penstock.testing.determinism import CHECKS
 from penstock.testing.strategies import record_lists
 from penstock.testing.subject import subject
 
+TUMBLING = {7: {"reopen_for": 20}, 10: {"reopen_for": 0}, 30: {"reopen_for": 45}}
+HOPPING = {6: {"reopen_for": 9, "every": 3}, 30: {"reopen_for": 20, "every": 6}}
+MIXED = {12: {"reopen_for": 5, "every": 2, "out_of_order": 7}, 30: {"reopen_for": 9}}
 
-def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=((7, 20), (10, 0), (30, 45))):
+
+def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=TUMBLING):
     us = {n: timedelta(microseconds=n) for n in range(100)}
     windows = Windows(
         hold=us[hold],
         out_of_order=us[out_of_order],
         clock_ahead=us[clock_ahead],
-        sizes={us[size]: WindowSize(reopen_for=us[kept]) for size, kept in sizes},
+        sizes={
+            us[size]: WindowSize(**{name: us[length] for name, length in window.items()})
+            for size, window in sizes.items()
+        },
     )
     return Plant(site=Site(path="acme/bremen"), windows=windows)
 
@@ -33,8 +40,12 @@ OTHERS = [
     plant(hold=13),
     plant(out_of_order=6),
     plant(clock_ahead=41),
-    plant(sizes=((7, 20), (10, 0))),
-    plant(sizes=((7, 21), (10, 0), (30, 45))),
+    plant(sizes=TUMBLING | {10: {"reopen_for": 1}}),
+    plant(sizes=TUMBLING | {10: {"reopen_for": 0, "every": 5}}),
+    plant(sizes=TUMBLING | {10: {"reopen_for": 0, "every": 10, "out_of_order": 5}}),
+    plant(sizes=TUMBLING | {10: {"reopen_for": 0, "out_of_order": 4}}),
+    plant(sizes=HOPPING),
+    plant(sizes=MIXED),
     plant(),
 ]
 
@@ -53,18 +64,22 @@ def processors():
     return sorted({*named, *classes(streams, Processor)}, key=lambda one: one.name)
 
 
-SUBJECTS = [subject(processor, plant(), OTHERS) for processor in processors()]
+SUBJECTS = {
+    f"{processor.name}-{name}": subject(processor, plant(sizes=sizes), OTHERS)
+    for processor in processors()
+    for name, sizes in (("tumbling", TUMBLING), ("hopping", HOPPING), ("mixed", MIXED))
+}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("operator", SUBJECTS, ids=lambda subject: subject.name)
-@given(records=record_lists())
-@settings(max_examples=12, deadline=None)
+@pytest.mark.parametrize("operator", SUBJECTS.values(), ids=SUBJECTS)
+@given(records=record_lists(longest=8))
+@settings(max_examples=6, deadline=None)
 def test_every_operator(operator, check, records):
     check(operator, records)
 
 
 def test_no_operator_is_left_out():
     operators = importlib.import_module("streams.operators")
-    tested = {type(operator.make()) for operator in SUBJECTS}
+    tested = {type(operator.make()) for operator in SUBJECTS.values()}
     assert tested >= set(classes(operators, Operator))

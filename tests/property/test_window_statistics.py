@@ -13,10 +13,13 @@ from penstock.testing import oracle
 from penstock.testing.batches import Batches, Record
 from penstock.testing.strategies import STREAMS, record_lists
 from streams.operators.window_statistics import WindowStatistics
-from streams.operators.windows.parameters import WindowParameters
+from streams.operators.windows.parameters import Size, WindowParameters
 
-SIZES = ((7, 20), (10, 0), (30, 45))
+SIZES = (Size(7, 20), Size(10, 0), Size(30, 45))
+HOPS = (Size(6, 9, every=3), Size(10, 0), Size(30, 20, every=6))
+MIXED = (Size(7, 20), Size(12, 5, every=2, out_of_order=0), Size(30, 9, out_of_order=11))
 PARAMETERS = WindowParameters(out_of_order=5, hold=12, clock_ahead=40, sizes=SIZES)
+ALL = [dataclasses.replace(PARAMETERS, sizes=sizes) for sizes in (SIZES, HOPS, MIXED)]
 EXACT = ("count", "bad", "late", "minimum", "maximum", "first", "last", "coverage")
 CLOSE = ("mean", "time_weighted_mean", "standard_deviation")
 
@@ -41,7 +44,7 @@ class Publications:
             self.last[key] = found
 
 
-def check(publications, records, upto=None, hold=PARAMETERS.hold):
+def check(publications, records, upto=None, parameters=PARAMETERS):
     """Hold the last results of all closed windows (of all that end by `upto`) to the oracle."""
     lost = bad = 0
     for stream in STREAMS:
@@ -50,24 +53,38 @@ def check(publications, records, upto=None, hold=PARAMETERS.hold):
             for r in records
             if (r.asset, r.source) == stream
         ]
-        judged = oracle.judge(mine, PARAMETERS.out_of_order, PARAMETERS.clock_ahead, SIZES)
-        lost, bad = lost + judged.lost, bad + judged.bad
-        for size, _ in SIZES:
-            level = judged.watermark if upto is None else upto
-            expected = oracle.window_statistics(judged.on_time, size, hold, judged.late[size])
-            closed = {s: tags for s, tags in expected.items() if level >= s + size}
-            found = {
-                start: record
-                for (name, its_size, start), record in publications.last.items()
-                if (name, its_size) == (stream, size)
-                and record.tags
-                and judged.watermark is not None
-                and level >= start + size
-            }
-            assert sorted(found) == sorted(closed)
-            for start, record in found.items():
-                equal(record, closed[start])
+        nowhere = None
+        for group in parameters.by_lateness():
+            sizes = [(one.size, one.reopen_for, one.step) for one in group.sizes]
+            judged = oracle.judge(mine, group.out_of_order, parameters.clock_ahead, sizes)
+            nowhere = judged.places if nowhere is None else nowhere & judged.places
+            for one in group.sizes:
+                check_size(publications, stream, one, judged, upto, parameters.hold)
+        lost += len(nowhere)
+        bad += sum(
+            not sample[3] and (number, place) not in nowhere
+            for number, (_, samples) in enumerate(mine)
+            for place, sample in enumerate(samples)
+        )
     return lost, bad
+
+
+def check_size(publications, stream, one, judged, upto, hold):
+    level, size = judged.watermark if upto is None else upto, one.size
+    late = judged.late[size]
+    expected = oracle.window_statistics(judged.on_time, size, hold, late, one.step)
+    closed = {s: tags for s, tags in expected.items() if level >= s + size}
+    found = {
+        start: record
+        for (name, its_size, start), record in publications.last.items()
+        if (name, its_size) == (stream, size)
+        and record.tags
+        and judged.watermark is not None
+        and level >= start + size
+    }
+    assert sorted(found) == sorted(closed)
+    for start, record in found.items():
+        equal(record, closed[start])
 
 
 def equal(record, tags):
@@ -95,33 +112,35 @@ def run(operator, records, cuts, publications):
     return lost
 
 
-@given(record_lists(), st.data(), st.sampled_from([0, 2, 12]))
-@settings(max_examples=80, deadline=None)
-def test_equals_the_oracle_wherever_records_are_cut(records, data, hold):
+@pytest.mark.parametrize("parameters", ALL, ids=["tumbling", "hopping", "mixed"])
+@given(records=record_lists(), data=st.data(), hold=st.sampled_from([0, 2, 12]))
+@settings(max_examples=40, deadline=None)
+def test_equals_the_oracle_wherever_records_are_cut(parameters, records, data, hold):
     cuts = data.draw(st.sets(st.integers(0, len(records))))
-    parameters = dataclasses.replace(PARAMETERS, hold=hold)
+    parameters = dataclasses.replace(parameters, hold=hold)
     operator, publications = WindowStatistics(parameters), Publications()
     lost = run(operator, records, cuts, publications)
-    assert (lost, operator.books.bad) == check(publications, records, hold=hold)
+    assert (lost, operator.books.bad) == check(publications, records, parameters=parameters)
     assert operator.books.late == lost
     assert operator.books.samples_in == sum(len(record.samples) for record in records)
 
 
-@given(record_lists(), st.data())
-@settings(max_examples=30, deadline=None)
-def test_idle_streams_show_all_that_is_known_and_are_revised_later(records, data):
-    operator, publications, wall = WindowStatistics(PARAMETERS), Publications(), 10**17
+@pytest.mark.parametrize("parameters", ALL, ids=["tumbling", "hopping", "mixed"])
+@given(records=record_lists(), data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_idle_streams_show_all_that_is_known_and_are_revised_later(parameters, records, data):
+    operator, publications, wall = WindowStatistics(parameters), Publications(), 10**17
     for record in records:
         run(operator, [record], (), publications)
         wall += data.draw(st.sampled_from([0, 5, 30]))
         before = dict(operator.watermarks())
         publications.take(operator.advance(wall))
         assert operator.watermarks() == before
-    check(publications, records)
+    check(publications, records, parameters=parameters)
     for _ in range(2):
         wall += PARAMETERS.hold
         publications.take(operator.advance(wall))
-    check(publications, records, upto=10**16)
+    check(publications, records, upto=10**16, parameters=parameters)
     assert not operator.advance(wall + 1000).results
 
 
@@ -130,7 +149,7 @@ def test_the_variance_of_small_noise_on_a_large_value_keeps_its_digits(offset):
     noise = np.random.default_rng(3).normal(0, 0.01, 5000)
     samples = [("pressure", 10 * k, offset + v) for k, v in enumerate(noise.tolist())]
     size = 10 * len(samples)
-    operator = WindowStatistics(WindowParameters(0, size, size, ((size, 0),)))
+    operator = WindowStatistics(WindowParameters(0, size, size, (Size(size, 0),)))
     batches = Batches()
     operator.update(batches.of(Record("a", "b", [("pressure", 0, 0.5)])))
     for low in range(0, len(samples), 100):

@@ -214,6 +214,13 @@ SLIPS = {
         ("{10 s:", "{0 s:"),
         ["plant.yaml:22: windows.sizes.0 s: '0 us' is no time at all: write a duration above zero"],
     ),
+    "windows that hop past each other": (
+        ("{10 s: {reopen_for: 15 min}", "{10 s: {reopen_for: 15 min, every: 3 s}"),
+        [
+            "plant.yaml:22: windows.sizes: windows of '10 s' cannot begin every '3 s': "
+            "the size must be a multiple of it, at most 10000 times as long"
+        ],
+    ),
     "wrong type": (
         ("sampling: 50 ms", "port: seven"),
         ["plant.yaml:12: sources.press.port: 'seven' is no whole number"],

@@ -1,9 +1,12 @@
 """WindowStatistics, example by example. Times are in seconds, windows of 10 s unless stated."""
 
+import base64
 import dataclasses
 import io
+import json
 import math
 from datetime import timedelta
+from pathlib import Path
 
 import fastavro
 import numpy as np
@@ -11,12 +14,12 @@ import pytest
 
 from penstock.components import load
 from penstock.errors import ConfigurationError, DecodeError, StateError
-from penstock.operator import Names, Result
+from penstock.operator import Books, Names, Result
 from penstock.settings.plant import Plant, Site, Windows, WindowSize
 from penstock.testing.batches import Batches, Record
 from schemas import Version, schema
 from streams.operators.window_statistics import WindowStatistics
-from streams.operators.windows.parameters import WindowParameters
+from streams.operators.windows.parameters import Size, WindowParameters
 from streams.window_statistics import WindowStatisticsProcessor
 
 S = 1_000_000
@@ -27,7 +30,7 @@ class Plain:
     """An operator fed with records of (tag, seconds, …), each its own batch unless stated."""
 
     def __init__(self, sizes=((10, 60),), out_of_order=0, hold=30, clock_ahead=300):
-        micros = tuple((size * S, kept * S) for size, kept in sizes)
+        micros = tuple(Size(size * S, kept * S) for size, kept in sizes)
         parameters = WindowParameters(out_of_order * S, hold * S, clock_ahead * S, micros)
         self.operator = WindowStatistics(parameters)
         self.batches = Batches()
@@ -263,6 +266,82 @@ def test_dropped_windows_are_deleted_rows():
     assert plain.operator.changes()[f"w/{10 * S}/0/press07/plc"] is None
 
 
+HOPS = (Size(10 * S, 20 * S, every=5 * S),)
+
+
+def hopping(sizes=HOPS, **parameters):
+    plain = Plain(**parameters)
+    plain.operator = WindowStatistics(dataclasses.replace(plain.operator.parameters, sizes=sizes))
+    return plain
+
+
+def test_windows_that_hop_overlap():
+    plain = hopping()
+    first = plain.windows(("power", 1, 1.0), ("power", 6, 2.0), ("power", 11, 9.0))
+    assert [(start, figures(r, "count")) for start, r in first] == [
+        (-5, {"power": (1,)}),
+        (0, {"power": (2,)}),
+    ]
+    assert figures(first[1][1], "mean", "maximum", "first", "last", "coverage") == {
+        "power": (1.5, 2.0, 1.0, 2.0, 0.9)
+    }
+    assert first[1][1].window_size == 10 * S
+    ((start, third),) = plain.windows(("power", 15, 0.0))
+    assert (start, figures(third, "count", "first", "last")) == (5, {"power": (2, 2.0, 9.0)})
+    assert third.time_weighted_mean[0] == pytest.approx((1 + 5 * 2 + 4 * 9) / 10)
+
+
+def test_a_late_sample_revises_all_windows_that_hold_it_as_long_as_the_last_of_them_is_kept():
+    plain = hopping()
+    plain.send(("power", 1, 1.0), ("power", 6, 2.0))
+    plain.send(("power", 34.9, 1.0))
+    revised = plain.windows(("power", 7, 3.0))
+    assert [(start, r.revision, figures(r, "count", "late")) for start, r in revised] == [
+        (0, 2, {"power": (3, 1)}),
+        (5, 2, {"power": (2, 1)}),
+    ]
+    plain.send(("power", 35, 1.0))
+    assert plain.send(("power", 7, 3.0)).late[0].reason == "too late"
+
+
+def test_a_size_may_have_its_own_out_of_order():
+    sizes = (Size(10 * S, 0), Size(20 * S, 60 * S, out_of_order=5 * S))
+    plain = hopping(sizes, out_of_order=0)
+    plain.send(("power", 1, 1.0), ("power", 21, 1.0))
+    output = plain.send(("power", 18, 4.0))
+    assert not output.results and not output.late
+    assert plain.operator.watermarks() == {("press07", "plc"): 16 * S}
+    results = plain.windows(("power", 25, 1.0))
+    assert [(s, r.watermark, figures(r, "count", "late")) for s, r in results] == [
+        (0, 20 * S, {"power": (2, 0)})
+    ]
+    assert results[0][1].window_size == 20 * S
+
+
+def test_state_of_format_1_is_migrated():
+    path = Path(__file__).parents[1] / "golden/window_statistics/state_format_1.json"
+    saved = json.loads(path.read_text("utf-8"))["rows"]
+    rows = {key: base64.b64decode(row) for key, row in saved.items()}
+    plain = Plain(sizes=((10, 60), (60, 120)), out_of_order=2, hold=30, clock_ahead=300)
+    fingerprint = json.loads(rows["meta"].partition(b"\n")[0])[0]
+    assert fingerprint.startswith("window-statistics/1 ") and plain.operator.reads(fingerprint)
+    plain.operator.restore(rows)
+    assert plain.operator.books == Books(samples_in=11, aggregated=9, bad=1, late=1)
+    changes = plain.operator.changes()
+    assert {key for key, row in changes.items() if row is None} == {k for k in rows if k[0] == "s"}
+    rewritten = {key: row for key, row in changes.items() if row is not None}
+    other = Plain(sizes=((10, 60), (60, 120)), out_of_order=2, hold=30, clock_ahead=300)
+    other.operator.restore(rewritten)
+    for one in (plain, other):
+        results = one.windows(("power", 62, 1.0), asset="acme/bremen/press07")
+        found = {
+            (s, r.window_size // S, r.revision): figures(r, "count", "late") for s, r in results
+        }
+        assert found[0, 60, 1] == {"power": (5, 1), "state": (1, 0), "speed": (1, 0)}
+        assert found[10, 10, 1] == {"power": (2, 0), "speed": (1, 0), "state": (0, 0)}
+    assert not Plain(hold=29).operator.reads(fingerprint)
+
+
 def test_changes_hold_only_what_changed():
     plain = Plain()
     plain.send(("power", 0, 1.0))
@@ -270,7 +349,7 @@ def test_changes_hold_only_what_changed():
     assert len(plain.operator.changes()) == 1 + 2 * 2
     assert plain.operator.changes() == {}
     plain.send(("power", 1, 1.0), asset="pump03")
-    assert set(plain.operator.changes()) == {"meta", "s/pump03/plc", f"w/{10 * S}/0/pump03/plc"}
+    assert set(plain.operator.changes()) == {"meta", "s/0/pump03/plc", f"w/{10 * S}/0/pump03/plc"}
 
 
 def test_restored_state_knows_names_not_numbers():
@@ -300,7 +379,7 @@ def test_restoring_nothing_starts_anew():
         (lambda rows: rows.pop("meta"), "meta", "no 'meta' row"),
         (lambda rows: rows.update(meta=b"[]"), "meta", "damaged"),
         (lambda rows: rows.update(meta=b'["other/1",0,0,0,0]\n'), "meta", "other/1"),
-        (lambda rows: rows.update({"s/a/b": b"garbage"}), "s/a/b", "damaged"),
+        (lambda rows: rows.update({"s/0/a/b": b"garbage"}), "s/0/a/b", "damaged"),
         (lambda rows: rows.update({"w/7/0/press07/plc": b"[1,0]\n"}), "w/7/", "damaged"),
         (lambda rows: rows.update({"k/v": b"[]\n"}), "k/v", "damaged"),
     ],
@@ -396,14 +475,18 @@ def test_an_idle_window_that_turns_out_empty_is_taken_back():
     [
         {"hold": -1},
         {"sizes": ()},
-        {"sizes": ((0, 1),)},
-        {"sizes": ((10, 1), (10, 2))},
-        {"sizes": ((10, -1),)},
+        {"sizes": (Size(0, 1),)},
+        {"sizes": (Size(10, 1), Size(10, 2))},
+        {"sizes": (Size(10, -1),)},
+        {"sizes": (Size(10, 1, every=3),)},
+        {"sizes": (Size(10, 1, every=20),)},
+        {"sizes": (Size(10, 1, every=0),)},
+        {"sizes": (Size(10, 1, out_of_order=-1),)},
         {"out_of_order": 1 << 60},
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(wrong):
-    right = {"out_of_order": 0, "hold": 1, "clock_ahead": 1, "sizes": ((10, 1),)}
+    right = {"out_of_order": 0, "hold": 1, "clock_ahead": 1, "sizes": (Size(10, 1),)}
     with pytest.raises(ConfigurationError, match="windows"):
         WindowParameters(**{**right, **wrong})
 
@@ -422,7 +505,7 @@ def test_the_processor_takes_the_windows_of_the_plant():
     assert (processor.reads, processor.writes) == ("ot.sensors.v1", "ot.features.v1")
     assert processor.state_topic == "ot.window-statistics.state.v1"
     assert processor.operator().fingerprint == (
-        "window-statistics/1 out_of_order=1000000 hold=60000000 clock_ahead=300000000 "
+        "window-statistics/2 out_of_order=1000000 hold=60000000 clock_ahead=300000000 "
         "sizes=10000000+900000000,60000000+14400000000"
     )
 

@@ -67,17 +67,24 @@ def add(cells: NDArray[Any], rows: NDArray[np.int64], groups: Groups, late: bool
         shift = groups.reference - _reference(cells["level"], rows, groups.reference)
         np.add.at(cells["integral"], rows, groups.integral + groups.covered * shift)
         np.add.at(cells["covered"], rows, groups.covered)
-    _first_and_last(cells, rows, groups)
+    first, last = (groups.first_time, groups.first), (groups.last_time, groups.last)
+    _first_and_last(cells, rows, first, last)
 
 
-def _first_and_last(cells: NDArray[Any], rows: NDArray[np.int64], groups: Groups) -> None:
-    earlier = groups.first_time < cells["first_time"][rows]
-    np.minimum.at(cells["first_time"], rows, groups.first_time)
-    earlier &= groups.first_time == cells["first_time"][rows]
-    cells["first"][rows[earlier]] = groups.first[earlier]
-    np.maximum.at(cells["last_time"], rows, groups.last_time)
-    latest = groups.last_time == cells["last_time"][rows]
-    cells["last"][rows[latest]] = groups.last[latest]
+def _first_and_last(
+    cells: NDArray[Any],
+    rows: NDArray[np.int64],
+    first: tuple[NDArray[np.int64], NDArray[np.float64]],
+    last: tuple[NDArray[np.int64], NDArray[np.float64]],
+) -> None:
+    """Take the earliest and the latest of (times, values); of equal times the later one counts."""
+    earlier = first[0] < cells["first_time"][rows]
+    np.minimum.at(cells["first_time"], rows, first[0])
+    earlier &= first[0] == cells["first_time"][rows]
+    cells["first"][rows[earlier]] = first[1][earlier]
+    np.maximum.at(cells["last_time"], rows, last[0])
+    latest = last[0] == cells["last_time"][rows]
+    cells["last"][rows[latest]] = last[1][latest]
 
 
 def cover(
@@ -90,6 +97,30 @@ def cover(
     shift = value - _reference(cells["level"], rows, value)
     np.add.at(cells["integral"], rows, shift * duration)
     np.add.at(cells["covered"], rows, duration)
+
+
+def combine(cells: NDArray[Any], rows: NDArray[np.int64], parts: NDArray[Any]) -> None:
+    """Add cells of neighbouring stretches of time to cells of longer ones, in the order of time."""
+    for name in ("count", "bad", "late", "covered"):
+        np.add.at(cells[name], rows, parts[name])
+    np.minimum.at(cells["minimum"], rows, parts["minimum"])
+    np.maximum.at(cells["maximum"], rows, parts["maximum"])
+    _combine_sums(cells, rows, parts)
+    held = np.flatnonzero((parts["covered"] > 0) | np.isnan(parts["integral"]))
+    part, to = parts[held], rows[held]
+    shift = part["level"] - _reference(cells["level"], to, part["level"])
+    np.add.at(cells["integral"], to, part["integral"] + part["covered"] * shift)
+
+
+def _combine_sums(cells: NDArray[Any], rows: NDArray[np.int64], parts: NDArray[Any]) -> None:
+    some = np.flatnonzero(parts["count"])
+    part, to = parts[some], rows[some]
+    shift = part["reference"] - _reference(cells["reference"], to, part["reference"])
+    count = part["count"].astype(np.float64)
+    np.add.at(cells["sum"], to, part["sum"] + count * shift)
+    np.add.at(cells["squares"], to, part["squares"] + shift * (2 * part["sum"] + count * shift))
+    first, last = (part["first_time"], part["first"]), (part["last_time"], part["last"])
+    _first_and_last(cells, to, first, last)
 
 
 def _reference(

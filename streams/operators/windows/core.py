@@ -20,7 +20,7 @@ class Windows:
     """State of windowed statistics, without books.
 
     Args:
-        parameters: Sizes and tolerances.
+        parameters: Sizes and tolerances; `out_of_order` is that of all sizes.
 
     Attributes:
         partition: Streams and series.
@@ -31,13 +31,19 @@ class Windows:
     def __init__(self, parameters: WindowParameters) -> None:
         self.parameters = parameters
         self.partition = Partition()
-        self.pools = {size: WindowPool(size, kept) for size, kept in parameters.sizes}
+        self.pools = {one.size: WindowPool(one) for one in parameters.sizes}
         self.pending = NO_SAMPLES
-        self._sizes = tuple(self.pools)
+        self._steps = tuple(sorted({one.step for one in parameters.sizes}))
 
     def pending_of(self, stream: int) -> Samples:
         """The samples of one stream that wait."""
         return self.pending.take(self.partition.series["stream"][self.pending.series] == stream)
+
+    def all_changed(self) -> None:
+        """Have everything saved anew."""
+        self.partition.streams["changed"][: len(self.partition)] = True
+        for pool in self.pools.values():
+            pool.all_changed()
 
     def fold(self, on_time: Samples, streams: NDArray[np.int64], before: NDArray[np.int64]) -> None:
         """Fold what the watermarks have passed, and hold values up to the windows that close.
@@ -56,8 +62,9 @@ class Windows:
             groups, held = self._reduce(waiting.take(passed).in_order())
         accrued = np.full(len(partition), NEVER)
         accrued[streams] = before
-        for size, pool in self.pools.items():
-            border, now = _floor(accrued, size), _floor(known["watermark"][: len(partition)], size)
+        for pool in self.pools.values():
+            border = _floor(accrued, pool.step)
+            now = _floor(known["watermark"][: len(partition)], pool.step)
             carried = self._carried(streams[now[streams] > border[streams]], now)
             self._hold(pool, held.then(carried), border)
             if groups is not None:
@@ -68,7 +75,7 @@ class Windows:
         """Groups and held spans of ordered samples, which become the last of their series."""
         partition, hold = self.partition, self.parameters.hold
         last = partition.streams["last"]
-        heads = heads_of(samples, self._sizes)
+        heads = heads_of(samples, self._steps)
         quiet = silence(partition.series["stream"], samples, heads, last, hold)
         for stream, cut in zip(quiet.streams.tolist(), quiet.cut.tolist(), strict=True):
             members = partition.members[stream]
@@ -89,7 +96,7 @@ class Windows:
     def _hold(self, pool: WindowPool, held: Spans, border: NDArray[np.int64]) -> None:
         """Add held values to the windows that they cover; before `border` they were added."""
         stream = self.partition.series["stream"][held.series]
-        part = pieces(held, border[stream], pool.size)
+        part = pieces(held, border[stream], pool.step)
         if len(part.series):
             _, rows = self._rows(pool, part.series, part.begin)
             cells.cover(pool.cells, rows, part.value, part.end - part.begin)
@@ -97,10 +104,10 @@ class Windows:
     def _rows(
         self, pool: WindowPool, series: NDArray[np.int64], time: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The windows of these times, and in them the cells of these series."""
+        """The windows that begin last before these times, and in them the cells of these series."""
         known = self.partition.series[series]
         width = self.partition.streams["width"][: len(self.partition)]
-        return pool.rows(known["stream"], _floor(time, pool.size), known["local"], width)
+        return pool.rows(known["stream"], _floor(time, pool.step), known["local"], width)
 
     def take_late(
         self, batch: SampleBatch, samples: Samples, arrival: Arrival
@@ -113,15 +120,15 @@ class Windows:
         taken = np.zeros(len(place), np.bool_)
         revised = {}
         for size, pool in self.pools.items():
-            kept = _floor(late.time, size) + size + pool.reopen_for > before
+            kept = pool.takes(late.time, before)
             if not kept.any():
                 continue
             taken |= kept
             ordered = late.take(kept).in_order()
-            groups = reduce(ordered, heads_of(ordered, (size,)))
+            groups = reduce(ordered, heads_of(ordered, (pool.step,)))
             windows, rows = self._rows(pool, groups.series, groups.time)
             cells.add(pool.cells, rows, groups, late=True)
-            revised[size] = np.unique(windows).tolist()
+            revised[size] = pool.holding(windows)
         too_late = np.zeros(len(batch), np.bool_)
         too_late[place[~taken]] = True
         return too_late, revised
@@ -141,6 +148,6 @@ class Windows:
         return results
 
 
-def _floor(time: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """The start of the window that each time lies in."""
-    return time // size * size
+def _floor(time: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """The start of the last window that begins at or before each time."""
+    return time // step * step

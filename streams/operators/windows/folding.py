@@ -39,14 +39,14 @@ class Groups:
     covered: NDArray[np.int64]
 
 
-def heads_of(samples: Samples, sizes: tuple[int, ...]) -> NDArray[np.int64]:
-    """Where the groups of ordered samples begin."""
+def heads_of(samples: Samples, steps: tuple[int, ...]) -> NDArray[np.int64]:
+    """Where the groups of ordered samples begin; windows begin every `steps`, ascending."""
     series, time = samples.series, samples.time
     border = series[1:] != series[:-1]
-    for i, size in enumerate(sizes):
-        if any(size % smaller == 0 for smaller in sizes[:i]):
-            continue  # Its windows begin only where those of the smaller size begin.
-        window = time // size
+    for i, step in enumerate(steps):
+        if any(step % smaller == 0 for smaller in steps[:i]):
+            continue  # Its windows begin only where those of the smaller step begin.
+        window = time // step
         border |= window[1:] != window[:-1]
     return np.concatenate([np.zeros(1, np.int64), np.flatnonzero(border) + 1])
 

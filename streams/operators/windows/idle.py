@@ -1,12 +1,16 @@
-"""Which streams are idle by the wall clock, and up to when their windows are due all the same."""
+"""Which streams are idle by the wall clock, and what their windows hold as far as is known."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from penstock.operator import Result
+from streams.operators.windows import state
 from streams.operators.windows.core import Windows
 from streams.operators.windows.parameters import NEVER
 from streams.operators.windows.partition import grown
+from streams.operators.windows.samples import NO_SAMPLES
 
 
 class Idleness:
@@ -41,9 +45,42 @@ class Idleness:
         frontier = time - parameters.out_of_order - parameters.hold
         known_until = streams["watermark"] + parameters.out_of_order + parameters.hold
         due = np.zeros(count, np.bool_)
-        for size in windows.pools:
-            shown = self._shown[:count] // size * size
-            due |= (frontier // size * size > shown) & (shown < known_until)
+        for pool in windows.pools.values():
+            shown = self._shown[:count] // pool.step * pool.step
+            due |= (frontier // pool.step * pool.step > shown) & (shown < known_until)
         for stream in np.flatnonzero(idle & due & (streams["watermark"] != NEVER)).tolist():
             yield stream, int(self._shown[stream]), frontier
             self._shown[stream] = frontier
+
+
+def show_idle(windows: Windows, idleness: Idleness, time: int) -> list[Result]:
+    """Results of idle streams' windows as if nothing more were to come; no watermark moves.
+
+    Args:
+        windows: The streams.
+        idleness: Theirs.
+        time: The wall clock, microseconds.
+    """
+    results = []
+    for stream, shown, frontier in idleness.due(windows, time):
+        results += _as_known(windows, stream, shown, frontier)
+    return results
+
+
+def _as_known(windows: Windows, stream: int, shown: int, frontier: int) -> list[Result]:
+    """What a stream's windows that end in (shown, frontier] hold, were nothing more to come."""
+    level = int(windows.partition.streams["watermark"][stream])
+    width = len(windows.partition.tags[stream])
+    one, copy = np.zeros(1, np.int64), state.copy_stream(windows, stream)
+    copy.partition.streams["watermark"][0] = frontier
+    with np.errstate(all="ignore"):
+        copy.fold(NO_SAMPLES, one, one + level)
+        found = copy.publish(one, one + frontier, {})
+    results = []
+    for result in found:
+        record = result.record
+        if record.window_start + record.window_size > shown:
+            pool = windows.pools[record.window_size]
+            pool.revised(pool.window(stream, record.window_start, width), record.revision)
+            results.append(Result(result.key, replace(record, watermark=level)))
+    return results

@@ -2,6 +2,10 @@
 
 A window owns as many neighbouring cells as its stream has series. Windows are found by their exact
 start, so one of 1970 is never taken for one of today.
+
+Windows of a size that hops overlap. Then the cells are not the window's own but those of the *pane*
+that begins with it and lasts until the next window begins; where a pane is, there are all windows
+that hold it (`streams.operators.windows.panes` combines them).
 """
 
 from bisect import insort
@@ -11,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.operators.windows.cells import CELL, EMPTY
-from streams.operators.windows.parameters import FOREVER, NEVER
+from streams.operators.windows.parameters import FOREVER, NEVER, Size
 from streams.operators.windows.partition import grown
 
 WINDOW: Final = np.dtype(
@@ -36,12 +40,17 @@ class WindowPool:
     """The windows of one size of all streams of a partition.
 
     Args:
+        size: What it is.
+
+    Attributes:
         size: Microseconds.
-        reopen_for: How long after its end a window is kept, microseconds of the watermark.
+        step: From one window's start to the next.
+        reopen_for: How long after its end a window takes late samples.
     """
 
-    def __init__(self, size: int, reopen_for: int) -> None:
-        self.size, self.reopen_for = size, reopen_for
+    def __init__(self, size: Size) -> None:
+        self.size, self.step, self.reopen_for = size.size, size.step, size.reopen_for
+        self._age = self.size + (self.size - self.step) + self.reopen_for
         self.cells: NDArray[Any] = np.zeros(0, CELL)
         self.windows: NDArray[Any] = np.zeros(0, WINDOW)
         self.dropped: list[tuple[int, int]] = []
@@ -75,7 +84,7 @@ class WindowPool:
             width: Of every stream: its number of series.
         """
         self._know(len(width))
-        way = (start // self.size) % _WAYS
+        way = (start // self.step) % _WAYS
         found = self._recent[stream, way]
         missing = np.flatnonzero(self._recent_start[stream, way] != start)
         if len(missing):
@@ -96,15 +105,44 @@ class WindowPool:
         head = np.append(True, (s[1:] != s[:-1]) | (t[1:] != t[:-1]))
         windows = np.array(
             [
-                self.window(one, at, int(width[one]))
+                self._pane(one, at, int(width[one]))
                 for one, at in zip(s[head].tolist(), t[head].tolist(), strict=True)
             ]
         )
-        way = (t[head] // self.size) % _WAYS
+        way = (t[head] // self.step) % _WAYS
         self._recent_start[s[head], way], self._recent[s[head], way] = t[head], windows
         found = np.empty(len(order), np.int64)
         found[order] = windows[np.cumsum(head) - 1]
         return found
+
+    def takes(self, time: NDArray[np.int64], watermark: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether windows of these times still take samples that come behind this watermark.
+
+        All windows that overlap there take it as long as the last of them does.
+        """
+        begin = time // self.step * self.step
+        return begin + self.size + self.reopen_for > watermark
+
+    def holding(self, panes: NDArray[np.int64]) -> list[int]:
+        """The windows that hold any of these panes."""
+        found: dict[int, None] = {}
+        for pane in np.unique(panes).tolist():
+            stream, last = int(self.windows["stream"][pane]), int(self.windows["start"][pane])
+            for start in range(last - self.size + self.step, last + 1, self.step):
+                found[self._index[stream, start]] = None
+        return list(found)
+
+    def panes(self, window: int) -> list[int]:
+        """The panes of a window that are there, in order of time."""
+        stream, first = int(self.windows["stream"][window]), int(self.windows["start"][window])
+        starts = range(first, first + self.size, self.step)
+        return [self._index[stream, at] for at in starts if (stream, at) in self._index]
+
+    def _pane(self, stream: int, start: int, width: int) -> int:
+        """The number of a pane; all windows that hold it are there, or made."""
+        for earlier in range(start - self.size + self.step, start, self.step):
+            self.window(stream, earlier, width)
+        return self.window(stream, start, width)
 
     def window(self, stream: int, start: int, width: int) -> int:
         """The number of a window, a new and empty one if it is not there."""
@@ -121,7 +159,7 @@ class WindowPool:
         self._open[stream].append(window)
         due, end = self._due, start + self.size
         due["close"][stream] = min(due["close"][stream], end)
-        due["drop"][stream] = min(due["drop"][stream], end + self.reopen_for)
+        due["drop"][stream] = min(due["drop"][stream], start + self._age)
         return window
 
     def due(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> list[int]:
@@ -143,14 +181,13 @@ class WindowPool:
     def drop(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> None:
         """Forget the windows that no sample of these streams can reach any more."""
         ready = self._due["drop"][streams] <= watermark
-        age = self.size + self.reopen_for
         for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
             kept = self._kept[stream]
-            gone = next((i for i, start in enumerate(kept) if start + age > level), len(kept))
+            gone = next((i for i, start in enumerate(kept) if start + self._age > level), len(kept))
             for start in kept[:gone]:
                 self._forget(stream, start)
             del kept[:gone]
-            self._due["drop"][stream] = kept[0] + age if kept else FOREVER
+            self._due["drop"][stream] = kept[0] + self._age if kept else FOREVER
 
     def open_of(self, stream: int) -> list[int]:
         """The windows of a stream that the watermark has not passed."""
@@ -165,6 +202,10 @@ class WindowPool:
         """Note that this revision of a window was published."""
         self.windows["revision"][window] = revision
         self.windows["changed"][window] = True
+
+    def all_changed(self) -> None:
+        """Have all windows saved anew."""
+        self.windows["changed"][list(self._index.values())] = True
 
     def take_changed(self) -> list[int]:
         """The windows that changed since the last call."""
@@ -220,7 +261,7 @@ class WindowPool:
 
     def _forget(self, stream: int, start: int) -> None:
         window = self._index.pop((stream, start))
-        way = (start // self.size) % _WAYS
+        way = (start // self.step) % _WAYS
         if self._recent_start[stream, way] == start:
             self._recent_start[stream, way] = NEVER
         base, width = self.windows["base"][window], self.windows["width"][window]

@@ -5,6 +5,7 @@ import numpy as np
 from penstock.operator import Result
 from schemas import WindowStatistics
 from streams.operators.windows.cells import figures
+from streams.operators.windows.panes import cells_of
 from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
 
@@ -20,9 +21,8 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
     streams, starts = pool.windows["stream"], pool.windows["start"]
     windows = sorted(windows, key=lambda w: (partition.names[streams[w]], starts[w]))
     known = pool.windows[windows]
-    ends = np.cumsum(known["width"])
-    rows = np.repeat(known["base"] - ends + known["width"], known["width"]) + np.arange(ends[-1])
-    cells = pool.cells[rows]
+    cells, widths = cells_of(pool, windows)
+    ends = np.cumsum(widths)
     present = (cells["count"] > 0) | (cells["bad"] > 0) | (cells["covered"] > 0)
     columns = figures(cells[present], pool.size)
     bounds = np.append(0, np.cumsum(present))[np.append(0, ends)].tolist()

@@ -1,10 +1,11 @@
 """How windowed operators save their state: rows of bytes with names in their keys.
 
-A row is one line of JSON, then NumPy columns as raw little-endian bytes.
+A row is one line of JSON, then NumPy columns as raw little-endian bytes. There are `meta`,
+`s/<out_of_order>/<asset>/<source>` and `w/<size>/<start>/<asset>/<source>`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -49,8 +50,15 @@ def pack_meta(fingerprint: str, books: Books) -> bytes:
     return _pack([fingerprint, books.samples_in, books.aggregated, books.bad, books.late])
 
 
-def unpack_meta(rows: Mapping[str, bytes], fingerprint: str) -> Books:
-    """The books of saved state.
+def unpack_meta(
+    rows: Mapping[str, bytes], known: Callable[[str], bool], fingerprint: str
+) -> tuple[Books, str]:
+    """The books of saved state, and whose it is.
+
+    Args:
+        rows: All of them.
+        known: Whether state of a fingerprint can be read.
+        fingerprint: Of the operator that reads.
 
     Raises:
         StateError: There is no `meta` row, or it is of another operator, format or parameters.
@@ -63,11 +71,23 @@ def unpack_meta(rows: Mapping[str, bytes], fingerprint: str) -> Books:
     except (ValueError, TypeError) as error:
         msg = "this row of state is damaged"
         raise StateError(msg, where=META, remedy="reset the processor") from error
-    if found != fingerprint:
+    if not known(found):
         msg = f"the state is of {found!r}, the operator is {fingerprint!r}"
         remedy = "take the former parameters or version again, or reset the processor"
         raise StateError(msg, where=META, remedy=remedy)
-    return Books(*books)
+    return Books(*books), found
+
+
+def from_format_1(
+    rows: Mapping[str, bytes], out_of_order: int
+) -> tuple[dict[str, bytes], set[str]]:
+    """Rows of format 1 in today's, and the keys that are no more.
+
+    All its sizes had the same `out_of_order`, so the streams' rows did not name it.
+    """
+    former = {key for key in rows if key.startswith("s/")}
+    renamed = {f"s/{out_of_order}/{key[2:]}": rows[key] for key in former}
+    return {key: row for key, row in rows.items() if key not in former} | renamed, former
 
 
 def save(windows: Windows) -> dict[str, bytes | None]:
@@ -87,42 +107,52 @@ def save(windows: Windows) -> dict[str, bytes | None]:
     bounds = np.searchsorted(owner[order], [changed, [stream + 1 for stream in changed]])
     for stream, low, high in zip(changed, *bounds.tolist(), strict=True):
         waiting = windows.pending.take(order[low:high])
-        rows[f"s/{_name_key(partition.names[stream])}"] = _pack_stream(partition, stream, waiting)
+        rows[_stream_key(windows, stream)] = _pack_stream(partition, stream, waiting)
     return rows
 
 
 def copy_stream(windows: Windows, stream: int) -> Windows:
     """One stream and its open windows by themselves, as stream 0."""
     partition = windows.partition
-    key = f"s/{_name_key(partition.names[stream])}"
-    rows = {key: _pack_stream(partition, stream, windows.pending_of(stream))}
+    waiting = windows.pending_of(stream)
+    rows = {_stream_key(windows, stream): _pack_stream(partition, stream, waiting)}
     for pool in windows.pools.values():
         rows.update(_window_row(partition, pool, window) for window in pool.open_of(stream))
-    return load(windows.parameters, rows)
+    (copy,) = load_all(windows.parameters, rows)
+    return copy
 
 
-def load(parameters: WindowParameters, rows: Mapping[str, bytes]) -> Windows:
-    """The windows that these rows were saved from.
+def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[Windows, ...]:
+    """The windows that these rows were saved from, those of each `out_of_order` by themselves.
 
     Raises:
         StateError: A row is damaged, or of a kind or window size that is not known.
     """
-    windows = Windows(parameters)
+    groups = tuple(Windows(one) for one in parameters.by_lateness())
+    by_lateness = {str(one.parameters.out_of_order): one for one in groups}
+    by_size = {str(size): one for one in groups for size in one.pools}
     for key in sorted(rows):  # Streams ("s/") come before their windows ("w/").
         try:
-            if key.startswith("s/"):
+            kind, number, *_ = key.split("/")
+            if kind == "s":
+                windows = by_lateness[number]
                 waiting = _unpack_stream(windows.partition, key, rows[key])
                 windows.pending = windows.pending.then(waiting)
             else:
-                _unpack_window(windows, key, rows[key])
+                _unpack_window(by_size[number], key, rows[key])
         except (ValueError, KeyError, IndexError, TypeError) as error:
             msg = "this row of state is damaged or of another operator"
             raise StateError(msg, where=key, remedy="reset the processor") from error
-    return windows
+    return groups
+
+
+def _stream_key(windows: Windows, stream: int) -> str:
+    name = _name_key(windows.partition.names[stream])
+    return f"s/{windows.parameters.out_of_order}/{name}"
 
 
 def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
-    """The `s/<asset>/<source>` row: watermark, series, samples that wait to be folded."""
+    """The row of a stream: watermark, series, samples that wait to be folded."""
     known = partition.streams[stream]
     columns = np.empty(len(waiting), _SAMPLE)
     columns["local"] = partition.series["local"][waiting.series]
@@ -137,7 +167,7 @@ def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
 
 
 def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
-    asset, source = map(unquote, key.split("/")[1:])
+    asset, source = map(unquote, key.split("/")[2:])
     (watermark, last, tags), body = _unpack(row)
     stream = partition.stream_id((asset, source))
     series = np.array([partition.series_id((asset, source, tag)) for tag in tags], np.int64)
