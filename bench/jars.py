@@ -14,7 +14,7 @@ from penstock.local.artifacts import cache_folder
 
 KAFKA: Final = "4.2.0"
 ECJ: Final = "3.44.0"
-SOURCE: Final = Path(__file__).with_name("java") / "WindowedMoments.java"
+SOURCES: Final = sorted(Path(__file__).with_name("java").glob("*.java"))
 
 
 @cache
@@ -31,7 +31,8 @@ def _resolve(coordinate: str) -> list[str]:
 
 def _compiled(jars: list[str]) -> Path:
     """The folder of the class files; compiled anew when the source has changed."""
-    digest = hashlib.sha256(SOURCE.read_bytes() + KAFKA.encode()).hexdigest()[:16]
+    text = b"".join(source.read_bytes() for source in SOURCES) + KAFKA.encode()
+    digest = hashlib.sha256(text).hexdigest()[:16]
     folder = cache_folder() / "bench" / digest
     if not (folder / "WindowedMoments.class").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,5 +40,5 @@ def _compiled(jars: list[str]) -> Path:
         command = [java.java(), "-cp", os.pathsep.join(compiler)]
         command += ["org.eclipse.jdt.internal.compiler.batch.Main", "-nowarn"]
         command += ["-source", "17", "-target", "17", "-cp", os.pathsep.join(jars)]
-        subprocess.run([*command, "-d", str(folder), str(SOURCE)], check=True)
+        subprocess.run([*command, "-d", str(folder), *map(str, SOURCES)], check=True)
     return folder

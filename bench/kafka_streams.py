@@ -31,6 +31,7 @@ class KafkaStreams(System):
 
     Args:
         store: In-memory or RocksDB; either with a changelog.
+        entries: What has an entry of the store per window: each tag, or an asset with all its tags.
         guarantee: Streams' `processing.guarantee`.
     """
 
@@ -39,18 +40,19 @@ class KafkaStreams(System):
     def __init__(
         self,
         store: Literal["memory", "rocksdb"] = "memory",
+        entries: Literal["asset", "tag"] = "tag",
         guarantee: Literal["at_least_once", "exactly_once_v2"] = "at_least_once",
     ) -> None:
-        self._store, self._guarantee = store, guarantee
-        exactly = ", exactly once" if guarantee == "exactly_once_v2" else ""
+        self._store, self._entries, self._guarantee = store, entries, guarantee
         shown = {"memory": "in-memory", "rocksdb": "RocksDB"}[store]
-        self.name = f"Kafka Streams ({shown}{exactly})"
+        exactly = ", exactly once" if guarantee == "exactly_once_v2" else ""
+        self.name = f"Kafka Streams ({shown}, entry per {entries}{exactly})"
 
     def start(self, task: Task) -> Running:
         """One JVM with two stream threads."""
         state = task.folder / "streams"
         arguments = [task.cluster.kafka.bootstrap, task.name, task.reads, task.writes]
-        arguments += [self._store, str(state), self._guarantee]
+        arguments += [self._store, self._entries, str(state), self._guarantee]
         command = [java.java(), *FLAGS, f"-Djava.io.tmpdir={task.folder}"]
         command += ["-cp", jars.class_path(), "WindowedMoments", *arguments]
         return Running([command], task.folder / "log", java.environment())
