@@ -1,1 +1,4 @@
-"""Connectors: field to Kafka, one file per protocol. They import only `penstock` and `schemas`."""
+"""Connectors: field to Kafka, one file or package per protocol.
+
+They import only `penstock` and `schemas`.
+"""

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from generator.markdown import code, docstring, table
-from penstock import components
 from penstock.settings.json_schema import plant_schema
 from penstock.settings.tags import Role, Tag
 
@@ -112,11 +112,10 @@ def tag_lists() -> str:
 def connectors() -> str:
     """The connectors' own words."""
     text = "# Connectors\n\nOne section each; all settings: [Configuration](configuration.md).\n"
-    for name in components.names("connectors"):
-        module = components.load("connectors", name).__module__
-        text += f"\n## `{name}`\n\n{docstring(module)}\n"
-        if name == "modbus":
+    for point in sorted(entry_points(group="penstock.connectors"), key=lambda one: one.name):
+        text += f"\n## `{point.name}`\n\n{docstring(point.module)}\n"
+        if point.name == "modbus":
             text += (
-                f"\n### Addresses, types and orders\n\n{docstring('connectors.modbus_registers')}\n"
+                f"\n### Addresses, types and orders\n\n{docstring('connectors.modbus.registers')}\n"
             )
     return text

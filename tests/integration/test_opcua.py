@@ -26,7 +26,7 @@ from opcua_server import (  # noqa: E402
     tag,
 )
 
-from connectors.opcua_session import QUEUED_PUBLISHES  # noqa: E402
+from connectors.opcua.session import QUEUED_PUBLISHES  # noqa: E402
 from penstock.certificates import make_certificate  # noqa: E402
 from penstock.connector import Sample  # noqa: E402
 from penstock.errors import DeviceError  # noqa: E402
@@ -293,7 +293,7 @@ async def test_the_same_value_with_a_new_time(server: OpcuaServer) -> None:
 async def test_a_bad_node_stops_no_other_and_is_asked_for_again(
     own: OpcuaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.opcua_session.RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("connectors.opcua.session.RETRY_SECONDS", 0.1)
     await own.start(VALUES)
     tags = [
         tag("missing"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.modbus_registers import FORMATS, ORDERS, Layout, encoding
+from connectors.modbus.registers import FORMATS, ORDERS, Layout, encoding
 
 VALUES = {
     **{

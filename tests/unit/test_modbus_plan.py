@@ -1,7 +1,7 @@
 import pytest
 
-from connectors.modbus_plan import Block, ClockPlace, Item, Planner, locate
-from connectors.modbus_registers import Table, encoding
+from connectors.modbus.plan import Block, ClockPlace, Item, Planner, locate
+from connectors.modbus.registers import Table, encoding
 from penstock.settings.tags import Tag
 
 

@@ -1,5 +1,5 @@
-from connectors.modbus_plan import Planner, locate
-from connectors.modbus_schedule import LONGEST_WAIT, Poll, Schedule
+from connectors.modbus.plan import Planner, locate
+from connectors.modbus.schedule import LONGEST_WAIT, Poll, Schedule
 from penstock.connector import Meter
 from penstock.settings.tags import Tag
 

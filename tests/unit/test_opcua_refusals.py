@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 
-from connectors.opcua_values import Notifications
+from connectors.opcua.values import Notifications
 from penstock.connector import Sample
 from penstock.quality import signed
 from penstock.settings.tags import Tag

@@ -5,8 +5,8 @@ from asyncua import ua
 from pydantic import ValidationError
 
 from connectors.opcua import OpcuaConnector, OpcuaSettings
-from connectors.opcua_nodes import parse_address
-from connectors.opcua_security import explain
+from connectors.opcua.nodes import parse_address
+from connectors.opcua.security import explain
 from penstock.errors import ConfigurationError
 from penstock.settings.tags import Tag
 

@@ -15,8 +15,8 @@ from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
 
-from connectors.opcua_items import Item, MonitoredItems
-from connectors.opcua_values import Notifications
+from connectors.opcua.items import Item, MonitoredItems
+from connectors.opcua.values import Notifications
 from penstock.clock import Clock
 from penstock.connector import Meter, Sample
 
@@ -71,7 +71,7 @@ class Session:
         """Connect and subscribe; nodes that the server refuses become bad samples.
 
         Raises:
-            Exception: Whatever asyncua says: `opcua_security.explain` makes a DeviceError of it.
+            Exception: Whatever asyncua says: `security.explain` makes a DeviceError of it.
         """
         self._meter.requests += 1
         await self._client.connect()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from connectors.modbus_registers import (
+from connectors.modbus.registers import (
     ORDERS,
     Addressing,
     Encoding,

@@ -6,9 +6,10 @@ from typing import Final, Literal
 from asyncua import ua
 from asyncua.crypto import security_policies
 from asyncua.ua.status_codes import StatusCodes
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from penstock.errors import DeviceError
+from penstock.settings.model import Model
 
 Policy = Literal["Basic256Sha256", "Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "None"]
 Mode = Literal["SignAndEncrypt", "Sign", "None"]
@@ -27,10 +28,8 @@ MODES: Final = {
 _DEPRECATED: Final = ("Basic128Rsa15", "Basic256")
 
 
-class SecuritySettings(BaseModel):
+class SecuritySettings(Model):
     """How the link is protected. Without protection only by name: `{policy: None, mode: None}`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     policy: Policy = Field("Basic256Sha256", description="Security policy of the endpoint.")
     mode: Mode = Field("SignAndEncrypt", description="SignAndEncrypt, Sign, or None.")

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from connectors.modbus_plan import ClockPlace
-from connectors.modbus_registers import Addressing, Order, encoding, parse_address
+from connectors.modbus.plan import ClockPlace
+from connectors.modbus.registers import Addressing, Order, encoding, parse_address
 from penstock.connector import SourceSettings
 from penstock.settings.model import Model
 from penstock.units import Duration, microseconds, parse_duration

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connectors.modbus_answers import Answers
-from connectors.modbus_plan import Block
+from connectors.modbus.answers import Answers
+from connectors.modbus.plan import Block
 from penstock.connector import Meter
 
 LONGEST_WAIT: Final = 10_000_000

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from connectors.opcua_security import MODES, POLICIES, SecuritySettings
+from connectors.opcua.security import MODES, POLICIES, SecuritySettings
 from penstock.errors import DeviceError
 
 _MAKE_ONE: Final = (

@@ -14,7 +14,7 @@ from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
-from connectors.modbus_registers import Table
+from connectors.modbus.registers import Table
 from penstock.connector import Meter
 from penstock.errors import DeviceError
 

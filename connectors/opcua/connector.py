@@ -1,110 +1,26 @@
-"""OPC UA: subscribes to the values of one server.
-
-```yaml
-sources:
-  press_plc:
-    type: opcua
-    url: opc.tcp://192.168.0.10:4840
-    security:
-      policy: Basic256Sha256      # or Aes256Sha256RsaPss, Aes128Sha256RsaOaep
-      mode: SignAndEncrypt        # or Sign
-      certificate: certs/client.der
-      key: certs/client.pem
-      trust: certs/trusted        # the servers' certificates, .der or .pem
-      user: penstock
-      password: ${file:secrets/press}
-    subscription: {publish: 500 ms, sampling: 100 ms, queue: 20}
-    tags: tags/press07.csv
-```
-
-A tag's address is its node id by namespace URI, `nsu=urn:acme:press;s=GoodCount`. An id by index,
-`ns=2;s=GoodCount`, works too, but the index may mean another namespace once the server restarts.
-`poll` is the sampling interval of one tag, `deadband` is watched by the server. Values are reported
-when they change; a server is asked for every new source time, too, by
-`subscription: {trigger: StatusValueTimestamp}`.
-
-A server whose certificate is not in `trust` is refused, and its certificate kept in the folder
-`rejected` beside it, to be compared and moved. The server must trust ours in turn. A link without
-security is had by name only: `security: {policy: None, mode: None}`.
-
-A node that the server refuses is a bad sample with the server's status, and is asked for again
-every 30 s; the others flow. After a loss everything is made anew; a value that was seen before the
-loss and has not changed is given once more, at the time of the new subscription, so that the gap
-ends. Nothing is ever written. Status codes are kept, also where a queue overflowed in the server.
-"""
+"""The connector: finds a server that it may trust, and subscribes."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NoReturn
-from urllib.parse import urlparse
+from datetime import timedelta
+from typing import Any, NoReturn
 
 from asyncua import ua
 from asyncua.client.client import Client
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from connectors.opcua_certificates import Identity, check_server, load_identity
-from connectors.opcua_items import Item
-from connectors.opcua_nodes import parse_address
-from connectors.opcua_security import SecuritySettings, choose_endpoint, explain, offered
-from connectors.opcua_session import Session
-from connectors.opcua_values import Notifications
+from connectors.opcua.certificates import Identity, check_server, load_identity
+from connectors.opcua.items import Item
+from connectors.opcua.nodes import parse_address
+from connectors.opcua.security import choose_endpoint, explain, offered
+from connectors.opcua.session import Session
+from connectors.opcua.settings import OpcuaSettings
+from connectors.opcua.values import Notifications
 from penstock.clock import Clock, now
-from penstock.connector import Batch, Connector, Probe, SourceSettings
+from penstock.connector import Batch, Connector, Probe
 from penstock.errors import DeviceError
 from penstock.settings.tags import Tag
-from penstock.units import Duration, parse_duration
 
 SESSION_TIMEOUT_MS = 60_000
 """How long the server keeps a session that a crash left behind; many have few to give."""
-
-
-class SubscriptionSettings(BaseModel):
-    """What is asked of the server."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    publish: Duration = Field(
-        parse_duration("500 ms"), description="How often the server may send what has changed."
-    )
-    sampling: Duration = Field(
-        parse_duration("100 ms"), description="How often it looks at a value; `poll` of a tag wins."
-    )
-    queue: int = Field(
-        20, ge=1, description="Values of one tag that it keeps between two publishes."
-    )
-    trigger: Literal["StatusValue", "StatusValueTimestamp"] = Field(
-        "StatusValue", description="Whether the same value with a new source time is sent, too."
-    )
-    keep_alive: Duration = Field(
-        parse_duration("2 s"), description="How often it says that it lives when nothing changes."
-    )
-
-
-class OpcuaSettings(SourceSettings):
-    """Where the server is, how the link is protected, and what is asked for."""
-
-    url: str = Field(description="Where the server is, as opc.tcp://host:4840/path.")
-    security: SecuritySettings = Field(description="How the link is protected.")
-    subscription: SubscriptionSettings = Field(
-        SubscriptionSettings(), description="How values are asked for."
-    )
-    application_uri: str | None = Field(
-        None, description="Ours; where left away, the one in our certificate."
-    )
-    timeout: Duration = Field(
-        parse_duration("4 s"), description="How long the server may take to answer a request."
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _judge_url(cls, url: str) -> str:
-        parts = urlparse(url)
-        if parts.scheme != "opc.tcp" or not parts.hostname or not parts.port:
-            msg = "an OPC UA server's address is opc.tcp://host:port or opc.tcp://host:port/path"
-            raise ValueError(msg)
-        if parts.username or parts.password:
-            msg = "user and password belong into security, where they are kept secret"
-            raise ValueError(msg)
-        return url
 
 
 class OpcuaConnector(Connector):
@@ -244,5 +160,5 @@ class OpcuaConnector(Connector):
         raise found from (error if found is not error else error.__cause__)
 
 
-def _ms(duration: Duration) -> float:
+def _ms(duration: timedelta) -> float:
     return duration.total_seconds() * 1e3

@@ -10,8 +10,8 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
-from connectors.opcua_nodes import NodeAddress
-from connectors.opcua_values import Notifications
+from connectors.opcua.nodes import NodeAddress
+from connectors.opcua.values import Notifications
 from penstock.connector import Meter, Sample
 
 ITEMS_PER_CALL: Final = 500

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
-from connectors.modbus_plan import Block
-from connectors.modbus_registers import Layout
+from connectors.modbus.plan import Block
+from connectors.modbus.registers import Layout
 from penstock.connector import Sample
 from penstock.quality import BAD_DATA_ENCODING_INVALID, BAD_OUT_OF_RANGE, GOOD
 
