@@ -6,7 +6,7 @@ user's password is sent only after both.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -37,7 +37,7 @@ class Identity:
     """Our application instance certificate and its key, as read from their files."""
 
     certificate: bytes
-    key: bytes
+    key: bytes = field(repr=False)
     application_uri: str
 
     async def apply(self, client: Client, settings: SecuritySettings, server: bytes) -> None:

@@ -11,6 +11,7 @@ from asyncua.crypto.validator import CertificateValidator, CertificateValidatorO
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from connectors.opcua.certificates import Identity
 from penstock.certificates import make_certificate
 
 URI = "urn:localhost:penstock"
@@ -85,3 +86,7 @@ def test_is_let_in_by_a_strict_opc_ua_peer_that_trusts_it(
     else:
         with pytest.raises(ServiceError):
             asyncio.run(judge())
+
+
+def test_the_key_is_not_shown() -> None:
+    assert "secret" not in repr(Identity(b"certificate", b"secret", URI))
