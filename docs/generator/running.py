@@ -92,10 +92,13 @@ def shown_topics() -> str:
     text += "\n## Processors\n\n"
     rows = []
     for name in components.names("processors"):
-        processor: type[Processor] = components.load("processors", name)
-        state = f"{processor.reads.split('.', maxsplit=1)[0]}.{name}.state.v1"
-        rows.append((code(name), code(processor.reads), code(processor.writes), code(state)))
-    return text + table(["processor", "reads", "writes", "state (compacted, internal)"], rows)
+        processor: Any = components.load("processors", name)
+        internal = [
+            code(part.fget(processor)) for part in (Processor.state_topic, Processor.control_topic)
+        ]
+        rows.append((code(name), code(processor.reads), code(processor.writes), *internal))
+    text += table(["processor", "reads", "writes", "state", "commands"], rows)
+    return text + "\nState and commands are compacted, and internal.\n"
 
 
 def _topic(topic: topics.Topic) -> Sequence[str]:
