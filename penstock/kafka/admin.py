@@ -13,6 +13,7 @@ from penstock.kafka.client import options
 from penstock.kafka.topics import DEAD_LETTERS, HEADERS_BYTES, MAX_MESSAGE_BYTES, Topic
 from penstock.settings.plant import KafkaSettings
 
+CREATE_SECONDS: Final = 15.0
 _NO_ANSWER: Final = (
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
@@ -22,9 +23,14 @@ _NO_ANSWER: Final = (
 
 
 def ensure_topics(
-    settings: KafkaSettings, topics: Iterable[Topic], *, timeout: float = 10.0
+    settings: KafkaSettings, topics: Iterable[Topic], *, timeout: float = 5.0
 ) -> dict[str, int]:
     """Create what is missing, with the settings' partitions and replication.
+
+    Args:
+        settings: Where Kafka is.
+        topics: What there should be.
+        timeout: Seconds until Kafka should have said what there is.
 
     Returns:
         The number of partitions of each topic.
@@ -39,7 +45,7 @@ def ensure_topics(
     found = _partitions(admin, settings, timeout)
     missing = [_new(topic, settings) for name, topic in wanted.items() if name not in found]
     if missing:
-        for name, future in admin.create_topics(missing, request_timeout=timeout).items():
+        for name, future in admin.create_topics(missing, request_timeout=CREATE_SECONDS).items():
             _created(name, future, settings)
         found = _partitions(admin, settings, timeout)
     for name in wanted:

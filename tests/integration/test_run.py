@@ -1,0 +1,226 @@
+"""`penstock run` and `penstock work`, as processes, on a real device, broker and registry."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from penstock.errors import LakeError
+from penstock.lake import open_lake, query
+from penstock.local.ports import free_port
+from penstock.local.stack import LocalStack
+from penstock.settings.plant import RegistrySettings
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
+from harness import ASSET
+from modbus_harness import TAGS, ModbusHarness
+
+pytestmark = pytest.mark.xdist_group("own-broker")
+
+DEADLINE = 40.0
+PARTITIONS = 4
+
+
+async def until(condition: Callable[[], bool], what: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        await asyncio.sleep(0.05)
+
+
+class Plant:
+    """A plant with one Modbus device, as a folder of files."""
+
+    def __init__(self, folder: Path, device: ModbusHarness, name: str, **more: Any) -> None:
+        self.folder = folder
+        self.file, self.run_dir, self.lake = folder / "plant.yaml", folder / "run", folder / "lake"
+        rows = [
+            f"stamping/line1/press07,{tag},{address},{type_}"
+            for tag, (address, type_) in TAGS.items()
+        ]
+        (folder / "tags.csv").write_text("\n".join(["asset,tag,address,type", *rows]) + "\n")
+        source = {
+            "type": "modbus", "host": "127.0.0.1", "port": device.port, "poll": "50 ms",
+            "tags": "tags.csv",
+        }  # fmt: skip
+        self.settings: dict[str, Any] = {
+            "version": 1,
+            "environment": name,
+            "site": {"path": "acme/bremen"},
+            "assets": {"stamping/line1/press07": {}},
+            "sources": {"plc": source},
+            "windows": {"sizes": {"5 s": {"reopen_for": "1 min"}}},
+            "sinks": {"lake": {"type": "parquet", "path": "lake", "roll": "200 ms"}},
+        } | more
+        self.write()
+
+    def write(self) -> None:
+        self.file.write_text(json.dumps(self.settings))
+
+    @contextlib.contextmanager
+    def penstock(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "penstock", *words, "--run-dir", str(self.run_dir)]
+        with (self.folder / "out.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        """All that runs for this plant."""
+        found = psutil.process_iter(["cmdline"])
+        return [p for p in found if str(self.run_dir) in (p.info["cmdline"] or [])]
+
+    def status(self, component: str) -> dict[str, Any]:
+        """What a component says under /status; nothing where it does not answer."""
+        try:
+            port = json.loads((self.run_dir / f"{component}.json").read_text())["port"]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=2) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except OSError:
+            return {}
+
+    def temperatures(self) -> set[float]:
+        try:
+            lake = open_lake(str(self.lake))
+        except LakeError:
+            return set()
+        sql = f"select distinct value from samples where tag = 'temperature' and asset = '{ASSET}'"
+        return {row[0] for row in query(lake, sql)[1]}  # type: ignore[misc]
+
+    def logs(self) -> str:
+        files = [self.folder / "out.log", *self.run_dir.glob("logs/*.log")]
+        return "\n".join(file.read_text()[-2000:] for file in files if file.exists())
+
+
+@pytest.fixture
+async def device(tmp_path: Path) -> AsyncIterator[ModbusHarness]:
+    device = ModbusHarness(tmp_path)
+    await device.start()
+    yield device
+    await device.close()
+
+
+@pytest.fixture
+def own_kafka(own_stack: LocalStack) -> dict[str, Any]:
+    return {"bootstrap": own_stack.kafka_settings().bootstrap, "partitions": PARTITIONS}
+
+
+async def test_a_plant_runs_until_it_is_interrupted_and_leaves_no_process(
+    own_kafka: dict[str, Any],
+    registry: RegistrySettings,
+    device: ModbusHarness,
+    tmp_path: Path,
+    unique: str,
+) -> None:
+    plant = Plant(tmp_path, device, unique, kafka=own_kafka, registry={"url": registry.url})
+    with plant.penstock("run", str(plant.file)) as supervisor:
+        await until(lambda: 20.5 in plant.temperatures(), plant.logs)
+        notes = {path.stem for path in plant.run_dir.glob("*.json")}
+        assert notes == {"connector-plc", "processor-window-statistics", "sink-lake"}
+        killed = plant.status("connector-plc")["pid"]
+        psutil.Process(killed).kill()
+        await device.set_value("temperature", 21.5)
+        await until(lambda: 21.5 in plant.temperatures(), plant.logs)
+        assert plant.status("connector-plc")["pid"] != killed
+        await until(
+            lambda: plant.status("processor-window-statistics").get("ready", False), plant.logs
+        )
+        supervisor.send_signal(signal.SIGINT)
+        await until(lambda: supervisor.poll() is not None)
+        assert supervisor.returncode == 0, plant.logs()
+    assert plant.processes() == []
+    assert list(plant.run_dir.glob("*.json")) == [], "each removed its note"
+    assert device.writes() == []
+    for role in ("connector-plc", "sink-lake"):
+        text = (plant.run_dir / "logs" / f"{role}.log").read_text()
+        assert "stopped" in text
+        assert "Traceback" not in text
+
+
+async def test_a_connector_waits_for_the_registry(
+    own_kafka: dict[str, Any],
+    registry: RegistrySettings,
+    device: ModbusHarness,
+    tmp_path: Path,
+    unique: str,
+) -> None:
+    port = free_port()
+    url = registry.url.replace(registry.url.split("/")[2], f"127.0.0.1:{port}")
+    plant = Plant(tmp_path, device, unique, kafka=own_kafka, registry={"url": url})
+    with plant.penstock("work", "connector", "plc", "--config", str(plant.file)) as worker:
+        await until(lambda: "registry" in str(plant.status("connector-plc").get("last_error")))
+        assert not plant.status("connector-plc")["ready"]
+        host, _, real = registry.url.split("/")[2].partition(":")
+        server = await asyncio.start_server(forwarder(host, int(real)), "127.0.0.1", port)
+        await until(lambda: plant.status("connector-plc").get("ready", False), plant.logs)
+        worker.terminate()
+        await until(lambda: worker.poll() is not None)
+        assert worker.returncode == 0
+        server.close()
+
+
+def forwarder(host: str, port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
+    async def pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(host, port)
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    return serve
+
+
+async def test_a_worker_that_waits_for_kafka_can_be_stopped(
+    registry: RegistrySettings, device: ModbusHarness, tmp_path: Path, unique: str
+) -> None:
+    away = {"bootstrap": f"127.0.0.1:{free_port()}"}
+    plant = Plant(tmp_path, device, unique, kafka=away, registry={"url": registry.url})
+    with plant.penstock("work", "sink", "lake", "--config", str(plant.file)) as worker:
+        await until(lambda: "no broker answers" in str(plant.status("sink-lake").get("last_error")))
+        worker.terminate()
+        await until(lambda: worker.poll() is not None)
+        assert worker.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "code", "text"),
+    [
+        ({}, ["work", "sink", "lakes", "--config"], 2, "no sink 'lakes'"),
+        ({"siet": {}}, ["run"], 2, "siet"),
+        ({"kafka": {"options": {"bogus": "1"}}}, ["work", "sink", "lake", "--config"], 2, "bogus"),
+        ({"kafka": {"partitions": 3}}, ["work", "sink", "lake", "--config"], 3,
+         "the topic has 4 partitions, the configuration says 3"),
+    ],
+)  # fmt: skip
+async def test_what_will_not_mend_itself_ends_with_a_clear_error(
+    change: dict[str, Any], words: list[str], code: int, text: str,
+    own_kafka: dict[str, Any], registry: RegistrySettings, device: ModbusHarness, tmp_path: Path,
+    unique: str,
+) -> None:  # fmt: skip
+    plant = Plant(tmp_path, device, unique, kafka=own_kafka, registry={"url": registry.url})
+    for section, value in change.items():
+        plant.settings[section] = {**plant.settings.get(section, {}), **value}
+    plant.write()
+    with plant.penstock(*words, str(plant.file)) as worker:
+        await until(lambda: worker.poll() is not None)
+    assert worker.returncode == code, plant.logs()
+    assert text in plant.logs()
+    assert "Traceback" not in plant.logs()
