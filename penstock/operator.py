@@ -9,6 +9,7 @@ backtest and in a test. One operator serves one partition.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -151,6 +152,32 @@ class Books:
         return self.samples_in == self.aggregated + self.bad + self.late
 
 
+class ClockState(StrEnum):
+    """Whether the times of a source can be built on."""
+
+    OK = "ok"
+    IDLE = "idle"
+    """Nothing was heard of it for a while of wall-clock time."""
+    RUNAWAY = "runaway"
+    """Its last record had times too far ahead of their ingest; they are set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClock:
+    """The clock of an (asset, source).
+
+    Args:
+        state: What it is like now.
+        since: When that began, microseconds: the ingest time of a record; of an idle source, the
+            wall-clock time when it was last heard.
+        set_aside: How many of its samples were ever too far ahead.
+    """
+
+    state: ClockState
+    since: int
+    set_aside: int
+
+
 class Operator(ABC):
     """State and computation over one partition. `update` changes nothing when it raises."""
 
@@ -174,7 +201,8 @@ class Operator(ABC):
     def restore(self, rows: Mapping[str, bytes]) -> None:
         """Become the operator whose `changes`, merged in order, are these rows.
 
-        Rows of an older format that it `reads` are migrated: the next `changes` gives all rows anew.
+        Rows of an older format that it `reads` are migrated: the next `changes` gives all rows
+        anew, and None for those that are no more.
 
         Raises:
             StateError: The rows are of another format or of other parameters.
@@ -192,3 +220,7 @@ class Operator(ABC):
     @abstractmethod
     def watermarks(self) -> Mapping[tuple[str, str], int]:
         """The watermark of each (asset, source), microseconds."""
+
+    def clocks(self) -> Mapping[tuple[str, str], SourceClock]:
+        """The clock of each (asset, source), for people; of none if the operator judges none."""
+        return {}

@@ -16,6 +16,7 @@ watermark, and a sample may be on time for it that is late for others.
 
 - *Set aside*: its time is beyond its record's ingest time + `clock_ahead` (or before all time). It
   moves no watermark and is in no window. Booked as late; `LateSamples` of reason "clock ahead".
+  `clocks()` shows the stream's clock as runaway until a record comes that has no such sample.
 - *On time*: its time is greater than the watermark before its record. It waits until the watermark
   has passed it, and is then *folded* in order of (time, arrival). So everything that depends on
   order is exact for any shuffle within `out_of_order`.
@@ -50,10 +51,19 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
+from penstock.operator import (
+    Books,
+    LateSamples,
+    Operator,
+    Output,
+    Result,
+    SampleBatch,
+    SourceClock,
+)
 from schemas import Kind
 from streams.operators.windows import state
 from streams.operators.windows.arrival import Arrival, arrive
+from streams.operators.windows.clocks import Clocks
 from streams.operators.windows.core import Windows
 from streams.operators.windows.idle import Idleness, show_idle
 from streams.operators.windows.parameters import NEVER, WindowParameters
@@ -87,6 +97,7 @@ class WindowStatistics(Operator):
         self.books = Books()
         self._groups = tuple(Windows(one) for one in parameters.by_lateness())
         self._idleness = tuple(Idleness() for _ in self._groups)
+        self._clocks = Clocks()
         self._changed = True
         self._former: set[str] = set()
 
@@ -108,6 +119,11 @@ class WindowStatistics(Operator):
         levels = partition.streams["watermark"].tolist()
         named = zip(partition.names, levels, strict=False)
         return {name: level for name, level in named if level != NEVER}
+
+    def clocks(self) -> Mapping[tuple[str, str], SourceClock]:
+        """The clock of each (asset, source); idle is one of which nothing came for `hold`."""
+        windows, idle = self._groups[0], self._idleness[0].since(self._groups[0])
+        return self._clocks.named(windows.partition.names, idle)
 
     def update(self, batch: SampleBatch) -> Output:
         """Take samples in; gives the windows that closed or were revised.
@@ -133,6 +149,8 @@ class WindowStatistics(Operator):
             samples = Samples(series, batch.time, value, batch.good)
             known = windows.partition.streams
             arrival = arrive(batch, streams, known["watermark"], windows.parameters)
+            if windows is self._groups[0]:
+                self._clocks.take(batch, streams, arrival.ahead)
             lost, found = _take(windows, batch, samples, arrival)
             ahead, results = arrival.ahead, results + found
             too_late.append(lost)
@@ -175,6 +193,7 @@ class WindowStatistics(Operator):
         rows[state.META] = state.pack_meta(self.fingerprint, self.books)
         for windows in self._groups:
             rows |= state.save(windows)
+        rows |= state.save_clocks(self._clocks, self._groups[0].partition)
         self._changed, self._former = False, set()
         return rows
 
@@ -190,7 +209,10 @@ class WindowStatistics(Operator):
             if fingerprint != self.fingerprint:
                 rows, former = state.from_format_1(rows, self.parameters.out_of_order)
         named = {key: row for key, row in rows.items() if key != state.META}
-        self._groups = state.load_all(self.parameters, named)
+        clocks = {key: named.pop(key) for key in rows if key.startswith("c/")}
+        groups = state.load_all(self.parameters, named)
+        self._clocks = state.load_clocks(groups[0].partition, clocks)
+        self._groups = groups
         if former:
             for windows in self._groups:
                 windows.all_changed()

@@ -14,7 +14,7 @@ import pytest
 
 from penstock.components import load
 from penstock.errors import ConfigurationError, DecodeError, StateError
-from penstock.operator import Books, Names, Result
+from penstock.operator import Books, ClockState, Names, Result, SourceClock
 from penstock.settings.plant import Plant, Site, Windows, WindowSize
 from penstock.testing.batches import Batches, Record
 from schemas import Version, schema
@@ -342,11 +342,45 @@ def test_state_of_format_1_is_migrated():
     assert not Plain(hold=29).operator.reads(fingerprint)
 
 
+def test_a_clock_that_runs_away_is_flagged_set_aside_and_moves_no_other():
+    plain = Plain(clock_ahead=300)
+    plain.send(("power", 0, 1.0), ingest=1)
+    plain.send(("power", 5, 1.0), source="other", ingest=5)
+    plain.send(("power", 900, 1.0), ("power", 901, 1.0), ("power", 4, 1.0), ingest=6)
+    plain.send(("power", 902, 1.0), ingest=7)
+    runaway = SourceClock(ClockState.RUNAWAY, 6 * S, 3)
+    for operator in (plain.operator, restored(plain).operator):
+        assert operator.clocks() == {
+            ("press07", "plc"): runaway,
+            ("press07", "other"): SourceClock(ClockState.OK, 5 * S, 0),
+        }
+        assert operator.watermarks() == {("press07", "plc"): 4 * S, ("press07", "other"): 5 * S}
+    plain.send(("power", 8, 1.0), ingest=8)
+    assert plain.operator.clocks()["press07", "plc"] == SourceClock(ClockState.OK, 8 * S, 3)
+
+
+def test_a_clock_is_idle_from_when_it_was_last_heard():
+    plain, wall = Plain(hold=30), 1000 * S
+    plain.send(("power", 0, 1.0), ingest=1)
+    plain.operator.advance(wall)
+    assert plain.operator.clocks()["press07", "plc"].state is ClockState.OK
+    plain.operator.advance(wall + 30 * S)
+    assert plain.operator.clocks()["press07", "plc"] == SourceClock(ClockState.IDLE, wall, 0)
+    plain.send(("power", 40, 1.0), ingest=40)
+    assert plain.operator.clocks()["press07", "plc"] == SourceClock(ClockState.OK, 1 * S, 0)
+
+
+def restored(plain):
+    other = Plain(clock_ahead=300)
+    other.operator.restore(plain.operator.changes())
+    return other
+
+
 def test_changes_hold_only_what_changed():
     plain = Plain()
     plain.send(("power", 0, 1.0))
     plain.send(("power", 0, 1.0), asset="pump03")
-    assert len(plain.operator.changes()) == 1 + 2 * 2
+    assert len(plain.operator.changes()) == 1 + 2 * 3
     assert plain.operator.changes() == {}
     plain.send(("power", 1, 1.0), asset="pump03")
     assert set(plain.operator.changes()) == {"meta", "s/0/pump03/plc", f"w/{10 * S}/0/pump03/plc"}
@@ -381,6 +415,7 @@ def test_restoring_nothing_starts_anew():
         (lambda rows: rows.update(meta=b'["other/1",0,0,0,0]\n'), "meta", "other/1"),
         (lambda rows: rows.update({"s/0/a/b": b"garbage"}), "s/0/a/b", "damaged"),
         (lambda rows: rows.update({"w/7/0/press07/plc": b"[1,0]\n"}), "w/7/", "damaged"),
+        (lambda rows: rows.update({"c/a/b": b"[1]\n"}), "c/a/b", "damaged"),
         (lambda rows: rows.update({"k/v": b"[]\n"}), "k/v", "damaged"),
     ],
 )

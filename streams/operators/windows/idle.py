@@ -22,7 +22,14 @@ class Idleness:
     def __init__(self) -> None:
         self._heard = np.zeros(0, np.int64)
         self._shown = np.zeros(0, np.int64)
+        self._idle = np.zeros(0, np.bool_)
         self._count = 0
+
+    def since(self, windows: Windows) -> dict[int, int]:
+        """When each stream that is idle was last heard, by the times at which `due` was asked."""
+        heard = windows.partition.streams["heard"][: len(self._idle)]
+        idle = np.flatnonzero(self._idle & ~heard)
+        return dict(zip(idle.tolist(), self._heard[idle].tolist(), strict=True))
 
     def due(self, windows: Windows, time: int) -> Iterator[tuple[int, int, int]]:
         """Idle streams with windows to show that ended since those that were shown.
@@ -41,7 +48,7 @@ class Idleness:
         self._count, heard = count, np.flatnonzero(streams["heard"] | new)
         self._heard[heard], self._shown[heard] = time, streams["watermark"][heard]
         streams["heard"] = False
-        idle = time - self._heard[:count] >= parameters.hold
+        idle = self._idle = time - self._heard[:count] >= parameters.hold
         frontier = time - parameters.out_of_order - parameters.hold
         known_until = streams["watermark"] + parameters.out_of_order + parameters.hold
         due = np.zeros(count, np.bool_)

@@ -1,7 +1,8 @@
 """How windowed operators save their state: rows of bytes with names in their keys.
 
 A row is one line of JSON, then NumPy columns as raw little-endian bytes. There are `meta`,
-`s/<out_of_order>/<asset>/<source>` and `w/<size>/<start>/<asset>/<source>`.
+`s/<out_of_order>/<asset>/<source>`, `w/<size>/<start>/<asset>/<source>` and, of its clock,
+`c/<asset>/<source>`.
 """
 
 import json
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from penstock.errors import StateError
 from penstock.operator import Books
 from streams.operators.windows.cells import CELL
+from streams.operators.windows.clocks import Clocks
 from streams.operators.windows.core import Windows
 from streams.operators.windows.parameters import WindowParameters
 from streams.operators.windows.partition import Partition
@@ -144,6 +146,34 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
             msg = "this row of state is damaged or of another operator"
             raise StateError(msg, where=key, remedy="reset the processor") from error
     return groups
+
+
+def save_clocks(clocks: Clocks, partition: Partition) -> dict[str, bytes]:
+    """The rows of the clocks that changed since the last call."""
+    rows = {}
+    for stream in clocks.take_changed():
+        clock = clocks.rows[stream]
+        head = [int(clock["since"]), int(clock["set_aside"]), int(clock["runaway"])]
+        rows[f"c/{_name_key(partition.names[stream])}"] = _pack(head)
+    return rows
+
+
+def load_clocks(partition: Partition, rows: Mapping[str, bytes]) -> Clocks:
+    """The inverse of `save_clocks`.
+
+    Raises:
+        StateError: A row is damaged.
+    """
+    clocks = Clocks()
+    for key, row in rows.items():
+        try:
+            asset, source = map(unquote, key.split("/")[1:])
+            (since, set_aside, runaway), _ = _unpack(row)
+            clocks.load(partition.stream_id((asset, source)), since, set_aside, bool(runaway))
+        except (ValueError, TypeError) as error:
+            msg = "this row of state is damaged"
+            raise StateError(msg, where=key, remedy="reset the processor") from error
+    return clocks
 
 
 def _stream_key(windows: Windows, stream: int) -> str:
