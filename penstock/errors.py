@@ -122,6 +122,12 @@ class StalledError(PenstockError):
     code = "PEN-405"
 
 
+class RunningError(PenstockError):
+    """A processor's workers are running; what is asked needs them stopped or parked."""
+
+    code = "PEN-406"
+
+
 class LakeError(PenstockError):
     """The lake cannot be written or read."""
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from penstock import __version__
 from penstock.errors import PenstockError
 
-MODULES: Final = ("stack", "config", "run", "simulate", "demo", "lake")
+MODULES: Final = ("stack", "config", "run", "simulate", "demo", "lake", "streams")
 
 app = typer.Typer(
     name="penstock",

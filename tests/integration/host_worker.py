@@ -4,10 +4,11 @@ Arguments: a JSON object with `name`, `bootstrap`, `registry`, `partitions`, `da
 `Arguments`.
 """
 
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ POISON = -1.0
 """A value that makes the operator raise."""
 LATE = -2.0
 """A value that the operator calls late."""
+LARGE = 12_000_000
+"""Bytes by which a row is longer than a message may be."""
 
 
 @dataclass
@@ -45,14 +48,18 @@ class Total:
 class Sums(Operator):
     """Count, sum and sum of squares of each series, published whenever they change."""
 
-    def __init__(self, fingerprint: str = "sums-1") -> None:
+    def __init__(self, fingerprint: str = "sums-1", behaviour: Sequence[str] = ()) -> None:
         self.books = Books()
         self._fingerprint = fingerprint
+        self._behaviour = behaviour
         self._totals: dict[str, Total] = {}
         self._changed: set[str] = set()
         self._marks: dict[tuple[str, str], int] = {}
 
     def update(self, batch: SampleBatch) -> Output:
+        if "fails" in self._behaviour:
+            msg = "there is a bug"
+            raise RuntimeError(msg)
         if (batch.value == POISON).any():
             msg = "a value makes no sense"
             raise ValueError(msg)
@@ -80,11 +87,16 @@ class Sums(Operator):
         return Output(results, [LateSamples(late, "too late")] if late.any() else [])
 
     def advance(self, time: int) -> Output:
-        return Output()
+        if "ticks" not in self._behaviour:
+            return Output()
+        return Output([Result("acme", ("acme|plc|tick", 1, float(time), 0.0))])
 
     def changes(self) -> Mapping[str, bytes | None]:
         changed, self._changed = self._changed, set()
-        return {name: json.dumps(vars(self._totals[name])).encode() for name in changed}
+        rows = {name: json.dumps(vars(self._totals[name])).encode() for name in changed}
+        if "large" in self._behaviour and changed:  # after the JSON, nobody minds spaces
+            rows = {name: row + b" " * LARGE for name, row in rows.items()}
+        return rows
 
     def restore(self, rows: Mapping[str, bytes]) -> None:
         self._totals = {name: Total(**json.loads(row)) for name, row in rows.items()}
@@ -97,20 +109,41 @@ class Sums(Operator):
         return self._marks
 
 
+class NewSums(Sums):
+    """A later release: its rows have another format, and it reads the older one."""
+
+    state_format = 2
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        return {f"v2 {name}": row for name, row in super().changes().items()}
+
+    def restore(self, rows: Mapping[str, bytes]) -> None:
+        super().restore({name.removeprefix("v2 "): row for name, row in rows.items()})
+        if any(not name.startswith("v2 ") for name in rows):
+            self._changed = set(self._totals)
+
+    def reads(self, fingerprint: str) -> bool:
+        return fingerprint in ("sums-1", self.fingerprint)
+
+
 class SumsProcessor(Processor):
     """Sums, published as WindowStatistics: `mean` is the sum, `standard_deviation` of squares."""
 
     record = "WindowStatistics"
 
-    def __init__(self, plant: Plant, name: str, fingerprint: str = "sums-1") -> None:
+    def __init__(
+        self, plant: Plant, name: str, fingerprint: str = "sums-1", behaviour: Sequence[str] = ()
+    ) -> None:
         super().__init__(plant)
         self._fingerprint = fingerprint
+        self._behaviour = behaviour
         self.name = name  # type: ignore[misc]  # of the test, not of the class
         self.reads = f"ot.{name}.v1"  # type: ignore[misc]
         self.writes = f"ot.{name}-sums.v1"  # type: ignore[misc]
 
     def operator(self) -> Operator:
-        return Sums(self._fingerprint)
+        kind = NewSums if "newer" in self._behaviour else Sums
+        return kind(self._fingerprint, self._behaviour)
 
     def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
         name, count, total, squares = result.record
@@ -148,12 +181,15 @@ class Arguments:
     partitions: int
     folder: str
     fingerprint: str = "sums-1"
+    behaviour: Sequence[str] = ()
+    """`fails`, `ticks`, `large`, `newer`, `hangs`: see the code."""
+    environment: str = "test"
     host: dict[str, float] = field(default_factory=dict)
 
     def plant(self) -> Plant:
         """A plant without sources."""
         return Plant(
-            environment="test",
+            environment=self.environment,
             site=Site(path="acme/hall"),
             windows=Windows(
                 sizes={parse_duration("10 s"): WindowSize(reopen_for=parse_duration("1 min"))}
@@ -164,7 +200,22 @@ class Arguments:
 
     def processor(self) -> SumsProcessor:
         """The processor under test."""
-        return SumsProcessor(self.plant(), self.name, self.fingerprint)
+        return SumsProcessor(self.plant(), self.name, self.fingerprint, self.behaviour)
+
+
+def hang() -> None:
+    """Let the consumer's fetch never come back, some time after the first records."""
+    from streams.host.transport import BatchConsumer  # noqa: PLC0415
+
+    fetch = BatchConsumer._fetch
+
+    async def fetch_once(self: BatchConsumer, timeout: float) -> Any:
+        fetched = await fetch(self, timeout)
+        if any(fetched.values()):
+            BatchConsumer._fetch = lambda *_: asyncio.sleep(3600)  # type: ignore[method-assign]
+        return fetched
+
+    BatchConsumer._fetch = fetch_once  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -176,6 +227,8 @@ def main() -> None:
     server = HealthServer(status)
     folder = Path(arguments.folder)
     (folder / f"{os.getpid()}.port").write_text(str(server.port))
+    if "hangs" in arguments.behaviour:
+        hang()
     serve(
         arguments.processor(),
         plant=arguments.plant(),

@@ -1,0 +1,179 @@
+"""`penstock streams …`: look at the stream processors, park them, start them anew."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from penstock import components
+from penstock.clock import now
+from penstock.errors import ConfigurationError, TopicError
+from penstock.processor import Processor
+from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
+from penstock.state.administration import Administration
+from penstock.state.overview import PartitionOverview, ProcessorOverview, overview
+
+DEFAULT_CONFIG: Final = Path(".penstock/demo/plant.yaml")
+
+commands = typer.Typer(
+    name="streams", help="Look at the stream processors, park or reset them.", no_args_is_help=True
+)
+Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
+Name = Annotated[str, typer.Argument(metavar="PROCESSOR", help="As window-statistics.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(commands)
+
+
+@commands.command()
+def status(
+    config: Config = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show how far each processor is, by what is stored in Kafka; workers may be down."""
+    plant = load_plant(config)
+    found = []
+    for name in components.names("processors"):
+        try:
+            found.append(overview(plant, _processor(plant, name)))
+        except TopicError:  # it never ran
+            found.append(ProcessorOverview(name, 0, None, ()))
+    if as_json:
+        typer.echo(json.dumps([one.as_dict() for one in found], indent=2))
+        return
+    console = Console()
+    for one in found:
+        _show(one, console)
+
+
+@commands.command()
+def park(
+    processor: Name,
+    reason: Annotated[str, typer.Option(help="Shown until it is resumed.")] = "no reason given",
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Let a processor's workers store what they have and stand still; they stay alive."""
+    _administration(config, processor).park(reason)
+    typer.echo(f"{processor} is parked: {reason}")
+
+
+@commands.command()
+def resume(processor: Name, config: Config = DEFAULT_CONFIG) -> None:
+    """Let a processor go on, also partitions that were parked because they kept failing."""
+    _administration(config, processor).resume()
+    typer.echo(f"{processor} goes on")
+
+
+@commands.command()
+def reset(
+    processor: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+    to_time: Annotated[
+        str | None, typer.Option(help="From what was appended then on; ISO 8601, UTC if not said.")
+    ] = None,
+    to_beginning: Annotated[
+        bool, typer.Option("--to-beginning", help="From the first record that is kept.")
+    ] = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Start a processor anew, with empty state, in a new epoch.
+
+    Its results come beside the old ones with greater versions, so that sinks take them over one by
+    one; where none comes, the old one stays. The old state is kept until the new one has come as
+    far. Refused while workers run, unless the processor is parked.
+    """
+    if (to_time is None) is not to_beginning:
+        msg = "say one of --to-time TIME and --to-beginning"
+        raise typer.BadParameter(msg)
+    if not yes:
+        msg = "this throws the state away: say --yes"
+        raise typer.BadParameter(msg)
+    time = None if to_time is None else _microseconds(to_time)
+    control = _administration(config, processor).reset(time)
+    starts = ", ".join(str(at) for _, at in sorted(control.starts.items()))
+    typer.echo(f"{processor} starts anew in epoch {control.epoch} at offsets {starts}")
+    if control.parked:
+        typer.echo(f"It is parked; go on with: penstock streams resume {processor}")
+
+
+def _processor(plant: Plant, name: str) -> Processor:
+    processor: Processor = components.load("processors", name)(plant)
+    return processor
+
+
+def _administration(config: Path, name: str) -> Administration:
+    plant = load_plant(config)
+    return Administration(plant, _processor(plant, name))
+
+
+def _microseconds(text: str) -> int:
+    """A point in time in microseconds since 1970.
+
+    >>> _microseconds("1970-01-01T01:00:00+01:00"), _microseconds("1970-01-02")
+    (0, 86400000000)
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        msg = f"{text!r} is no time"
+        raise ConfigurationError(
+            msg, where="--to-time", remedy="write it as 2026-03-01T06:00:00+01:00"
+        ) from error
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _show(found: ProcessorOverview, console: Console) -> None:
+    workers = f"{found.workers} worker{'' if found.workers == 1 else 's'}"
+    console.print(f"[bold]{found.processor}[/]  {workers}")
+    if found.parked:
+        console.print(f"  [yellow]parked[/] {found.parked}", highlight=False)
+    if not found.partitions:
+        console.print("  it never ran")
+        return
+    table = Table(
+        "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
+        "records in", "processed · duplicate · dead", "samples in", "aggregated · bad · late",
+    )  # fmt: skip
+    for one in found.partitions:
+        table.add_row(*_cells(one))
+    console.print(table)
+    for one in found.partitions:
+        if one.parked and not found.parked:
+            console.print(f"  [red]parked[/] {one.partition}: {one.parked}", highlight=False)
+        if one.rebuilds_until is not None:
+            console.print(f"  {one.partition}: rebuilding, at {one.offset} of {one.rebuilds_until}")
+
+
+def _cells(one: PartitionOverview) -> Iterator[str]:
+    yield from (str(one.partition), "–" if one.epoch is None else str(one.epoch))
+    yield from (f"{one.offset:,}", f"{one.end:,}", f"{one.lag:,}")
+    yield "–" if one.snapshot_age is None else f"{_span(one.snapshot_age)} ago"
+    yield f"{one.snapshot_bytes:,} B in {one.snapshot_rows:,} rows"
+    behind = [one.watermark_greatest, one.watermark_least]
+    time = now()
+    yield " … ".join("–" if mark is None else _span((time - mark) / 1e6) for mark in behind)
+    for books in (one.records, one.samples):
+        first, *others = [f"{count:,}" for name, count in books.items() if name != "lost"]
+        yield first
+        yield " · ".join(others)
+
+
+def _span(seconds: float) -> str:
+    """A duration for people.
+
+    >>> _span(0.25), _span(90), _span(7200), _span(3 * 86400)
+    ('0.2 s', '90 s', '2.0 h', '3.0 d')
+    """
+    for unit, size in (("d", 86_400), ("h", 3_600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"  # noqa: PLR2004

@@ -1,0 +1,102 @@
+"""Carries out what people command of a processor: park, resume, reset."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from penstock.clock import Clock, now
+from penstock.errors import RunningError
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.describe import Describer
+from penstock.kafka.topics import control as control_topic
+from penstock.kafka.topics import state as state_topic
+from penstock.processor import Processor
+from penstock.settings.plant import Plant
+from penstock.state.checkpoint import Meta, Parked
+from penstock.state.control import Control, read_control, write_control
+from penstock.state.fencing import open_producer, transactional_id
+from penstock.state.reading import read_metas
+
+
+class Administration:
+    """Commands to one processor. All methods block.
+
+    Args:
+        plant: Where Kafka is, and the environment's name.
+        processor: Which one.
+        clock: Says when a command was given.
+
+    Raises:
+        KafkaUnavailableError: Kafka does not answer.
+    """
+
+    def __init__(self, plant: Plant, processor: Processor, clock: Clock = now) -> None:
+        self._processor = processor
+        self._plant = plant
+        self._clock = clock
+        self._describer = Describer(plant.kafka)
+        self._topic = self._processor.control_topic
+        needed = [control_topic(self._topic), state_topic(self._processor.state_topic)]
+        ensure_topics(plant.kafka, needed)
+
+    def park(self, reason: str) -> Control:
+        """Let all workers store what they have and stand still, until resumed."""
+        return self._write(replace(self._read(), parked=Parked(reason, self._clock())))
+
+    def resume(self) -> Control:
+        """Let everything go on, also partitions that were parked because they kept failing."""
+        return self._write(replace(self._read(), parked=None, resumed=self._clock()))
+
+    def reset(self, time: int | None) -> Control:
+        """Begin a new epoch: empty state, from a time on or from the first record that is kept.
+
+        Its results are published beside the old ones, with greater versions; the old state is kept
+        until the new one has come as far.
+
+        Args:
+            time: When records were appended, microseconds since 1970; None for the first.
+
+        Raises:
+            RunningError: Workers are running and not parked.
+        """
+        control, numbers = self._read(), range(self._plant.kafka.partitions)
+        group = f"{self._plant.environment}-{self._processor.name}"
+        workers = self._describer.members(group)
+        if workers and not control.parked:
+            msg = f"{workers} workers of it are running"
+            raise RunningError(
+                msg, where=self._processor.name, remedy="stop them, or park it first"
+            )
+        self._fence()
+        reads = self._processor.reads
+        if time is None:
+            starts = {n: first for n, (first, _) in self._describer.bounds(reads, numbers).items()}
+        else:
+            starts = self._describer.offsets_at(reads, numbers, time)
+        metas = read_metas(self._plant.kafka, self._processor.state_topic, numbers)
+        behind = {n: meta.offset for n, meta in metas.items() if isinstance(meta, Meta)}
+        return self._write(self._anew(control, starts, behind))
+
+    def _anew(
+        self, control: Control, starts: Mapping[int, int], behind: Mapping[int, int]
+    ) -> Control:
+        epoch = max(self._clock() // 1000, control.epoch + 1)
+        return replace(control, epoch=epoch, starts=starts, behind=behind, resumed=self._clock())
+
+    def _fence(self) -> None:
+        """See that no worker that sleeps now writes old state when it wakes."""
+        numbers = range(self._plant.kafka.partitions)
+
+        def fence(number: int) -> None:
+            name = transactional_id(self._plant.environment, self._processor.name, number)
+            open_producer(self._plant.kafka, name, self._processor.state_topic).close()
+
+        with ThreadPoolExecutor(len(numbers)) as executor:
+            list(executor.map(fence, numbers))
+
+    def _read(self) -> Control:
+        return read_control(self._plant.kafka, self._topic)
+
+    def _write(self, control: Control) -> Control:
+        write_control(self._plant.kafka, self._topic, control)
+        return control
