@@ -1,6 +1,6 @@
 """Creates the topics that are missing and holds those that exist against their contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
@@ -43,11 +43,16 @@ def ensure_topics(
     wanted = {topic.name: topic for topic in topics}
     admin = _admin(settings)
     found = _partitions(admin, settings, timeout)
+    _compare(wanted, found, settings)  # first, so that a slip creates nothing
     missing = [_new(topic, settings) for name, topic in wanted.items() if name not in found]
     if missing:
         for name, future in admin.create_topics(missing, request_timeout=CREATE_SECONDS).items():
             _created(name, future, settings)
-        found = _partitions(admin, settings, timeout)
+        _compare(wanted, _partitions(admin, settings, timeout), settings)
+    return {name: settings.partitions for name in wanted}
+
+
+def _compare(wanted: Iterable[str], found: Mapping[str, int], settings: KafkaSettings) -> None:
     for name in wanted:
         count = found.get(name) or settings.partitions  # 0 while it is being created
         if count != settings.partitions:
@@ -57,7 +62,6 @@ def ensure_topics(
                 where=name,
                 remedy=f"set kafka.partitions to {count}, or delete the topic if it may be lost",
             )
-    return {name: settings.partitions for name in wanted}
 
 
 def _admin(settings: KafkaSettings) -> AdminClient:
