@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.clock import Clock, now
 from penstock.quality import GOOD
+from penstock.settings.model import Model
 from penstock.settings.tags import Tag
-from penstock.units import Duration, parse_duration
+from penstock.units import PositiveDuration, parse_duration
 
 
 class Sample(NamedTuple):
@@ -58,14 +59,12 @@ class Probe:
     details: dict[str, str] = field(default_factory=dict)
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(Model):
     """What every source's section has; a connector's `Settings` adds its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str = Field(description="Name of the connector.")
     tags: Path = Field(description="CSV file with this source's tags, relative to this file.")
-    stale_after: Duration = Field(
+    stale_after: PositiveDuration = Field(
         parse_duration("1 min"),
         description="A tag that had no sample for longer is flagged once, with its last value.",
     )

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.clock import Clock, now
+from penstock.settings.model import Model
 from penstock.settings.plant import Plant
 
 
-class SinkSettings(BaseModel):
+class SinkSettings(Model):
     """What every sink's section of the configuration has; a sink's `Settings` adds its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str = Field(description="Name of the sink.")
 

@@ -127,7 +127,7 @@ def parse_address(text: str, addressing: Addressing) -> tuple[Table, int]:
         return MODICON[match[1]], int(match[2]) - 1
     match = re.fullmatch(r"(?:(co|di|hr|ir):)?(\d{1,5})", text, re.ASCII)
     if not match or int(match[2]) > LAST_ADDRESS:
-        msg = f"write hr:, ir:, co: or di: and 0 to {LAST_ADDRESS}, as hr:20"
+        msg = f"write `hr:`, `ir:`, `co:` or `di:` and 0 to {LAST_ADDRESS}, as hr:20"
         raise ValueError(msg)
     return PREFIXES[match[1] or "hr"], int(match[2])
 

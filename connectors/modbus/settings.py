@@ -8,7 +8,7 @@ from connectors.modbus.plan import ClockPlace
 from connectors.modbus.registers import Addressing, Order, encoding, parse_address
 from penstock.connector import SourceSettings
 from penstock.settings.model import Model
-from penstock.units import Duration, microseconds, parse_duration
+from penstock.units import Duration, PositiveDuration, microseconds, parse_duration
 
 
 class Limits(Model):
@@ -24,7 +24,7 @@ class Limits(Model):
     pause: Duration = Field(
         parse_duration("0 ms"), description="Rest between an answer and the next request."
     )
-    timeout: Duration = Field(
+    timeout: PositiveDuration = Field(
         parse_duration("1 s"), description="How long to wait for a connection or an answer."
     )
 
@@ -51,7 +51,7 @@ class ModbusSettings(SourceSettings):
     addressing: Addressing = Field(
         "modicon", description="How tags write addresses: 40001, or hr:0 for the same register."
     )
-    poll: Duration = Field(
+    poll: PositiveDuration = Field(
         parse_duration("1 s"), description="Time between two reads of tags that name none."
     )
     limits: Limits = Field(Limits(), description="What the device can take.")
@@ -64,7 +64,7 @@ class ModbusSettings(SourceSettings):
         if self.clock:
             table, _ = parse_address(self.clock.address, self.addressing)
             if table.of_bits or not self.clock.resolution:
-                msg = "clock: a time stamp is kept in registers and has a resolution above 0"
+                msg = "a clock's time stamp is kept in registers and has a resolution above 0"
                 raise ValueError(msg)
         return self
 

@@ -61,8 +61,8 @@ class SecuritySettings(Model):
         missing = [name for name in ("certificate", "key", "trust") if getattr(self, name) is None]
         if self.policy != "None" and missing:
             msg = (
-                f"policy {self.policy} needs {', '.join(missing)}; "
-                "to go without security, write policy: None and mode: None"
+                f"policy {self.policy} needs {', '.join(missing)}: "
+                "set them, or write policy: None and mode: None to go without security"
             )
             raise ValueError(msg)
         if self.password and not self.user:

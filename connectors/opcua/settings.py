@@ -8,16 +8,16 @@ from pydantic import Field, field_validator
 from connectors.opcua.security import SecuritySettings
 from penstock.connector import SourceSettings
 from penstock.settings.model import Model
-from penstock.units import Duration, parse_duration
+from penstock.units import PositiveDuration, parse_duration
 
 
 class SubscriptionSettings(Model):
     """What is asked of the server."""
 
-    publish: Duration = Field(
+    publish: PositiveDuration = Field(
         parse_duration("500 ms"), description="How often the server may send what has changed."
     )
-    sampling: Duration = Field(
+    sampling: PositiveDuration = Field(
         parse_duration("100 ms"), description="How often it looks at a value; `poll` of a tag wins."
     )
     queue: int = Field(
@@ -26,7 +26,7 @@ class SubscriptionSettings(Model):
     trigger: Literal["StatusValue", "StatusValueTimestamp"] = Field(
         "StatusValue", description="Whether the same value with a new source time is sent, too."
     )
-    keep_alive: Duration = Field(
+    keep_alive: PositiveDuration = Field(
         parse_duration("2 s"), description="How often it says that it lives when nothing changes."
     )
 
@@ -42,7 +42,7 @@ class OpcuaSettings(SourceSettings):
     application_uri: str | None = Field(
         None, description="Ours; where left away, the one in our certificate."
     )
-    timeout: Duration = Field(
+    timeout: PositiveDuration = Field(
         parse_duration("4 s"), description="How long the server may take to answer a request."
     )
 

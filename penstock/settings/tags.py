@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from penstock.settings.model import Model
 from penstock.units import PositiveDuration
 
 
@@ -22,10 +23,10 @@ class Role(StrEnum):
     REASON = "reason"
 
 
-class Tag(BaseModel):
+class Tag(Model):
     """One row of a tag list."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     asset: str = Field(description="ISA-95 path below the site.")
     tag: str = Field(description="Name, unique within its asset.")

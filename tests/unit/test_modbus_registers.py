@@ -48,7 +48,7 @@ def test_addresses(text: str, addressing: registers.Addressing, place: Place) ->
         ("1/hr:1", "modicon", "five or six digits"),
         ("1/٤0001", "modicon", "five or six digits"),
         ("1/65536", "zero-based", "0 to 65535"),
-        ("1/xx:1", "zero-based", "hr:, ir:, co: or di:"),
+        ("1/xx:1", "zero-based", "`co:` or `di:`"),
         ("1/40001.16", "modicon", ".0 to .15"),
         ("1/40001.", "modicon", ".0 to .15"),
         ("1/00001.1", "modicon", "coils and inputs have none"),
@@ -97,6 +97,12 @@ def test_a_tag_that_cannot_be_read_names_its_line(tag: dict[str, object], messag
 def test_a_source_without_tags_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"no tags to read.*fill tags.csv"):
         ModbusConnector("plc", settings(), [])
+
+
+@pytest.mark.parametrize("changes", [{"poll": "0 s"}, {"limits": {"timeout": "0 s"}}])
+def test_polls_and_answers_take_time(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="write a duration above zero"):
+        settings(**changes)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_signed_and_encrypted_unless_said_otherwise() -> None:
 @pytest.mark.parametrize(
     ("security", "message"),
     [
-        ({}, "needs certificate, key, trust; to go without security, write policy: None"),
+        ({}, "needs certificate, key, trust: set them, or write policy: None"),
         ({"certificate": "c.der", "key": "c.pem"}, "needs trust"),
         (SECURED | {"mode": "None"}, "policy: None and mode: None"),
         ({"policy": "None"}, "policy: None and mode: None"),
@@ -56,6 +56,12 @@ def test_security_is_never_left_away_by_mistake(security: object, message: str) 
 def test_a_url_that_cannot_be_used(url: str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(url=url)
+
+
+@pytest.mark.parametrize("name", ["publish", "sampling", "keep_alive"])
+def test_a_subscription_takes_time(name: str) -> None:
+    with pytest.raises(ValidationError, match="write a duration above zero"):
+        settings(subscription={name: "0 s"})
 
 
 def test_a_password_is_masked() -> None:
