@@ -1,5 +1,6 @@
 """Says what pydantic found wrong in the words of a configuration: place, fault, remedy."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -12,6 +13,7 @@ from penstock.settings.problems import suggestion
 from penstock.settings.yaml_file import Document, Place
 
 _LONGEST: Final = 60
+_QUOTED_OR_COLON: Final = re.compile(r"""(?<!\w)(['"`]).*?\1|: """, re.DOTALL)
 _NOT_A_NUMBER = ("is no number", None)
 _NOT_WHOLE = ("is no whole number", None)
 _NO_MAPPING = ("is no section", "write 'key: value' lines below it")
@@ -61,7 +63,7 @@ def fault(detail: ErrorDetails, annotation: Any = None) -> tuple[str, str | None
         case "extra_forbidden":
             return "unknown key", None
         case "value_error":
-            return str(detail["ctx"]["error"]), None
+            return _own(str(detail["ctx"]["error"]))
         case "literal_error" | "enum":
             choices = [str(choice) for choice in _choices(annotation)]
             message, remedy = "is not known", suggestion(str(detail["input"]), choices)
@@ -75,9 +77,15 @@ def _reason(detail: ErrorDetails) -> str:
 
 
 def _own(text: str) -> tuple[str, str | None]:
-    """Our validators write `what is wrong: remedy`."""
-    message, found, remedy = text.partition(": ")
-    return (message, remedy) if found else (text, None)
+    """Our validators write `what is wrong: remedy`.
+
+    >>> _own("'a: b' is no site: write it as 'enterprise/site'")
+    ("'a: b' is no site", "write it as 'enterprise/site'")
+    """
+    for found in _QUOTED_OR_COLON.finditer(text):
+        if found[0] == ": ":
+            return text[: found.start()], text[found.end() :]
+    return text, None
 
 
 def _shown(value: object) -> str:

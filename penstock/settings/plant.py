@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from penstock.settings.model import Model
 from penstock.settings.problems import suggestion
@@ -155,6 +155,31 @@ class KafkaSettings(Model):
     )
     partitions: int = Field(6, ge=1, description="Of the topics that Penstock creates.")
     replication: int = Field(1, ge=1, description="Of the topics that Penstock creates.")
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _without_blanks(cls, bootstrap: str) -> str:
+        return "".join(bootstrap.split())
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        """Left to themselves, librdkafka and Faust fill the gaps differently."""
+        named = {"mechanism": self.mechanism, "user": self.user, "password": self.password}
+        given = [name for name, value in named.items() if value]
+        if self.security.startswith("SASL"):
+            if missing := [name for name in named if name not in given]:
+                msg = (
+                    f"security {self.security} lacks {', '.join(missing)}: "
+                    "set mechanism, user and password"
+                )
+                raise ValueError(msg)
+        elif given:
+            msg = (
+                f"{', '.join(given)} would not be used with security {self.security}: "
+                "set security to SASL_SSL, or remove what is not used"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class RegistrySettings(Model):

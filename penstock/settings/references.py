@@ -1,5 +1,6 @@
 """Checks that what one part of a configuration names is declared in another."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -68,9 +69,11 @@ def _check_lines(
 
 def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[ConfigurationError]:
     first: dict[tuple[str, str], str] = {}
+    missing = Counter(tag.asset for tag in tags if tag.asset not in assets)
     for tag in tags:
-        if tag.asset not in assets:
+        if rows := missing.pop(tag.asset, 0):
             message = f"column asset: {tag.asset!r} is not in the configuration's 'assets'"
+            message += f", {rows} rows name it" if rows > 1 else ""
             remedy = suggestion(tag.asset, assets) or "add it there"
             yield ConfigurationError(message, where=tag.where, remedy=remedy)
         place = first.setdefault((tag.asset, tag.tag), tag.where)

@@ -60,6 +60,10 @@ def test_validate_answers_scripts(app: typer.Typer, starter: Path) -> None:
     assert problem["message"] == "sources.utilities.framign: unknown key"
     assert problem["remedy"] == "did you mean 'framing'?"
     assert problem["where"].startswith(f"{config}:")
+    config.write_text(config.read_text().replace("framign:", "framing:") + "kafka: {user: me}\n")
+    result = CliRunner().invoke(app, ["validate", "--json", str(config)])
+    (problem,) = json.loads(result.output)["problems"]
+    assert problem["remedy"].startswith("set security to SASL_SSL")
 
 
 def test_validate_raises_what_the_command_line_prints(app: typer.Typer, starter: Path) -> None:

@@ -195,30 +195,33 @@ SLIPS = {
     "duration without a unit": (
         ("sampling: 50 ms", "sampling: 50"),
         [
-            "plant.yaml:12: sources.press.sampling: 50 is no duration: write number and unit "
-            "(us ms s min h d), as in '500 ms'"
+            "plant.yaml:12: sources.press.sampling: 50 is no duration (write number and unit "
+            "(us ms s min h d), as in '500 ms')"
         ],
     ),
     "window size without a unit": (
         ("{10 s:", "{10:"),
         [
-            "plant.yaml:22: windows.sizes.10: '10' is no duration: write number and unit "
-            "(us ms s min h d), as in '500 ms'"
+            "plant.yaml:22: windows.sizes.10: '10' is no duration (write number and unit "
+            "(us ms s min h d), as in '500 ms')"
         ],
     ),
     "window size given twice": (
         ("{10 s: {reopen_for: 15 min}", "{60 min: {reopen_for: 15 min}"),
-        ["plant.yaml:22: windows.sizes: size '1 h' is the same as '60 min': remove one"],
+        ["plant.yaml:22: windows.sizes: size '1 h' is the same as '60 min' (remove one)"],
     ),
     "window of no length": (
         ("{10 s:", "{0 s:"),
-        ["plant.yaml:22: windows.sizes.0 s: '0 us' is no time at all: write a duration above zero"],
+        [
+            "plant.yaml:22: windows.sizes.0 s: '0 us' is no time at all "
+            "(write a duration above zero)"
+        ],
     ),
     "windows that hop past each other": (
         ("{10 s: {reopen_for: 15 min}", "{10 s: {reopen_for: 15 min, every: 3 s}"),
         [
-            "plant.yaml:22: windows.sizes: windows of '10 s' cannot begin every '3 s': "
-            "the size must be a multiple of it, at most 10000 times as long"
+            "plant.yaml:22: windows.sizes: windows of '10 s' cannot begin every '3 s' "
+            "(the size must be a multiple of it, at most 10000 times as long)"
         ],
     ),
     "wrong type": (
@@ -247,8 +250,8 @@ SLIPS = {
     "unknown time zone": (
         ("Europe/Berlin", "Europe/Berln"),
         [
-            "plant.yaml:2: site.timezone: 'Europe/Berln' is no time zone: "
-            "did you mean 'Europe/Berlin'?"
+            "plant.yaml:2: site.timezone: 'Europe/Berln' is no time zone "
+            "(did you mean 'Europe/Berlin'?)"
         ],
     ),
     "unknown connector": (
@@ -380,6 +383,27 @@ SLIPS = {
             "configuration's 'assets' (did you mean 'stamping/line1/press08'?)",
         ],
     ),
+    "source that is stale at once": (
+        ("sampling: 50 ms", "stale_after: 0 s"),
+        [
+            "plant.yaml:12: sources.press.stale_after: '0 us' is no time at all "
+            "(write a duration above zero)"
+        ],
+    ),
+    "SASL without all that it needs": (
+        ("version: 1", "kafka: {security: SASL_SSL, user: penstock}"),
+        [
+            "plant.yaml:1: kafka: security SASL_SSL lacks mechanism, password "
+            "(set mechanism, user and password)"
+        ],
+    ),
+    "a user of Kafka who would not be used": (
+        ("version: 1", "kafka: {user: penstock}"),
+        [
+            "plant.yaml:1: kafka: user would not be used with security PLAINTEXT "
+            "(set security to SASL_SSL, or remove what is not used)"
+        ],
+    ),
     "YAML 1.1": (
         ("version: 1", "%YAML 1.1\n---\nversion: 1"),
         [
@@ -442,6 +466,20 @@ def test_refuses_a_tag_that_another_source_has(folder: Path) -> None:
     ]
 
 
+def test_names_an_asset_that_is_missing_once(folder: Path) -> None:
+    rows = "stamping/line1/press08;force;17;;\nstamping/line1/press08;speed;18;;\n"
+    (folder / "tags/press.csv").write_text(TAGS + rows)
+    assert problems() == [
+        "tags/press.csv:3: column asset: 'stamping/line1/press08' is not in the configuration's "
+        "'assets', 2 rows name it (did you mean 'stamping/line1/press07'?)"
+    ]
+
+
+def test_takes_blanks_out_of_the_list_of_brokers(folder: Path) -> None:
+    (folder / "plant.yaml").write_text(f"{PLANT}kafka: {{bootstrap: ' a:9092, b:9092 '}}\n")
+    assert load_plant(Path("plant.yaml")).kafka.bootstrap == "a:9092,b:9092"
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n", "just text\n"])
 def test_refuses_what_is_no_mapping(folder: Path, text: str) -> None:
     (folder / "plant.yaml").write_text(text)
@@ -481,7 +519,10 @@ class TestSecrets:
         assert load_plant(Path("plant.yaml")).sources["press"].url == "meter://two/${x}"
 
     def test_never_show_in_what_is_read(self, folder: Path) -> None:
-        kafka = 'kafka: {password: "${file:secrets/press}", options: {x: "${file:secrets/press}"}}'
+        kafka = (
+            "kafka: {security: SASL_SSL, mechanism: PLAIN, user: penstock, "
+            'password: "${file:secrets/press}", options: {x: "${file:secrets/press}"}}'
+        )
         (folder / "plant.yaml").write_text(f"{PLANT}{kafka}\n")
         plant = load_plant(Path("plant.yaml"))
         assert plant.kafka.options["x"] == "hunter2"
@@ -491,8 +532,8 @@ class TestSecrets:
         text = PLANT.replace("sampling: 50 ms", 'sampling: "${file:secrets/press}"')
         (folder / "plant.yaml").write_text(text)
         assert problems() == [
-            "plant.yaml:12: sources.press.sampling: '**********' is no duration: write number "
-            "and unit (us ms s min h d), as in '500 ms'"
+            "plant.yaml:12: sources.press.sampling: '**********' is no duration (write number "
+            "and unit (us ms s min h d), as in '500 ms')"
         ]
 
     def test_written_into_the_file_do_not_show_in_errors_either(self, folder: Path) -> None:

@@ -144,8 +144,8 @@ SLIPS = {
     "period without a unit": (
         "asset,tag,address,poll\na,b,c,500\n",
         [
-            "tags.csv:2: column poll: '500' is no duration: write number and unit "
-            "(us ms s min h d), as in '500 ms'"
+            "tags.csv:2: column poll: '500' is no duration (write number and unit "
+            "(us ms s min h d), as in '500 ms')"
         ],
     ),
     "unknown role": (
@@ -159,11 +159,11 @@ SLIPS = {
     ),
     "limits the wrong way round": (
         "asset,tag,address,low,high\na,b,c,40,0\n",
-        ["tags.csv:2: low 40 is not below high 0: correct one of them"],
+        ["tags.csv:2: low 40 is not below high 0 (correct one of them)"],
     ),
     "scale of nothing": (
         "asset,tag,address,scale\na,b,c,0\n",
-        ["tags.csv:2: column scale: 0 makes every value the same: leave the cell empty for 1"],
+        ["tags.csv:2: column scale: 0 makes every value the same (leave the cell empty for 1)"],
     ),
     "open quote": (
         'asset,tag,address\na,b,"c\n',
