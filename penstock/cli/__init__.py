@@ -10,7 +10,7 @@ from rich.console import Console
 from penstock import __version__
 from penstock.errors import PenstockError
 
-MODULES: Final = ("stack", "config", "run", "simulate", "demo", "lake", "streams")
+MODULES: Final = ("stack", "config", "run", "simulate", "demo", "lake", "streams", "audit")
 
 app = typer.Typer(
     name="penstock",

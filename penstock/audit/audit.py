@@ -1,0 +1,139 @@
+"""The audit of a whole plant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from penstock import components, lake
+from penstock.audit.difference import Difference
+from penstock.audit.lake import TABLES, LakeAudit, audit_lake, lake_rows, lost_file
+from penstock.audit.processors import ProcessorAudit, audit_processor
+from penstock.audit.scanning import Bounds, Dead, Scan, scan, scan_dead, scan_late
+from penstock.errors import TopicError
+from penstock.kafka import topics
+from penstock.kafka.describe import Describer
+from penstock.kafka.registry import Registry
+from penstock.lake.tables import open_table
+from penstock.processor import Processor
+from penstock.settings.plant import Plant
+from penstock.state.checkpoint import Meta
+from penstock.state.reading import read_metas
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was compared, and what differs."""
+
+    processors: list[ProcessorAudit] = field(default_factory=list)
+    lake: list[LakeAudit] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"difference": len(self.differences), **asdict(self)}
+
+
+def audit(plant: Plant, processors: Sequence[Processor] | None = None) -> Audit:
+    """Compare topics, states and lake; reads the sensor and feature topics whole.
+
+    Args:
+        plant: The configuration.
+        processors: Instead of all that are installed.
+
+    Raises:
+        KafkaUnavailableError: Kafka does not answer.
+        RegistryUnavailableError: The registry does not answer.
+        LakeError: The lake's log cannot be read.
+        StateError: A state cannot be read.
+    """
+    if processors is None:
+        names = components.names("processors")
+        processors = [components.load("processors", name)(plant) for name in names]
+    registry = Registry(plant.registry)
+    try:
+        return _Auditor(plant, registry).run(processors)
+    finally:
+        registry.close()
+
+
+class _Auditor:
+    def __init__(self, plant: Plant, registry: Registry) -> None:
+        self._plant = plant
+        self._registry = registry
+        self._describer = Describer(plant.kafka)
+        self._scans: dict[str, dict[int, Scan]] = {}
+        self._audit = Audit()
+
+    def run(self, processors: Iterable[Processor]) -> Audit:
+        # States and lake first, then the logs' ends: these then are behind all that was stored.
+        metas = {p.name: (p, self._metas(p)) for p in processors}
+        for name, settings in self._plant.sinks.items():
+            if settings.type == "parquet":
+                self._lake(name, settings)
+        for processor, states in metas.values():
+            self._processor(processor, states)
+        return self._audit
+
+    def _metas(self, processor: Processor) -> Mapping[int, Meta]:
+        try:
+            count = self._describer.topic(processor.state_topic).partitions
+        except TopicError:  # it never ran
+            return {}
+        found = {}
+        for number, meta in read_metas(
+            self._plant.kafka, processor.state_topic, range(count)
+        ).items():
+            if isinstance(meta, Exception):
+                raise meta
+            if meta is not None:
+                found[number] = meta
+        return found
+
+    def _processor(self, processor: Processor, metas: Mapping[int, Meta]) -> None:
+        if not metas:
+            return
+        scans, dead = self._scan(processor.reads), self._dead(processor.reads)
+        name = topics.late(processor.reads).name
+        late = scan_late(self._plant.kafka, self._registry, name, self._bounds(name))
+        for number, meta in sorted(metas.items()):
+            row, differences = audit_processor(
+                processor.name, number, meta, scans[number], dead, late
+            )
+            self._audit.processors.append(row)
+            self._audit.differences += differences
+
+    def _lake(self, sink: str, settings: Any) -> None:
+        path = str(settings.path)
+        options = {key: value.get_secret_value() for key, value in settings.options.items()}
+        for topic, name in TABLES.items():
+            table = open_table(path, name, options)
+            if table is None:
+                continue
+            prefix = f"{self._plant.environment}-{sink}-{topic}"
+            known = {n: table.transaction_version(f"{prefix}-{n}") for n in self._bounds(topic)}
+            offsets = {n: int(offset) for n, offset in known.items() if offset is not None}
+            rows = lake_rows(table)
+            audits, differences = audit_lake(
+                topic, sink, offsets, rows, self._scan(topic), self._dead(topic)
+            )
+            self._audit.lake += audits
+            self._audit.differences += differences
+        if self._audit.lake:
+            self._audit.differences += [lost_file(lost) for lost in lake.check(path, options)]
+
+    def _scan(self, topic: str) -> dict[int, Scan]:
+        if topic not in self._scans:
+            bounds = self._bounds(topic)
+            self._scans[topic] = scan(self._plant.kafka, self._registry, topic, bounds)
+        return self._scans[topic]
+
+    def _dead(self, topic: str) -> Dead:
+        name = topics.dead_letters(topic).name
+        return scan_dead(self._plant.kafka, name, self._bounds(name))
+
+    def _bounds(self, topic: str) -> Bounds:
+        try:
+            count = self._describer.topic(topic).partitions
+        except TopicError:
+            return {}
+        return self._describer.bounds(topic, range(count))

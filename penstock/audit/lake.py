@@ -1,0 +1,99 @@
+"""Holds the lake's rows against the topics that they came from, offset by offset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from numpy.typing import NDArray
+
+from penstock.audit.difference import Difference, compare, runs
+from penstock.audit.scanning import Dead, Scan
+from penstock.kafka.topics import FEATURES, SENSORS
+from penstock.lake import LostFile
+
+TABLES: Final = {SENSORS.name: "samples", FEATURES.name: "windows"}
+"""Of each topic: the table that its rows go to."""
+_COLUMNS: Final = ["kafka_partition", "kafka_offset"]
+
+
+@dataclass(frozen=True, slots=True)
+class LakeAudit:
+    """One partition of a topic in a table of the lake."""
+
+    table: str
+    topic: str
+    partition: int
+    offset: int
+    """The next one that is not in the lake, by the table itself."""
+    rows: int
+    expected: int
+    difference: int
+    """Rows missing or too many."""
+
+
+def lake_rows(table: DeltaTable) -> dict[int, NDArray[np.int64]]:
+    """The offsets (N) of all rows that can be read, by partition."""
+    parts: dict[int, list[NDArray[np.int64]]] = {}
+    for fragment in table.to_pyarrow_dataset().get_fragments():
+        try:
+            rows = fragment.to_table(columns=_COLUMNS)
+        except (OSError, pa.ArrowException):
+            continue  # named by `penstock.lake.check`
+        for number in pc.unique(rows["kafka_partition"]).to_pylist():
+            mine = rows.filter(pc.equal(rows["kafka_partition"], number))
+            parts.setdefault(number, []).append(mine["kafka_offset"].to_numpy())
+    return {number: np.concatenate(found) for number, found in parts.items()}
+
+
+def audit_lake(
+    topic: str,
+    sink: str,
+    offsets: Mapping[int, int],
+    rows: Mapping[int, NDArray[np.int64]],
+    scans: Mapping[int, Scan],
+    dead: Dead,
+) -> tuple[list[LakeAudit], list[Difference]]:
+    """Check that each record's rows are in the lake, once.
+
+    Args:
+        topic: Whose rows.
+        sink: The sink that writes them.
+        offsets: The next offset of each partition, by the table.
+        rows: The offset of each row, by partition.
+        scans: Of the topic, from the first record that it still holds.
+        dead: The topic's dead letters.
+    """
+    table, audits, differences = TABLES[topic], [], []
+    for number, end in sorted(offsets.items()):
+        scan = scans[number].part(0, end)
+        expected = scan.rows
+        expected[np.array(dead.of(sink, number, scan.first, end), np.int64) - scan.first] = 0
+        mine = rows.get(number, np.empty(0, np.int64))
+        mine = mine[mine >= scan.first]
+        found = np.bincount(mine - scan.first, minlength=len(expected))
+        wanted = np.zeros(len(found), np.int64)
+        wanted[: len(expected)] = expected
+        where = f"{table}, {topic}[{number}]"
+        for what, wrong in (("missing", found < wanted), ("too many", found > wanted)):
+            at = np.flatnonzero(wrong)
+            text = f"rows {what}, of offsets {runs(at + scan.first)}"
+            differences += compare(where, text, int(wanted[at].sum()), int(found[at].sum()))
+        off = int(np.abs(found - wanted).sum())
+        audits.append(
+            LakeAudit(table, topic, number, end, int(found.sum()), int(wanted.sum()), off)
+        )
+    return audits, differences
+
+
+def lost_file(lost: LostFile) -> Difference:
+    """A file that the log names and that cannot be read."""
+    held = "its offsets are not known"
+    if lost.offsets and lost.partitions:
+        (low, high), (first, last) = lost.partitions, lost.offsets
+        of = f"partition {low}" if low == high else f"partitions {low}–{high}"
+        held = f"it held rows of offsets {first}–{last} of {of}"
+    return Difference(f"{lost.table}/{lost.path}", f"{lost.reason}: {held}", lost.rows or 0, 0)

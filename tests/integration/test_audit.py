@@ -1,0 +1,75 @@
+"""`penstock audit` after a demo run: all agrees; a lake file deleted by hand is named."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Done = subprocess.CompletedProcess[str]
+
+
+def penstock(*words: object) -> Done:
+    command = [sys.executable, "-m", "penstock", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A demo with a killed worker, over; its Kafka is up again."""
+    folder = tmp_path_factory.mktemp("audit") / "stack"
+    done = penstock("demo", "--dir", folder, "--seconds", 8, "--kill", "worker@4",
+                    "--kafka-port", 0, "--registry-port", 0)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        up = penstock("up", "--dir", folder)
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield folder
+    finally:
+        penstock("down", "--dir", folder)
+
+
+def audit(folder: Path, code: int) -> dict[str, Any]:
+    done = penstock("audit", "--json", "--config", folder / "demo" / "plant.yaml")
+    assert done.returncode == code, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.xdist_group("demo")
+def test_nothing_differs_until_a_file_is_deleted(folder: Path) -> None:
+    found = audit(folder, 0)
+    assert (found["difference"], found["differences"]) == (0, [])
+    assert {row["difference"] for row in found["processors"] + found["lake"]} == {0}
+    read = sum(one["samples"]["samples_in"] for one in found["processors"])
+    samples = [row for row in found["lake"] if row["table"] == "samples"]
+    assert sum(row["rows"] for row in samples) >= read > 1000
+    assert sum(row["rows"] for row in found["lake"] if row["table"] == "windows") > 100
+
+    file = max((folder / "demo" / "lake" / "samples").rglob("*.parquet"), key=str)
+    content = file.read_bytes()
+    file.unlink()
+    found = audit(folder, 1)
+    (named,) = [one for one in found["differences"] if file.name in one["where"]]
+    assert named["what"].startswith("missing: it held rows of offsets ")
+    (gone, *_) = [one for one in found["differences"] if "rows missing" in one["what"]]
+    assert gone["where"].startswith("samples, ot.sensors.v1[")
+    assert gone["found"] < gone["expected"]
+    assert "differs" in penstock("audit", "--config", folder / "demo" / "plant.yaml").stdout
+    file.write_bytes(content)
+    audit(folder, 0)
+
+
+@pytest.mark.xdist_group("demo")
+def test_status_is_told_without_workers(folder: Path) -> None:
+    done = penstock("streams", "status", "--json", "--config", folder / "demo" / "plant.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {one["processor"]: one for one in json.loads(done.stdout)}
+    partitions = found["window-statistics"]["partitions"]
+    assert found["window-statistics"]["workers"] == 0
+    assert sum(one["lag"] for one in partitions) == 0
+    fed = [one for one in partitions if one["records"]["in"]]
+    assert all(one["watermark_least"] <= one["watermark_greatest"] for one in fed)
+    assert all(one["epoch"] and one["snapshot_bytes"] for one in fed)
