@@ -17,6 +17,8 @@ from penstock.quality import (
 )
 from schemas import Kind
 
+LONGEST_TEXT: Final = 2_000
+"""Characters; what is longer is cut and flagged, so that an event of 1,000 texts fits a message."""
 _NUMBERS: Final = {float}
 _BOOLEANS: Final = (bool, np.bool_)
 
@@ -94,6 +96,8 @@ def _number(value: Any) -> tuple[float, int]:
 def _text(value: Any) -> tuple[str, int]:
     if not isinstance(value, str):
         return "", BAD_TYPE_MISMATCH
+    if len(value) > LONGEST_TEXT:
+        return _text(value[:LONGEST_TEXT])[0], BAD_OUT_OF_RANGE
     if value.isascii():
         return value, GOOD
     try:

@@ -195,3 +195,8 @@ def test_every_sample_is_in_an_event_whatever_it_is(samples: list[Sample]) -> No
                 s.tag == tag and isinstance(s.value, float) and math.isnan(s.value) for s in samples
             )
     assert sorted(found) == sorted((s.asset, s.tag, s.source_time) for s in samples)
+
+
+def test_a_text_that_fits_no_message_is_cut_and_flagged() -> None:
+    ((_, text, quality),) = read(one(of("barcode", "ä" * 5_000_000)))
+    assert (text, quality) == ("ä" * 2_000, BAD_OUT_OF_RANGE)
