@@ -10,6 +10,7 @@ from penstock import metrics
 from penstock.connector import Connector
 from penstock.errors import DeviceError
 from penstock.health import Status
+from penstock.quality import is_good
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.freshness import Freshness
 from penstock.runtime.publisher import Publisher
@@ -53,10 +54,11 @@ class ConnectorRunner:
 
         Raises:
             KafkaException: Nothing can be sent any more; only a new process can.
+            Exception: What ended the watch over stale tags, which would go unseen from then on.
         """
         ticks = asyncio.create_task(self._tick())
         stopped = asyncio.create_task(stopping.wait())
-        ends: set[asyncio.Future[Any]] = {stopped, self._publisher.failed}
+        ends: set[asyncio.Future[Any]] = {stopped, ticks, self._publisher.failed}
         try:
             while not any(end.done() for end in ends):
                 session = asyncio.create_task(self._session())
@@ -65,8 +67,9 @@ class ConnectorRunner:
                 if not any(end.done() for end in ends):
                     pause = self._backoff.next()
                     await asyncio.wait(ends, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            if self._publisher.failed.done():
-                self._publisher.failed.result()
+            for end in ends - {stopped}:
+                if end.done():
+                    end.result()
         finally:
             await _cancel(ticks)
             await _cancel(stopped)
@@ -82,7 +85,8 @@ class ConnectorRunner:
                 batch = await self._connector.read()
                 self._freshness.heard(batch.samples, self._connector.clock())
                 await self._publisher.add(batch.samples, batch.acknowledge)
-                self._backoff.reset()
+                if any(is_good(sample.quality) for sample in batch.samples):
+                    self._backoff.reset()
         except DeviceError as error:
             self._lost(str(error))
         except Exception as error:
@@ -115,17 +119,24 @@ class ConnectorRunner:
         self._publisher.put(self._freshness.cut_off(self._connector.clock()))
 
     async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            vouched = self._connector.meter.vouched
-            flags = self._freshness.newly_stale(self._connector.clock(), vouched)
-            if flags:
-                self._log.warning("tags are stale", tags=len(flags))
-                self._publisher.put(flags)
-            metrics.CONNECTOR_STALE.labels(self._connector.name).set(self._freshness.stale)
-            self._meter.export()
-            if self._connector.meter.last_error:
-                self._status.note(last_error=self._connector.meter.last_error)
+        try:
+            while True:
+                await asyncio.sleep(TICK_SECONDS)
+                self._watch()
+        except Exception:
+            self._log.exception("the watch over stale tags failed")
+            raise
+
+    def _watch(self) -> None:
+        vouched = self._connector.meter.vouched
+        flags = self._freshness.newly_stale(self._connector.clock(), vouched)
+        if flags:
+            self._log.warning("tags are stale", tags=len(flags))
+            self._publisher.put(flags)
+        metrics.CONNECTOR_STALE.labels(self._connector.name).set(self._freshness.stale)
+        self._meter.export()
+        if self._connector.meter.last_error:
+            self._status.note(last_error=self._connector.meter.last_error)
 
 
 class _MeterExport:

@@ -1,0 +1,81 @@
+"""What ends a connector's process, and what counts as success of its link; without Kafka."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import pytest
+
+from penstock.connector import Sample
+from penstock.errors import DeviceError
+from penstock.health import Status
+from penstock.quality import BAD_NO_COMMUNICATION, GOOD
+from penstock.runtime import connectors
+from penstock.runtime.backoff import Backoff
+from penstock.runtime.connectors import ConnectorRunner
+from penstock.runtime.freshness import Freshness
+from penstock.runtime.publisher import Publisher
+from penstock.testing.connectors import ListConnector
+
+
+class NoKafka:
+    """A publisher whose samples go nowhere."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def add(self, samples: Sequence[Sample], acknowledge: Callable[[], None]) -> None:
+        acknowledge()
+
+    def put(self, samples: Sequence[Sample]) -> None:
+        pass
+
+    async def drain(self, timeout: float) -> int:
+        return 0
+
+
+class Counted(Backoff):
+    """No waiting; the number of resets."""
+
+    resets = 0
+
+    def next(self) -> float:
+        return 0.0
+
+    def reset(self) -> None:
+        Counted.resets += 1
+
+
+def runner(connector: ListConnector, backoff: Backoff | None = None) -> ConnectorRunner:
+    return ConnectorRunner(connector, cast("Publisher", NoKafka()), Status(), backoff)
+
+
+async def test_a_failed_watch_over_stale_tags_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> list[Sample]:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(connectors, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(Freshness, "newly_stale", broken)
+    connector = ListConnector([[Sample("press", "power", 1.5, 0)]])
+    with pytest.raises(ValueError, match="a bug"):
+        await asyncio.wait_for(runner(connector).run(asyncio.Event()), 10)
+    assert connector.stops == 1
+
+
+@pytest.mark.parametrize(("quality", "resets"), [(GOOD, 1), (BAD_NO_COMMUNICATION, 0)])
+async def test_only_a_good_sample_ends_the_waits_for_a_link(
+    monkeypatch: pytest.MonkeyPatch, quality: int, resets: int
+) -> None:
+    monkeypatch.setattr(Counted, "resets", 0)
+    sample = Sample("press", "power", 1.5, 0, quality=quality)
+    connector = ListConnector([[sample, sample], DeviceError("unplugged")])
+    stopping = asyncio.Event()
+    running = asyncio.create_task(runner(connector, Counted()).run(stopping))
+    async with asyncio.timeout(10):
+        while connector.starts < 2:
+            await asyncio.sleep(0)
+    stopping.set()
+    await running
+    assert Counted.resets == resets
