@@ -3,9 +3,13 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Final
 
 import structlog
 from structlog.typing import EventDict
+
+SIZE_LIMIT: Final = 20_000_000
+"""Bytes of a log file, beyond which a new one is begun."""
 
 _SILENT = ("asyncua", "asyncuagds", "pymodbus", "pymodbus.logging", "librdkafka", "aiokafka")
 """Libraries that narrate every failure that Penstock reports itself, with the remedy."""
@@ -40,6 +44,7 @@ def configure(component: str, *, file: Path | None = None) -> None:
     )
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        rotate(file)
     handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -53,3 +58,12 @@ def configure(component: str, *, file: Path | None = None) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _TERSE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def rotate(file: Path) -> None:
+    """Set a log file aside as `<file>.1`, in place of the one before, where it has grown large.
+
+    Call it before a process gets the file to append to.
+    """
+    if file.exists() and file.stat().st_size > SIZE_LIMIT:
+        file.replace(file.with_name(f"{file.name}.1"))

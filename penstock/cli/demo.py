@@ -1,6 +1,7 @@
 """`penstock demo`: everything at once; what `make run` calls."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,11 @@ from rich.console import Console
 from penstock import logs
 from penstock.cli.stack import Folder, Jars, KafkaPort, RegistryPort
 from penstock.demo.demo import KILLS, Demo
-from penstock.demo.report import show
+from penstock.demo.report import Report, show
 from penstock.local.fetch import fetch
 from penstock.local.stack import DEFAULT_FOLDER, LocalStack
 from penstock.runtime.process import on_stop_signal
+from penstock.runtime.run_folder import sole
 
 
 def register(app: typer.Typer) -> None:
@@ -42,24 +44,36 @@ def demo(
     kills = [_kill(text) for text in kill or ()]
     console = Console()
     stack = LocalStack(folder, kafka_port, registry_port, jars)
+    with sole(folder / "demo" / "run", "--dir"):
+        found = _run(stack, folder, seconds, console, kills)
+    if report is not None:
+        report.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
+    show(found, console, folder=str(folder / "demo"))
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def _run(
+    stack: LocalStack,
+    folder: Path,
+    seconds: float | None,
+    console: Console,
+    kills: Sequence[tuple[float, str]],
+) -> Report:
+    """The demo on its stack, which is left as it was found: up or down."""
     was_up = stack.status().up
     if not was_up:
-        fetch(console, jars)
+        fetch(console, stack.jars)
         with console.status("starting Kafka and the schema registry"):
             stack.up()
     logs.configure("demo", file=folder / "demo" / "run" / "logs" / "demo.log")
     run = Demo(stack, folder / "demo", seconds, console, kills)
     on_stop_signal(run.stop)
     try:
-        found = run.run()
+        return run.run()
     finally:
         if not was_up:
             with console.status("stopping Kafka and the schema registry"):
                 stack.down()
-    if report is not None:
-        report.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
-    show(found, console, folder=str(folder / "demo"))
-    raise typer.Exit(0 if found.ok else 1)
 
 
 def _kill(text: str) -> tuple[float, str]:

@@ -1,6 +1,7 @@
 """`penstock run` and `penstock work`."""
 
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 
 from penstock import components, logs
 from penstock.runtime.process import Component, on_stop_signal, process
+from penstock.runtime.run_folder import sole
 from penstock.runtime.supervisor import Supervisor, commands, plan
 from penstock.settings.loader import load_plant
 
@@ -49,6 +51,14 @@ def run(
         plant.sources, components.names("processors"), plant.sinks, only=parts, workers=workers
     )
     supervisor = Supervisor(commands(chosen, config, run_dir), run_dir / "logs")
+    with sole(run_dir, "--run-dir"):
+        asked = _supervise(supervisor, chosen)
+    if not asked:
+        raise typer.Exit(2)
+
+
+def _supervise(supervisor: Supervisor, chosen: Sequence[Component]) -> bool:
+    """Run until a stop signal, or until all have given up; gives whether it was the signal."""
     stopping: list[bool] = []
     on_stop_signal(lambda: stopping.append(True))
     try:
@@ -59,8 +69,7 @@ def run(
     finally:
         for role in ("connector", "processor", "sink"):
             supervisor.stop([str(one) for one in chosen if one.role == role])
-    if not stopping:
-        raise typer.Exit(2)
+    return bool(stopping)
 
 
 def work(

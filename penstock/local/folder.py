@@ -61,25 +61,41 @@ class StackFolder:
         try:
             for part in ("logs", "run"):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path / "stack.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            lock = acquire(self.path / "stack.lock", LOCK_S)
+        except BlockingIOError:
+            msg = f"another penstock command has been at work here for {LOCK_S:.0f} s"
+            raise StackError(msg, where=str(self.path), remedy="end it, then try again") from None
         except OSError as error:
             msg = f"cannot write there: {error.strerror}"
             raise StackError(msg, where=str(self.path), remedy="choose a folder you own") from error
         try:
-            self._wait(lock)
             yield
         finally:
             os.close(lock)
 
-    def _wait(self, lock: int) -> None:
-        deadline = time.monotonic() + LOCK_S
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    msg = f"another penstock command has been at work here for {LOCK_S:.0f} s"
-                    raise StackError(
-                        msg, where=str(self.path), remedy="end it, then try again"
-                    ) from None
-                time.sleep(POLL_S)
+
+def acquire(file: Path, patience: float) -> int:
+    """Lock a file, which is made where it is not there.
+
+    Returns:
+        A descriptor: the lock ends when it is closed, or with this process.
+
+    Raises:
+        BlockingIOError: Another process still holds it after `patience` seconds.
+        OSError: The file cannot be written.
+    """
+    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(lock)
+                raise
+            time.sleep(POLL_S)
+        except BaseException:
+            os.close(lock)
+            raise
+        else:
+            return lock

@@ -17,9 +17,9 @@ from typing import Final
 
 import psutil
 
+from penstock import logs
 from penstock.errors import StackError
 
-LOG_LIMIT: Final = 20_000_000
 POLL_S: Final = 0.05
 EXEC_S: Final = 5.0
 """A new process has its command line after an instant; on a busy machine, a longer one."""
@@ -28,8 +28,7 @@ TELLING: Final = ("ERROR", "FATAL", "Exception", "Caused by", "Error:", "error:"
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, pidfile: Path) -> int:
     """Start a process in a session of its own, its output appended to a log; gives its pid."""
-    if size(log) > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
+    logs.rotate(log)
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         command[0],

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from penstock.logs import rotate
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.process import SUPERVISED, Component
 
@@ -30,6 +31,7 @@ class _Child:
     started: float = 0.0
     due: float = 0.0
     given_up: bool = False
+    stopped: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.2, most=10.0))
 
     @property
@@ -65,14 +67,17 @@ class Supervisor:
         """Start the named ones, or all."""
         self._logs.mkdir(parents=True, exist_ok=True)
         for name in self._children if names is None else names:
-            self._spawn(self._children[name])
+            child = self._children[name]
+            child.given_up = child.stopped = False
+            self._spawn(child)
 
     def watch(self) -> list[str]:
         """Start again what ended unasked; gives what was found dead just now."""
         found = []
         for child in self._children.values():
             if child.process is None:
-                if child.started and not child.given_up and time.monotonic() >= child.due:
+                waits = child.started and not (child.given_up or child.stopped)
+                if waits and time.monotonic() >= child.due:
                     self._spawn(child)
             elif (code := child.process.poll()) is not None:
                 found.append(child.name)
@@ -101,7 +106,7 @@ class Supervisor:
         """SIGTERM to the named ones, or all; wait, and SIGKILL what does not end."""
         chosen = [self._children[name] for name in (self._children if names is None else names)]
         for child in chosen:
-            child.given_up = True
+            child.stopped = True
             if child.process is not None and child.alive:
                 child.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._stop_seconds
@@ -117,6 +122,7 @@ class Supervisor:
             self._release(child)
 
     def _spawn(self, child: _Child) -> None:
+        rotate(self.log_file(child.name))
         with self.log_file(child.name).open("ab") as log:
             child.process = subprocess.Popen(
                 child.command,

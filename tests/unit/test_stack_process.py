@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from penstock import logs
 from penstock.errors import StackError
 from penstock.local import folder, process, stack
 from penstock.local.folder import StackFolder
@@ -128,7 +129,7 @@ def test_tells_the_last_lines_where_none_stands_out(tmp_path: Path) -> None:
 
 
 def test_a_full_log_is_set_aside(tmp_path: Path, spawn: Spawn, monkeypatch, mark: str) -> None:
-    monkeypatch.setattr(process, "LOG_LIMIT", 3)
+    monkeypatch.setattr(logs, "SIZE_LIMIT", 3)
     log = tmp_path / "full.log"
     log.write_text("old lines\n")
     command = [sys.executable, "-c", "", mark]

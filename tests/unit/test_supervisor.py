@@ -11,6 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from penstock import logs
+from penstock.errors import ConfigurationError
+from penstock.runtime.run_folder import sole
 from penstock.runtime.supervisor import Supervisor
 
 WAITS = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -161,3 +164,42 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_what_was_stopped_has_not_given_up(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(refusing=ends(2), worker=WAITS)
+    supervisor.start()
+    supervisor.until(lambda: supervisor.given_up() == ["refusing"])
+    supervisor.until(lambda: supervisor.starts("worker") == 1)
+    supervisor.stop()
+    assert supervisor.given_up() == ["refusing"]
+    supervisor.start(["worker"])
+    supervisor.until(lambda: supervisor.starts("worker") == 2)
+    supervisor.kill("worker")
+    supervisor.until(lambda: supervisor.starts("worker") == 3)
+
+
+def test_a_log_that_has_grown_large_is_set_aside(
+    supervise: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "SIZE_LIMIT", 3)
+    supervisor = supervise(worker=WAITS)
+    log = supervisor.log_file("worker")
+    log.parent.mkdir(parents=True)
+    log.write_text("old lines\n")
+    log.with_name("worker.log.1").write_text("older lines\n")
+    supervisor.start()
+    supervisor.until(lambda: supervisor.starts("worker") == 1)
+    assert sorted(file.name for file in log.parent.iterdir()) == ["worker.log", "worker.log.1"]
+    assert log.with_name("worker.log.1").read_text() == "old lines\n"
+
+
+def test_a_run_folder_has_one_supervisor_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with sole(folder, "--run-dir"), pytest.raises(ConfigurationError) as caught:
+        with sole(folder, "--run-dir"):
+            raise AssertionError("not reached")
+    assert f"process {os.getpid()}" in str(caught.value)
+    assert "--run-dir" in str(caught.value)
+    with sole(folder, "--run-dir"):
+        pass
