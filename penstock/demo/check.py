@@ -1,17 +1,19 @@
 """Holds all that a run left in the lake against the factory's ground truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from penstock.demo.check_orders import OrderCheck, check_orders
 from penstock.demo.check_samples import SampleCheck, check_samples
 from penstock.demo.check_windows import check_windows
 from penstock.factory import read_truth
+from penstock.lake.tables import TABLES, open_table
 from penstock.settings.plant import Plant
 
 FOREVER: Final = 2**53
@@ -20,6 +22,14 @@ BEFORE: Final = 7_200_000_000
 SETTLING: Final = 10_000_000
 """Microseconds before `until` in which windows may not have closed."""
 _TIMES: Final = ("time", "ingest_time", "window_start")
+_SAMPLES: Final = pa.schema(
+    [
+        ("asset", pa.string()), ("source", pa.string()), ("tag", pa.string()),
+        ("time", pa.int64()), ("value", pa.float64()), ("text", pa.string()),
+        ("quality", pa.int32()), ("ingest_time", pa.int64()), ("kafka_offset", pa.int64()),
+    ]
+)  # fmt: skip
+"""What is read of a sample, with times as integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +40,20 @@ class Check:
     windows: int
     windows_wrong: int
     orders: int
+    erp_wrong: int
     lake_rows: int
     lake_files: int
     examples: Sequence[str]
 
 
-def check(factory: Path, lake: Path, plant: Plant, since: int, until: int = FOREVER) -> Check:
+def check(
+    factory: Path,
+    lake: Path,
+    plant: Plant,
+    since: int,
+    until: int = FOREVER,
+    erp: Iterable[Mapping[str, Any]] | None = None,
+) -> Check:
     """Compare what has a time in [since, until), microseconds since 1970-01-01 UTC.
 
     Args:
@@ -44,34 +62,40 @@ def check(factory: Path, lake: Path, plant: Plant, since: int, until: int = FORE
         plant: The configuration, for the windows.
         since: Begin of the run.
         until: What is later may still be on its way.
+        erp: ProductionPerformance records of the whole run; None: they are not looked at.
     """
     truth = read_truth(factory)
-    names = ["asset", "source", "tag", "time", "value", "text", "quality", "ingest_time",
-             "kafka_offset"]  # fmt: skip
-    rows = _rows(lake / "samples", "time", since - BEFORE, until, names)
+    table, windows_table = (open_table(str(lake), name, None) for name in TABLES)
+    span = (since - BEFORE, until)
+    rows = _SAMPLES.empty_table()
+    if table is not None:
+        rows = _rows(table, "time", span, _SAMPLES.names)
     inside = rows.filter(pc.greater_equal(rows["time"], pa.scalar(since)))
-    published = _rows(lake / "windows", "window_start", since, until)
+    published = pa.table({})
+    if windows_table is not None:
+        published = _rows(windows_table, "window_start", (since, until))
     settled = until if until == FOREVER else until - SETTLING
     windows = check_windows(rows, published, plant.windows, (since, settled))
-    table = DeltaTable(lake / "samples")
+    orders = OrderCheck() if erp is None else check_orders(truth, erp, plant, since)
     return Check(
         samples=check_samples(truth, inside, since, until),
         windows=windows.windows,
         windows_wrong=windows.wrong,
         orders=sum(since <= order.end < until for order in truth.orders),
-        lake_rows=table.count(),
-        lake_files=len(table.file_uris()),
-        examples=windows.examples,
+        erp_wrong=orders.wrong,
+        lake_rows=0 if table is None else table.count(),
+        lake_files=0 if table is None else len(table.file_uris()),
+        examples=[*windows.examples, *orders.examples],
     )
 
 
 def _rows(
-    table: Path, column: str, since: int, until: int, names: Sequence[str] | None = None
+    table: DeltaTable, column: str, span: tuple[int, int], names: Sequence[str] | None = None
 ) -> pa.Table:
-    """Rows with a time in [since, until), their times as integers."""
-    first, last = (pa.scalar(t, pa.timestamp("us", tz="UTC")) for t in (since, until))
+    """Rows with a time from the span's first to before its second, times as integers."""
+    first, last = (pa.scalar(t, pa.timestamp("us", tz="UTC")) for t in span)
     time = pc.field(column)
-    dataset = DeltaTable(table).to_pyarrow_dataset()
+    dataset = table.to_pyarrow_dataset()
     found = dataset.to_table(columns=names, filter=(time >= first) & (time < last))
     for name in set(_TIMES) & set(found.column_names):
         index = found.column_names.index(name)

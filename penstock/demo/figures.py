@@ -1,7 +1,8 @@
 """Turns successive scrapes into the figures of the live view: rates, delays, totals."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Figures:
         self._run_dir = run_dir
         self._monotonic = monotonic
         self._last: dict[Component, tuple[float, Scrape]] = {}
-        self._kept: dict[tuple[Component, str], float] = {}
+        self._kept: Counter[tuple[str, str]] = Counter()
+        """What processes that ended had counted, as last scraped."""
 
     def rows(self, components: Iterable[Component]) -> list[Row]:
         """The components' figures now."""
@@ -43,17 +45,19 @@ class Figures:
 
     def total(self, metric: str, label: str | None = None) -> float:
         """A metric over all components as last scraped, with what restarted ones had counted."""
-        live = sum(found.value(metric, label) for _, found in self._last.values())
-        name = metric if label is None else f"{metric}/{label}"
-        return live + sum(v for (_, kept), v in self._kept.items() if kept == name)
+        return sum(found.value(metric, label) for found in self._all())
 
     def delay(self, share: float) -> float | None:
         """Seconds from a sample's source time to the window's input: the quantile over the run."""
-        merged: dict[float, float] = {}
-        for _, found in self._last.values():
-            for bound, count in found.buckets("penstock_end_to_end_seconds").items():
-                merged[bound] = merged.get(bound, 0.0) + count
-        return quantile(merged, share)
+        merged: Counter[float] = Counter()
+        for found in self._all():
+            merged.update(found.buckets("penstock_end_to_end_seconds"))
+        return quantile(dict(sorted(merged.items())), share)
+
+    def _all(self) -> Iterator[Scrape]:
+        """Every process's last word, of those that ended as one."""
+        yield from (found for _, found in self._last.values())
+        yield Scrape(self._kept)
 
     def _row(self, component: Component) -> Row:
         now, found = self._monotonic(), scrape(self._run_dir / f"{component}.json")
@@ -65,20 +69,14 @@ class Figures:
             rate = max(0.0, samples - _samples(component, old)) / seconds
             received = "penstock_connector_received_bytes_total"
             bytes_rate = max(0.0, found.value(received) - old.value(received)) / seconds
-            if samples < _samples(component, old):
-                self._keep(component, old)
-                rate = 0.0
+            if found.status.get("pid") != old.status.get("pid"):
+                self._kept.update(old.values)
+                rate = bytes_rate = 0.0
         if found.status:
             self._last[component] = (now, found)
         status = str(found.status.get("failure") or found.status.get("last_error") or "")
         failed = bool(found.status.get("failure"))
         return Row(component, found.ready, failed, status, rate, bytes_rate, samples, found)
-
-    def _keep(self, component: Component, old: Scrape) -> None:
-        for (metric, label), value in old.values.items():
-            for name in (metric, f"{metric}/{label}"):
-                key = (component, name)
-                self._kept[key] = self._kept.get(key, 0.0) + value
 
 
 def _samples(component: Component, found: Scrape) -> float:

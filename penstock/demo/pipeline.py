@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from penstock import components
 from penstock.demo.figures import Figures, Row
-from penstock.errors import StackError
+from penstock.errors import PenstockError, StackError
 from penstock.factory import PLCS, Factory
 from penstock.local.stack import LocalStack
 from penstock.runtime.process import Component
@@ -39,8 +41,10 @@ class Pipeline:
         self.figures = Figures(run_dir)
         logs = run_dir / "logs"
         self._supervisor = Supervisor(commands(self.components, factory.plant, run_dir), logs)
-        self._restart = threading.Thread()
+        self._restart: threading.Thread | None = None
         """Starts the broker again beside the view, which goes on meanwhile."""
+        self._closing = threading.Event()
+        self._log = structlog.get_logger()
         self._plcs = Supervisor(
             {
                 plc: [sys.executable, "-m", "penstock.factory.plc", str(factory.folder), plc]
@@ -65,8 +69,9 @@ class Pipeline:
         """Start again what died; call it several times a second."""
         self._supervisor.watch()
         self._plcs.watch()
-        if self.stack.running("kafka") is None and not self._restart.is_alive():
-            self._restart = threading.Thread(target=self.stack.start, args=["kafka"], daemon=True)
+        restarting = self._restart is not None and self._restart.is_alive()
+        if not (restarting or self._closing.is_set() or self.stack.running("kafka")):
+            self._restart = threading.Thread(target=self._start_broker, daemon=True)
             self._restart.start()
 
     def rows(self) -> list[Row]:
@@ -85,6 +90,8 @@ class Pipeline:
     def drain(self) -> None:
         """Stop the factory, and each stage once it has passed on all that it got."""
         self._plcs.stop()
+        self.watch()  # A broker that was killed just now is needed once more.
+        self._await_restart()
         self._stop("connector")
         self._await_no_lag("processor")
         self._stop("processor")
@@ -92,9 +99,23 @@ class Pipeline:
         self._stop("sink")
 
     def close(self) -> None:
-        """End every process that still runs."""
+        """End every process that still runs; the broker is not started again afterwards."""
+        self._closing.set()
         self._plcs.stop()
         self._supervisor.stop()
+        self._await_restart()
+
+    def _start_broker(self) -> None:
+        if self._closing.is_set():
+            return
+        try:
+            self.stack.start("kafka")
+        except PenstockError:  # The next look at it tries again.
+            self._log.exception("the broker was not started again")
+
+    def _await_restart(self) -> None:
+        if self._restart is not None:
+            self._restart.join()
 
     def _of(self, *roles: str) -> list[Component]:
         return [one for one in self.components if one.role in roles]
@@ -122,7 +143,7 @@ class Pipeline:
         quiet = 0
         before = -1.0
         while quiet < 3 and time.monotonic() < deadline:  # noqa: PLR2004  # scrapes in a row
-            self._supervisor.watch()
+            self.watch()
             rows = self.rows()
             mine = [row for row in rows if row.component.role == role]
             lag = sum(row.scrape.value(metric) for row in mine)

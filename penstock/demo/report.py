@@ -15,7 +15,8 @@ class Report:
     """The figures of one run.
 
     `lost`, `duplicates` and `wrong_values` compare the lake with the factory's ground truth sample
-    by sample, `windows_wrong` the published windows with an independent batch computation.
+    by sample, `windows_wrong` the published windows with an independent batch computation,
+    `erp_wrong` the ERP system's messages with the orders that the factory made.
     """
 
     seconds: float
@@ -35,6 +36,8 @@ class Report:
     windows_wrong: int
     orders_completed: int
     erp_messages: int
+    erp_wrong: int
+    """Completed orders that were not reported to ERP, or with other pieces than were made."""
     dead_letters: int
     protocols: Sequence[str]
     p50_end_to_end_ms: float | None
@@ -53,7 +56,7 @@ class Report:
     def ok(self) -> bool:
         """Whether everything that was sent came out once, and right."""
         wrong = self.lost + self.duplicates + self.wrong_values + self.windows_wrong
-        return wrong == 0 and self.windows > 0
+        return wrong + self.erp_wrong == 0 and self.windows > 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -93,8 +96,9 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("windows · wrong", f"{report.windows:,} · {report.windows_wrong}",
          report.windows_wrong == 0),
         ("sample to window, p99", "–" if delay is None else f"{delay:.0f} ms", None),
-        ("orders completed · ERP messages",
-         f"{report.orders_completed} · {report.erp_messages}", None),
+        ("orders completed · ERP messages · wrong",
+         f"{report.orders_completed} · {report.erp_messages} · {report.erp_wrong}",
+         report.erp_wrong == 0),
         ("dead letters", str(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
         ("writes to devices", str(report.writes), report.writes == 0),

@@ -1,0 +1,120 @@
+"""What a run left is held against the truth: an empty lake, and the ERP system's messages."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock.demo.check import check
+from penstock.demo.check_orders import check_orders
+from penstock.demo.report import Report
+from penstock.factory import write_factory
+from penstock.factory.truth_reader import OrderRecord, Series, Truth
+from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
+
+SECOND = 1_000_000
+SINCE = 1_795_000_000 * SECOND
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
+    return load_plant(write_factory(tmp_path_factory.mktemp("factory")).plant)
+
+
+@pytest.fixture
+def asset(plant: Plant) -> str:
+    """A machine of the factory whose tag list has an order and its counters."""
+    return plant.asset_path(next(t.asset for t in plant.tags["press_plc"] if t.role == "order"))
+
+
+def series(*samples: tuple[float, Any]) -> Series:
+    times = [SINCE + int(second * SECOND) for second, _ in samples]
+    return Series(np.array(times, np.int64), np.array([value for _, value in samples]))
+
+
+def truth(asset: str, **more: Any) -> Truth:
+    """A was on as the run began; B was made in [10, 20) and C begun at 21, where the run ends."""
+    shown = {
+        (asset, "OrderID"): series((0, "A"), (10, "B"), (21, "C")),
+        (asset, "GoodCount"): series((0, 100), (9, 110), (12, 150), (20, 310), (30, 320)),
+        (asset, "ScrapCount"): series((0, 0), (9, 1), (15, 4)),
+    }
+    begin, end = SINCE + 10 * SECOND, SINCE + 20 * SECOND
+    orders = [OrderRecord(asset, "B", 1, 203, begin, end, 200, 3)]
+    parts = {"series": shown, "activities": [], "orders": orders, "uncertain": frozenset()}
+    return Truth(**{**parts, "counts": {}, "missed": {}, **more})
+
+
+def message(asset: str, order: str, good: float = 200, **more: Any) -> Mapping[str, Any]:
+    made = [{"MaterialUse": "Produced", "Quantity": float(good), "UnitOfMeasure": "EA"},
+            {"MaterialUse": "Scrap", "Quantity": 3.0, "UnitOfMeasure": "EA"}]  # fmt: skip
+    told = {"ID": f"{asset}/{order}", "Version": 2, "HierarchyScope": asset,
+            "ProductionRequestID": order, "ResponseState": "Completed"}  # fmt: skip
+    return {**told, "MaterialActual": made, **more}
+
+
+def test_an_order_reported_as_it_was_made_is_right(plant: Plant, asset: str) -> None:
+    started = message(asset, "B", 0, Version=1, ResponseState="Started")
+    found = check_orders(truth(asset), [message(asset, "B"), started], plant, SINCE)
+    assert (found.orders, found.wrong, found.examples) == (1, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("told", "example"),
+    [
+        ({}, "never reported"),
+        ({"ResponseState": "Started"}, "never reported"),
+        ({"good": 199}, "made {'Produced': 200"),
+        ({"HierarchyScope": "e/s/elsewhere"}, "never reported"),
+        ({"order": "X"}, "never showed"),
+    ],
+)
+def test_what_is_missing_or_differs_is_counted(
+    plant: Plant, asset: str, told: dict[str, Any], example: str
+) -> None:
+    messages = [message(asset, **{"order": "B", **told})] if told else []
+    found = check_orders(truth(asset), messages, plant, SINCE)
+    assert found.wrong
+    assert any(example in one for one in found.examples), found.examples
+
+
+def test_the_greatest_version_counts(plant: Plant, asset: str) -> None:
+    messages = [message(asset, "B", Version=9), message(asset, "B", 1, Version=8)]
+    assert check_orders(truth(asset), messages, plant, SINCE).wrong == 0
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"OrderID": series((10, "B"), (21, "C"))},  # its beginning was not seen to be one
+        {"OrderID": series((0, "A"), (10, "B"))},  # its end was not shown
+        {"GoodCount": series((0, 100), (12, 150), (20, 310), (30, 320))},  # of A or of B?
+        {"GoodCount": series((0, 100), (9, 110), (12, 150), (20, 310))},  # too early to know
+    ],
+)
+def test_what_the_machine_did_not_show_is_not_missed(
+    plant: Plant, asset: str, hidden: dict[str, Series]
+) -> None:
+    shown = truth(asset)
+    replaced = {**shown.series, **{(asset, tag): told for tag, told in hidden.items()}}
+    found = check_orders(truth(asset, series=replaced), [], plant, SINCE)
+    assert (found.orders, found.wrong) == (0, 0)
+
+
+def test_an_order_begun_before_the_run_is_not_missed(plant: Plant, asset: str) -> None:
+    assert check_orders(truth(asset), [], plant, SINCE + 11 * SECOND).orders == 0
+
+
+def test_a_lake_without_tables_has_no_rows(plant: Plant, tmp_path: Path) -> None:
+    found = check(tmp_path, tmp_path / "lake", plant, SINCE)
+    assert (found.samples.sent, found.samples.in_lake, found.samples.lost) == (0, 0, 0)
+    assert (found.windows, found.lake_rows, found.lake_files) == (0, 0, 0)
+
+
+def test_a_report_with_wrong_orders_is_not_ok() -> None:
+    figures: dict[str, Any] = dict.fromkeys(Report.__slots__, 0) | {"windows": 1}
+    assert Report(**figures).ok
+    assert not Report(**figures | {"erp_wrong": 1}).ok
