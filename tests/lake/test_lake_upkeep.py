@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from itertools import groupby
@@ -183,3 +185,21 @@ def test_check_names_missing_and_broken_files_and_the_offsets_in_them(tmp_path: 
     assert str(found[2]["reason"]).startswith("100 bytes instead of")
     assert str(found[3]["reason"]).startswith("unreadable")
     assert {lost.path for lost in check(str(tmp_path))} == {row["path"] for row in found.values()}
+
+
+def test_a_query_that_stops_early_ends_well(tmp_path: Path) -> None:
+    """Arrow reads on in its threads while the process ends; this aborted it, or kept it forever."""
+    sink = new_sink(tmp_path)
+    for offset in range(8):
+        sink.write([record(0, offset, samples=20_000)])
+        sink.flush()
+    script = "import sys; from penstock.lake import open_lake, query;"
+    script += "query(open_lake(sys.argv[1]), 'select value from samples limit 1')"
+    for _ in range(4):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)],
+            check=False,
+            capture_output=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
