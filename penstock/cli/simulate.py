@@ -1,5 +1,6 @@
 """`penstock simulate`: the simulated factory, in the foreground."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import typer
 
 from penstock.factory import PLCS, Factory, read_factory, write_factory
 from penstock.factory.model import line_of
+from penstock.runtime.process import SUPERVISED
 
 _GRACE = 6.0
 """Seconds that a PLC gets to end the truth in order."""
@@ -22,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
+    context: typer.Context,
     factory: Annotated[
         Path, typer.Argument(help="Folder of the factory; made if it is not there.")
     ] = Path("factory"),
@@ -35,7 +38,9 @@ def simulate(
     only: Annotated[str | None, typer.Option(help=f"One PLC: {' or '.join(PLCS)}.")] = None,
 ) -> None:
     """Run a simulated factory over OPC UA and Modbus, until Ctrl-C."""
-    if not (factory / "factory.json").exists():
+    if (factory / "factory.json").exists():
+        _warn_of_ignored(context, factory)
+    else:
         write_factory(
             factory, seed=seed, speed=speed, opcua_port=opcua_port, modbus_port=modbus_port
         )
@@ -50,14 +55,31 @@ def simulate(
         _run_all(built)
 
 
+def _warn_of_ignored(context: typer.Context, factory: Path) -> None:
+    """Name the options given that only a new factory takes."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in ("speed", "seed", "opcua_port", "modbus_port")
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    ]
+    if given:
+        told = f"{factory} is already built: {', '.join(given)} ignored"
+        typer.echo(f"{told} (name a new folder, or remove this one to build it anew)", err=True)
+
+
 def _run_all(factory: Factory) -> None:
     """Run all PLCs as processes of their own until Ctrl-C, SIGTERM or the end of one."""
     command = [sys.executable, "-m", "penstock.factory.plc", str(factory.folder)]
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopping.append(received))
-    plcs = {name: subprocess.Popen([*command, name]) for name in PLCS}
-    while not stopping and any(process.poll() is None for process in plcs.values()):
+    # Their standard input ends with this process, even if it is killed, and they end with it.
+    environment = os.environ | {SUPERVISED: "1"}
+    plcs = {
+        name: subprocess.Popen([*command, name], stdin=subprocess.PIPE, env=environment)
+        for name in PLCS
+    }
+    while not stopping and all(process.poll() is None for process in plcs.values()):
         time.sleep(0.2)
     for process in plcs.values():
         process.terminate()

@@ -18,6 +18,7 @@ from penstock.factory.layout import Line
 from penstock.factory.machine import Machine
 from penstock.factory.model import Factory, FactoryError, line_of, read_factory
 from penstock.factory.registers import Registers
+from penstock.runtime.process import end_with_supervisor
 
 
 def run_plc(folder: Path, plc: str) -> None:
@@ -76,6 +77,7 @@ def _modbus_sensors(machine: Machine) -> Sequence[Mapping[str, Any]]:
 
 
 if __name__ == "__main__":
+    end_with_supervisor()
     try:
         run_plc(Path(sys.argv[1]), sys.argv[2])
     except PenstockError as error:

@@ -47,8 +47,7 @@ def process(
         port: 0 for a free one.
     """
     logs.configure(str(component))
-    if os.environ.get(SUPERVISED):
-        threading.Thread(target=_stop_with_supervisor, name="supervisor", daemon=True).start()
+    end_with_supervisor()
     status = Status()
     status.note(component=str(component), pid=os.getpid())
     server = HealthServer(status, host, port)
@@ -76,6 +75,12 @@ def on_stop_signal(stop: Callable[[], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
+
+
+def end_with_supervisor() -> None:
+    """Have SIGTERM sent to this process when who supervises it has ended, however that was."""
+    if os.environ.get(SUPERVISED):
+        threading.Thread(target=_stop_with_supervisor, name="supervisor", daemon=True).start()
 
 
 def _stop_with_supervisor() -> None:

@@ -1,0 +1,69 @@
+"""`penstock simulate`: it ends with any of its PLCs, and they with it, even if it is killed."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from penstock.factory import write_factory
+from penstock.local.ports import free_port
+
+DEADLINE = 30.0
+
+
+@pytest.fixture
+def simulate(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "penstock", "simulate", str(tmp_path / "factory")]
+    ports = ["--opcua-port", str(free_port()), "--modbus-port", str(free_port())]
+    process = subprocess.Popen([*command, *ports], stderr=subprocess.PIPE, text=True)
+    yield process
+    for left in [*psutil.Process().children(recursive=True)]:
+        left.kill()
+    process.wait()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def plcs(process: subprocess.Popen[str], folder: Path) -> list[psutil.Process]:
+    """Its PLCs, once both have written truth."""
+    deadline = time.monotonic() + DEADLINE
+    while len(list(folder.glob("factory/truth/*.jsonl"))) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    return psutil.Process(process.pid).children()
+
+
+def test_plcs_end_with_a_command_that_is_killed(
+    simulate: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    running = plcs(simulate, tmp_path)
+    simulate.kill()
+    simulate.wait()
+    gone, left = psutil.wait_procs(running, DEADLINE)
+    assert (len(gone), left) == (2, [])
+
+
+def test_the_command_ends_with_one_plc_and_ends_the_other(
+    simulate: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    running = plcs(simulate, tmp_path)
+    running[0].kill()
+    assert simulate.wait(DEADLINE) == 1
+    assert not any(plc.is_running() for plc in running)
+    assert simulate.stderr is not None
+    assert "ended with -9" in simulate.stderr.read()
+
+
+def test_options_that_an_existing_factory_does_not_take_are_named(tmp_path: Path) -> None:
+    write_factory(tmp_path)
+    command = [sys.executable, "-m", "penstock", "simulate", str(tmp_path), "--only", "none"]
+    done = subprocess.run(
+        [*command, "--seed", "2", "--speed", "60"], capture_output=True, text=True, check=False
+    )
+    assert "--speed, --seed ignored" in done.stderr
+    assert "port" not in done.stderr
