@@ -40,6 +40,7 @@ class Check:
     windows: int
     windows_wrong: int
     orders: int
+    erp_compared: int
     erp_wrong: int
     lake_rows: int
     lake_files: int
@@ -82,6 +83,7 @@ def check(
         windows=windows.windows,
         windows_wrong=windows.wrong,
         orders=sum(since <= order.end < until for order in truth.orders),
+        erp_compared=orders.orders,
         erp_wrong=orders.wrong,
         lake_rows=0 if table is None else table.count(),
         lake_files=0 if table is None else len(table.file_uris()),

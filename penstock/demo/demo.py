@@ -202,6 +202,7 @@ class Demo:
             windows_wrong=found.windows_wrong,
             orders_completed=found.orders,
             erp_messages=ends.gained([PERFORMANCE.name]),
+            erp_compared=found.erp_compared,
             erp_wrong=found.erp_wrong,
             dead_letters=ends.gained(DEAD),
             protocols=sorted({source.type for source in plant.sources.values()}),

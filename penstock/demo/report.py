@@ -36,6 +36,8 @@ class Report:
     windows_wrong: int
     orders_completed: int
     erp_messages: int
+    erp_compared: int
+    """Orders that ERP must know of: begun, shown and ended within the run."""
     erp_wrong: int
     """Completed orders that were not reported to ERP, or with other pieces than were made."""
     dead_letters: int
@@ -96,8 +98,9 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("windows · wrong", f"{report.windows:,} · {report.windows_wrong}",
          report.windows_wrong == 0),
         ("sample to window, p99", "–" if delay is None else f"{delay:.0f} ms", None),
-        ("orders completed · ERP messages · wrong",
-         f"{report.orders_completed} · {report.erp_messages} · {report.erp_wrong}",
+        ("orders completed · ERP messages · compared · wrong",
+         f"{report.orders_completed} · {report.erp_messages} · "
+         f"{report.erp_compared} · {report.erp_wrong}",
          report.erp_wrong == 0),
         ("dead letters", str(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
