@@ -22,7 +22,7 @@ from penstock.lake import check, compact, open_lake, query, vacuum
 SEED = 20261123
 SECONDS = 30.0
 """A process may take as long."""
-KILLS = 5
+KILLS = 4
 PARTITIONS = [0, 1, 2, 3]
 
 
@@ -106,7 +106,7 @@ def wait_for_file(lake: Path, before: int, process: subprocess.Popen[bytes]) -> 
 def test_several_processes_append_while_others_compact_and_vacuum(tmp_path: Path) -> None:
     """No commit is lost, as in delta-io/delta-rs#3736, and no row doubled."""
     lake = tmp_path / "lake"
-    arguments = Arguments(str(lake), PARTITIONS, records=40, batch=2)
+    arguments = Arguments(str(lake), PARTITIONS, records=30, batch=2)
     shares = [replace(arguments, partitions=[partition]) for partition in PARTITIONS]
     logs = [tmp_path / f"log{partition}" for partition in PARTITIONS]
     processes = [start(share, log) for share, log in zip(shares, logs, strict=True)]
