@@ -6,7 +6,7 @@ DIR ?= .penstock
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports package check format lock pins docs clean
+.PHONY: help run test bench lint types imports package check format lock pins docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,9 @@ imports: $(INSTALLED)
 
 package: $(INSTALLED)
 	@rm -rf dist && $(BIN)/hatchling build -t wheel && $(BIN)/python -m tests.packaging dist/*.whl
+
+bench: $(INSTALLED) ## streams beside Kafka Streams, Quix Streams and Faust: docs/bench (half an hour)
+	@$(BIN)/python -m bench.streams
 
 check: test lint types imports package ## all that the continuous integration runs
 

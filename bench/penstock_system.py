@@ -21,6 +21,8 @@ from penstock.kafka import topics
 from penstock.kafka.admin import ensure_topics
 from schemas import schema_text
 
+NO_SNAPSHOTS: Final = 86_400.0
+"""Seconds between two snapshots that never come."""
 _READY_SECONDS: Final = 60.0
 
 
@@ -38,7 +40,8 @@ class Penstock(System):
     def __init__(self, workers: int = 2, work: Work = "statistics", snapshots: float = 1.0) -> None:
         self._workers, self._work, self._snapshots = workers, work, snapshots
         plural = "s" if workers > 1 else ""
-        self.name = f"Penstock ({workers} worker{plural})"
+        kept = "" if snapshots < NO_SNAPSHOTS else ", no snapshots"
+        self.name = f"Penstock ({workers} worker{plural}{kept})"
 
     def arguments(self, task: Task, number: int) -> Arguments:
         """Of one worker."""

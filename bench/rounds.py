@@ -1,12 +1,12 @@
 """Runs systems in turn on one input, again and again: ratios are of neighbours in time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from bench.cluster import Cluster
-from bench.results import Progress, check
+from bench.results import Progress, WrongAnswerError, check
 from bench.system import Running, System, Task
 from bench.workload import Truth
 
@@ -52,25 +52,31 @@ def run(cluster: Cluster, system: System, source: Input, *, limit: float = 600.0
     Raises:
         WrongAnswerError: Its results are not the truth.
     """
-    name = cluster.unique("run")
-    task = Task(cluster, name, source.topic, f"ot.{name}-out.v1", cluster.folder / name)
-    task.folder.mkdir(parents=True)
-    cluster.create(task.writes)
+    task = make_task(cluster, source.topic)
     begun = time.monotonic()
     running = system.start(task)
     try:
-        whole = _wait(cluster, running, task.writes, int(source.truth.closed.sum()), limit)
+        whole = wait(cluster, running, task.writes, int(source.truth.closed.sum()), limit)
         seconds = time.monotonic() - begun
         cpu, memory = running.cpu(), running.memory()
     finally:
         running.stop()
     progress = check(cluster.read(task.writes), system.read, source.truth, whole=whole)
-    cluster.delete(name)
+    cluster.delete(task.name)
     rate = progress.rate(source.warm_up)
     return Run(system.name, rate, seconds, cpu, memory, progress)
 
 
-def _wait(cluster: Cluster, running: Running, topic: str, expected: int, limit: float) -> bool:
+def make_task(cluster: Cluster, topic: str) -> Task:
+    """A run over a topic, with an output topic of its own."""
+    name = cluster.unique("run")
+    task = Task(cluster, name, topic, f"ot.{name}-out.v1", cluster.folder / name)
+    task.folder.mkdir(parents=True)
+    cluster.create(task.writes)
+    return task
+
+
+def wait(cluster: Cluster, running: Running, topic: str, expected: int, limit: float) -> bool:
     """Wait until the topic has all results; False if the time is up before."""
     begun = grown = time.monotonic()
     count = 0
@@ -91,12 +97,32 @@ def _wait(cluster: Cluster, running: Running, topic: str, expected: int, limit: 
 
 
 def compare(
-    cluster: Cluster, systems: Sequence[System], source: Input, rounds: int
+    cluster: Cluster,
+    systems: Sequence[System],
+    source: Input,
+    rounds: int,
+    *,
+    limit: float = 600.0,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Run]]:
-    """The runs of each system; the order turns round every time."""
-    runs: dict[str, list[Run]] = {system.name: [] for system in systems}
-    for number in range(rounds):
-        ordered = list(systems) if number % 2 == 0 else list(reversed(systems))
-        for system in ordered:
-            runs[system.name].append(run(cluster, system, source))
+    """The runs of each system that gave the right answers; the order turns round every time."""
+    runs: dict[str, list[Run]] = {}
+    left = []
+    for system in systems:
+        if reason := system.unavailable():
+            tell(f"{system.name}: left out: {reason}")
+        else:
+            left.append(system)
+    for _ in range(rounds):
+        for system in list(left):
+            try:
+                done = run(cluster, system, source, limit=limit)
+            except WrongAnswerError as error:
+                tell(f"{system.name}: refused: {error}")
+                left.remove(system)
+                runs.pop(system.name, None)
+            else:
+                runs.setdefault(system.name, []).append(done)
+                tell(f"{system.name}: {done.rate:,.0f} samples/s, {done.cpu:.1f} s of processor")
+        left.reverse()
     return runs
