@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from connectors.opcua.security import SecuritySettings
 from penstock.connector import SourceSettings
 from penstock.settings.model import Model
-from penstock.units import PositiveDuration, parse_duration
+from penstock.units import Duration, PositiveDuration, parse_duration
 
 
 class SubscriptionSettings(Model):
@@ -17,8 +17,9 @@ class SubscriptionSettings(Model):
     publish: PositiveDuration = Field(
         parse_duration("500 ms"), description="How often the server may send what has changed."
     )
-    sampling: PositiveDuration = Field(
-        parse_duration("100 ms"), description="How often it looks at a value; `poll` of a tag wins."
+    sampling: Duration = Field(
+        parse_duration("100 ms"),
+        description="How often it looks at a value, 0 s: as fast as it can; `poll` of a tag wins.",
     )
     queue: int = Field(
         20, ge=1, description="Values of one tag that it keeps between two publishes."
