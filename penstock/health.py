@@ -2,15 +2,19 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
 from penstock.errors import ConfigurationError
+
+SILENCE: Final = 60.0
+"""Seconds without a beat after which a process counts as hung."""
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -18,12 +22,18 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 class Status:
     """Whether a process is alive and ready, and what it wants people to know.
 
-    *Alive* means that restarting it would not help; *ready* that it does its work right now.
+    *Alive* means that its main loop goes round: restarting it would not help. *Ready* means that it
+    does its work right now. What failed for a reason that only a person mends is alive, not ready.
+
+    Args:
+        monotonic: Seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.ready = False
         self.failure: str | None = None
+        self._monotonic = monotonic
+        self._beat: float | None = None
         self._notes: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -31,6 +41,15 @@ class Status:
         """Say that the process cannot go on by itself; `reason` is shown."""
         self.failure = reason
         self.ready = False
+
+    def beat(self) -> None:
+        """The main loop goes round; once called, it is to be called again within `SILENCE`."""
+        self._beat = self._monotonic()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the main loop goes round, as far as it says so."""
+        return self._beat is None or self._monotonic() - self._beat < SILENCE
 
     def note(self, **notes: Any) -> None:
         """Tell more, as the last error; shown under /status."""
@@ -96,7 +115,7 @@ class HealthServer:
             return answer
         report = self._status.report()
         states = {
-            "/healthz": self._status.failure is None,
+            "/healthz": self._status.alive,
             "/readyz": self._status.ready,
             "/status": True,
         }

@@ -42,15 +42,27 @@ def test_alive_from_the_start_ready_when_said(server: HealthServer, status: Stat
     assert get(server, "/readyz")[0] == 200
 
 
-def test_a_failure_is_neither_alive_nor_ready_and_says_why(
+def test_a_failure_is_not_ready_and_says_why_but_no_restart_is_asked_for(
     server: HealthServer, status: Status
 ) -> None:
     status.ready = True
     status.fail("the topic was recreated")
-    for path in ("/healthz", "/readyz"):
-        code, body = get(server, path)
-        assert code == 503
-        assert json.loads(body)["failure"] == "the topic was recreated"
+    code, body = get(server, "/readyz")
+    assert code == 503
+    assert json.loads(body)["failure"] == "the topic was recreated"
+    assert get(server, "/healthz")[0] == 200
+
+
+def test_a_main_loop_that_hangs_is_not_alive() -> None:
+    time = 0.0
+    status = Status(lambda: time)
+    time = 1e6
+    assert status.alive, "a process that never beats is judged by its exit alone"
+    status.beat()
+    time += 59
+    assert status.alive
+    time += 2
+    assert not status.alive
 
 
 def test_the_status_tells_all_notes(server: HealthServer, status: Status) -> None:
