@@ -128,6 +128,7 @@ class ConnectorRunner:
             raise
 
     def _watch(self) -> None:
+        self._status.beat()
         vouched = self._connector.meter.vouched
         flags = self._freshness.newly_stale(self._connector.clock(), vouched)
         if flags:

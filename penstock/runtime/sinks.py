@@ -96,6 +96,7 @@ class SinkRunner:
         )
         try:
             while not stopping():
+                self._status.beat()
                 self._take(self._consumer.consume(POLL_RECORDS, POLL_SECONDS))
                 self._carry_out()
                 self._hold()

@@ -16,6 +16,8 @@ from streams.host.host import Host
 from streams.host.transport import batch_transport
 from streams.host.watchdog import Watchdog
 
+_LOOK_AGAIN_MS = 3_000
+"""Between two looks at which topics and partitions there are."""
 _OBEY_SECONDS = 0.5
 """Between two looks at what is commanded."""
 
@@ -42,6 +44,9 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
         broker_commit_interval=settings.snapshot_every,
         broker_max_poll_records=settings.max_records,
         broker_rebalance_timeout=30.0,
+        # A broker that just started may not know its topics yet; the group's leader then assigns
+        # nothing, until it looks again.
+        consumer_metadata_max_age_ms=_LOOK_AGAIN_MS,
         consumer_auto_offset_reset="none",  # never somewhere else in silence
         store="memory://",
         datadir=str(data_dir),
@@ -156,6 +161,7 @@ def _snapshot_and_lag(
     app: faust.App, host: Host, processor: Processor
 ) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
+        host.status.beat()
         await host.snapshot()
         for number, offset in host.resume_offsets().items():
             with suppress(AssertionError, AttributeError):  # no longer assigned

@@ -53,6 +53,8 @@ class HostSettings:
     heartbeat: float = 0.4
     max_records: int = 2000
     """In one fetched batch."""
+    retake_after: float = 8.0
+    """Between being fenced without a rebalance and taking over what is still assigned to us."""
     stalled_after: float = 30.0
     """Without a batch although there are records, until the worker gives its place to a new one."""
     stop_within: float = 3.5
@@ -92,7 +94,7 @@ class Host:
         """Counts hand-overs; a batch that was fetched in another term is not taken."""
         self.meter = Meter(self.name, clock)
         self.intake = Intake(self, SchemaIds(registry), status, clock)
-        self._status = status
+        self.status = status
         self._clock = clock
         self._executor: Executor = ThreadPoolExecutor(plant.kafka.partitions + 1, "snapshots")
         self._opening: Executor = ThreadPoolExecutor(plant.kafka.partitions, "restore")
@@ -103,7 +105,7 @@ class Host:
         self._taking = asyncio.Lock()
         self._fenced_since: float | None = None
         self._retakes: list[float] = []
-        self._patience = 5 * _RETAKES * settings.session_timeout
+        self._patience = max(60.0, 5 * _RETAKES * settings.retake_after)
         self._restorer = Restorer(
             processor, plant.kafka, plant.environment, encoders, self.meter.observer,
             self._guard, self.describer, self._opening,
@@ -121,7 +123,7 @@ class Host:
 
     async def hand_over(self) -> None:
         """Store the state of all partitions and forget them."""
-        self._status.ready = False
+        self.status.ready = False
         self.term += 1
         owned, self.owned = self.owned, {}
         await asyncio.gather(*(self._hand_over(number, one) for number, one in owned.items()))
@@ -139,7 +141,7 @@ class Host:
             self._durable, self._fenced_since = {}, None
             self.standing.clear()
             while wanted() and not await asyncio.to_thread(self._commands.known.wait, 1.0):
-                self._status.note(last_error="Kafka does not say yet what is commanded")
+                self.status.note(last_error="Kafka does not say yet what is commanded")
             self._obeyed = self._commands.current
             if self._obeyed.parked is not None:
                 self.standing.command(partitions, self._obeyed.parked.reason)
@@ -155,7 +157,7 @@ class Host:
                 )
             except KafkaUnavailableError as error:
                 _log.warning("state not restored yet", error=str(error))
-                self._status.note(last_error=str(error))
+                self.status.note(last_error=str(error))
                 await asyncio.sleep(backoff.next())
                 continue
             if not wanted():
@@ -178,7 +180,7 @@ class Host:
         for number, error in takeover.refused.items():
             self.standing.add(number, error)
         if not takeover.refused:
-            self._status.ready = True
+            self.status.ready = True
 
     def due(self) -> bool:
         """Whether the partitions should be taken over anew, though their assignment is the same.
@@ -189,7 +191,7 @@ class Host:
         if self._commands.current != self._obeyed:
             return True
         since = self._fenced_since
-        if since is None or time.monotonic() - since < self.settings.session_timeout:
+        if since is None or time.monotonic() - since < self.settings.retake_after:
             return False  # a rebalance may explain it
         self._retakes = [at for at in self._retakes if time.monotonic() - at < self._patience]
         self._retakes.append(time.monotonic())
@@ -218,7 +220,7 @@ class Host:
             self._fenced(number, error)
         except KafkaUnavailableError as error:
             _log.warning("snapshot not stored", partition=number, error=str(error))
-            self._status.note(last_error=str(error))
+            self.status.note(last_error=str(error))
         except StateError as error:
             self.drop(number, owned)
             self.standing.add(number, error)
