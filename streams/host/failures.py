@@ -39,5 +39,5 @@ class Failures:
         if self._share > MOST:
             msg = f"the operator fails on most records, last with {type(error).__name__}: {error}"
             raise ParkedError(
-                msg, where=where, remedy="see the dead letters; mend the processor, then resume it"
+                msg, where=where, remedy="mend the processor, then resume it"
             ) from error

@@ -89,7 +89,7 @@ class Sums(Operator):
     def advance(self, time: int) -> Output:
         if "ticks" not in self._behaviour:
             return Output()
-        return Output([Result("acme", ("acme|plc|tick", 1, float(time), 0.0))])
+        return Output([Result("acme", ("acme|plc|tick", 0, 0.0, 0.0))])
 
     def changes(self) -> Mapping[str, bytes | None]:
         changed, self._changed = self._changed, set()

@@ -1,0 +1,135 @@
+"""What ends or parks a stream worker, with a clear word: on a real broker, nothing miscounted."""
+
+import importlib.util
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from penstock.kafka import topics
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.client import options
+from penstock.kafka.describe import Describer
+from penstock.local.stack import LocalStack
+from penstock.settings.plant import RegistrySettings
+from penstock.state.administration import Administration
+
+_spec = importlib.util.spec_from_file_location("host_rig", Path(__file__).with_name("host_rig.py"))
+assert _spec is not None and _spec.loader is not None
+host_rig = sys.modules.setdefault("host_rig", importlib.util.module_from_spec(_spec))
+if not hasattr(host_rig, "Rig"):
+    _spec.loader.exec_module(host_rig)
+rig = host_rig.rig
+Rig: Any = host_rig.Rig
+assert_books, event = host_rig.assert_books, host_rig.event
+FAST = {"snapshot_every": 0.3, "session_timeout": 6.0}
+
+
+def administration(rig: Rig) -> Administration:
+    return Administration(rig.arguments.plant(), rig.arguments.processor())
+
+
+def restart(rig: Rig, worker: subprocess.Popen[bytes], **changes: Any) -> subprocess.Popen[bytes]:
+    worker.terminate()
+    assert worker.wait(10) == 0
+    fresh: subprocess.Popen[bytes] = rig.start(**changes)
+    return fresh
+
+
+def test_a_processor_that_keeps_failing_is_parked_and_loses_nothing(rig: Rig) -> None:
+    rig.feed(400)
+    fed = sum(end > 0 for end in rig.ends().values())
+    worker = rig.start(behaviour=["fails"])
+    line = rig.await_log("parked", fed)
+    assert "the operator fails on most records, last with RuntimeError: there is a bug" in str(line)
+    reasons = rig.status(worker)["parked"]
+    assert all("there is a bug" in reason for reason in reasons.values())
+    dead = Describer(rig.kafka).bounds(
+        topics.dead_letters(rig.reads).name, range(rig.kafka.partitions)
+    )
+    assert sum(end for _, end in dead.values()) < 100 * fed
+    worker = restart(rig, worker)  # mended, but it stays parked until resumed
+    rig.await_log("parked", 2 * fed)
+    administration(rig).resume()
+    rig.await_exact()
+    assert_books(rig, processed=400)
+    assert rig.status(worker)["parked"] == {}
+
+
+def test_a_worker_that_reads_nothing_ends(rig: Rig) -> None:
+    rig.feed(10)
+    worker = rig.start(behaviour=["hangs"], host=FAST | {"stalled_after": 3.0})
+    rig.await_log("restored")
+    rig.until(lambda: sum(one.meta.offset for one in rig.snapshots().values()) > 0)
+    rig.feed(100)
+    assert worker.wait(30) == 1
+    assert "StalledError" in rig.logs()
+    assert "although records wait" in rig.logs()
+    rig.start()
+    rig.await_exact()
+
+
+@pytest.mark.parametrize("which", ["reads", "state"])
+def test_a_topic_that_is_created_anew_under_a_worker_is_noticed(rig: Rig, which: str) -> None:
+    rig.start()
+    rig.await_log("restored")
+    rig.feed(80)
+    rig.await_exact()
+    before = rig.snapshots()
+    name = getattr(rig, which)
+    admin = AdminClient(options(rig.kafka))
+    admin.delete_topics([name])[name].result()
+    rig.until(lambda: name not in admin.list_topics().topics)
+    ensure_topics(rig.kafka, rig.contracts)
+    deadline = time.monotonic() + host_rig.DEADLINE
+    while not rig.log_lines("parked"):
+        assert time.monotonic() < deadline, rig.logs()
+        rig.feed(8)
+        time.sleep(0.2)  # the pace of the load
+    assert "the topic was deleted" in rig.log_lines("parked")[0]["error"]
+    after = rig.snapshots()
+    if which == "reads":
+        assert {n: one.meta.offset for n, one in after.items()} == {
+            n: one.meta.offset for n, one in before.items()
+        }, "nothing of the new topic is in the state"
+    else:
+        assert all(one.meta.records.records_in == 0 for one in after.values())
+
+
+@pytest.fixture
+def own_rig(
+    own_stack: LocalStack, registry: RegistrySettings, unique: str, tmp_path: Path
+) -> Iterator[Any]:
+    rig = Rig(own_stack.kafka_settings(), registry, unique, tmp_path)
+    yield rig
+    for worker in rig.workers:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.xdist_group("own-broker")
+def test_stop_ends_soon_while_kafka_is_down(own_stack: LocalStack, own_rig: Rig) -> None:
+    rig = own_rig
+    worker = rig.start()
+    rig.await_log("restored")
+    rig.feed(100)
+    rig.await_exact()
+    own_stack.kill("kafka")
+    try:
+        begun = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+        assert time.monotonic() - begun < 5.0
+        assert "not handed over in time" in rig.logs()
+    finally:
+        own_stack.start("kafka")
+    rig.start()
+    rig.feed(100)
+    rig.await_exact()
+    assert_books(rig, processed=200)

@@ -1,0 +1,95 @@
+"""The audit's comparisons: each kind of miscount is seen, and named with its offsets."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock.audit.lake import audit_lake, lost_file
+from penstock.audit.processors import audit_processor
+from penstock.audit.scanning import ABSENT, BROKEN, Dead, Scan
+from penstock.lake import LostFile
+from penstock.operator import Books
+from penstock.state.checkpoint import Meta, RecordBooks, Source, Watermarks
+
+# Offset 100: 5 samples. 101: the same record again. 102: broken. 103: buried. 104: 7 samples.
+SCAN = Scan(
+    100, np.array([5, 5, BROKEN, 3, 7, ABSENT]), np.array([1, 1, 0, 2, 3, 0], np.uint64)
+)  # fmt: skip
+DEAD = Dead({("stats", 0): {102, 103, 999}, ("lake", 0): {102}})
+LATE = {(3, "too late"): 2, (77, "too late"): 9}
+META = Meta(
+    environment="test", operator="o", state_format=1, source=Source("ot.sensors.v1", "id", 0),
+    start=100, offset=105, epoch=1, emission=0,
+    records=RecordBooks(records_in=5, processed=2, duplicate=1, dead=2),
+    samples=Books(samples_in=12, aggregated=9, bad=1, late=2),
+    watermarks=Watermarks(), writer="w", number=1, written=0,
+)  # fmt: skip
+
+
+def wrong(meta: Meta = META, scan: Scan = SCAN, dead: Dead = DEAD, late: Any = LATE) -> list[str]:
+    row, differences = audit_processor("stats", 0, meta, scan, dead, late)
+    assert row.difference == len(differences)
+    return [f"{one.what}: {one.expected}, {one.found}" for one in differences]
+
+
+def test_books_that_agree() -> None:
+    assert wrong() == []
+
+
+@pytest.mark.parametrize(
+    ("records", "samples", "found"),
+    [
+        ({"dead": 1, "processed": 3}, {}, "dead letters, at 102–103, = records dead: 2, 1"),
+        ({"processed": 1}, {}, "records in = processed + duplicate + dead: 5, 4"),
+        ({"lost": 1}, {}, "records in + lost = offsets 100 to 105: 5, 6"),
+        ({"duplicate": 0, "processed": 3}, {}, "duplicates in the topic: 1, 0"),
+        ({}, {"samples_in": 13, "bad": 2}, "samples in the topic, each record once: 12, 13"),
+        ({}, {"aggregated": 8}, "samples in = aggregated + bad + late: 12, 11"),
+        ({}, {"late": 1, "aggregated": 10}, "samples in the late topic: 2, 1"),
+    ],
+)  # fmt: skip
+def test_each_miscount_of_a_processor_is_named(
+    records: dict[str, int], samples: dict[str, int], found: str
+) -> None:
+    meta = replace(
+        META, records=replace(META.records, **records), samples=replace(META.samples, **samples)
+    )
+    assert wrong(meta) == [found]
+
+
+def test_a_broken_record_must_be_dead() -> None:
+    meta = replace(META, records=replace(META.records, dead=1, processed=3))
+    assert wrong(meta, dead=Dead({("stats", 0): {103}})) == ["broken records not dead: 102: 0, 1"]
+
+
+def test_what_the_topic_no_longer_holds_is_not_counted_again() -> None:
+    row, differences = audit_processor("stats", 0, META, SCAN.part(103, 106), DEAD, LATE)
+    assert (row.unseen, differences) == (3, [])
+
+
+@pytest.mark.parametrize(
+    ("offsets", "found"),
+    [
+        ([100] * 5 + [101] * 5 + [103] * 3 + [104] * 7, []),
+        ([100] * 5 + [101] * 4 + [103] * 3, ["rows missing, of offsets 101, 104: 12, 4"]),
+        ([100] * 5 + [101] * 5 + [103] * 3 + [104] * 7 + [102, 105],
+         ["rows too many, of offsets 102, 105: 0, 2"]),
+    ],
+)  # fmt: skip
+def test_rows_of_the_lake_are_compared_by_offset(offsets: list[int], found: list[str]) -> None:
+    audits, differences = audit_lake(
+        "ot.sensors.v1", "lake", {0: 105}, {0: np.array([*offsets, 7])}, {0: SCAN}, DEAD
+    )
+    assert [f"{one.what}: {one.expected}, {one.found}" for one in differences] == found
+    assert audits[0].expected == 20
+    assert bool(audits[0].difference) is bool(found)
+
+
+def test_a_lost_file_is_named_with_what_it_held() -> None:
+    lost = LostFile("samples", "site=a/x.parquet", "missing", 40, (2, 2), (7, 9))
+    found = lost_file(lost)
+    assert found.where == "samples/site=a/x.parquet"
+    assert found.what == "missing: it held rows of offsets 7–9 of partition 2"
+    assert (found.expected, found.found) == (40, 0)
