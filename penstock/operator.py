@@ -1,4 +1,4 @@
-"""The contract of an operator: pure computation on a stream of samples.
+"""The contract of an operator: pure computation on a stream of samples, or of other records.
 
 An operator is parameters, state and two methods: `update(batch)` takes samples in,
 `advance(time)` may emit because time has passed, and never drops. It has no clock, no I/O, and
@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
 from penstock.errors import DecodeError
 
@@ -109,6 +110,22 @@ class SampleBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Consecutive records (N) of one partition, each made by the processor's `from_avro`."""
+
+    records: tuple[Any, ...]
+    offset: NDArray[np.int64]
+    """(N) Kafka offset of each record."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+Batch = TypeVar("Batch", default=SampleBatch)
+"""What an operator takes in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Something that an operator found.
 
@@ -178,7 +195,7 @@ class SourceClock:
     set_aside: int
 
 
-class Operator(ABC):
+class Operator(ABC, Generic[Batch]):
     """State and computation over one partition. `update` changes nothing when it raises."""
 
     state_format: ClassVar[int] = 1
@@ -186,8 +203,8 @@ class Operator(ABC):
     books: Books
 
     @abstractmethod
-    def update(self, batch: SampleBatch) -> Output:
-        """Take samples in. `update(a + b)` must leave what `update(a)`, `update(b)` leave."""
+    def update(self, batch: Batch) -> Output:
+        """Take a batch in. `update(a + b)` must leave what `update(a)`, `update(b)` leave."""
 
     @abstractmethod
     def advance(self, time: int) -> Output:

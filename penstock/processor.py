@@ -17,7 +17,10 @@ class Processor(ABC):
     name: ClassVar[str]
     """The entry point's name; part of consumer group, transactional ids and state topic."""
     reads: ClassVar[str]
-    """The topic of SensorEvents that it consumes."""
+    """The topic that it consumes."""
+    input: ClassVar[str] = "SensorEvent"
+    """The schema of what it consumes. Of SensorEvents the operator gets a `SampleBatch`, of all
+    else a `RecordBatch` of what `from_avro` makes, duplicates included."""
     writes: ClassVar[str]
     """The topic that its results go to."""
     record: ClassVar[str]
@@ -39,8 +42,16 @@ class Processor(ABC):
         return f"{self.reads.split('.')[0]}.{self.name}.control.v1"
 
     @abstractmethod
-    def operator(self) -> Operator:
+    def operator(self) -> Operator[Any]:
         """A new operator with empty state, for one partition."""
+
+    def from_avro(self, datum: dict[str, Any]) -> Any:
+        """What the operator takes in of a record that is no SensorEvent.
+
+        Raises:
+            DecodeError: The record makes no sense.
+        """
+        return datum
 
     @abstractmethod
     def to_avro(self, result: Result, version: Version) -> dict[str, Any]:

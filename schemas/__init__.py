@@ -4,6 +4,17 @@ This package imports nothing of Penstock; everybody imports it.
 """
 
 from schemas.catalogue import SCHEMAS, schema, schema_text
+from schemas.lines import LinePartial, LineStatistics
 from schemas.records import Kind, SensorEvent, Version, WindowStatistics
 
-__all__ = ["SCHEMAS", "Kind", "SensorEvent", "Version", "WindowStatistics", "schema", "schema_text"]
+__all__ = [
+    "SCHEMAS",
+    "Kind",
+    "LinePartial",
+    "LineStatistics",
+    "SensorEvent",
+    "Version",
+    "WindowStatistics",
+    "schema",
+    "schema_text",
+]

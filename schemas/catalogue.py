@@ -9,6 +9,8 @@ SCHEMAS: Final = {
     "SensorEvent": "sensor_event.avsc",
     "TagDescriptor": "tag_descriptor.avsc",
     "WindowStatistics": "window_statistics.avsc",
+    "LinePartial": "line_partial.avsc",
+    "LineStatistics": "line_statistics.avsc",
     "ProductionPerformance": "production_performance.avsc",
 }
 """File of each record, beside this module. Once released, a file is never edited."""

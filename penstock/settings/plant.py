@@ -107,6 +107,10 @@ class Windows(Model):
     clock_ahead: Duration = Field(
         parse_duration("5 min"), description="A source time further ahead of ingest is set aside."
     )
+    deadline: PositiveDuration = Field(
+        parse_duration("2 min"),
+        description="How long by the wall clock a line's window waits for missing members.",
+    )
     sizes: dict[PositiveDuration, WindowSize] = Field(min_length=1)
 
     @field_validator("sizes", mode="before")

@@ -124,7 +124,9 @@ def check_duplicates(subject: Subject, records: Sequence[Any]) -> None:
     for record in records:
         twice.take([record, record])
     twice.take(records)
-    once.close(records).outcome.expect(twice.close(records).outcome, "with every record again")
+    once.close(records).outcome.expect_results(
+        twice.close(records).outcome, "with every record again"
+    )
 
 
 def check_shuffle(subject: Subject, records: Sequence[Any]) -> None:
@@ -139,7 +141,7 @@ def check_shuffle(subject: Subject, records: Sequence[Any]) -> None:
             for record in arrival:
                 run.take([record])
             run.close(ordered)
-            _equal(run.operator.books.late, 0, "late samples within out_of_order")
+            _equal(0, run.operator.books.late, "late samples within out_of_order")
         runs[0].expect(runs[1], "after a shuffle within out_of_order")
 
 
@@ -196,7 +198,7 @@ def check_refusal(subject: Subject, records: Sequence[Any]) -> None:
         _equal(expected, got, f"output of record {place} after refused batches")
 
 
-def _refuses(operator: Operator, batch: Any, what: str) -> None:
+def _refuses(operator: Operator[Any], batch: Any, what: str) -> None:
     try:
         operator.update(batch)
     except Exception:  # whatever it raises, the host bisects and writes a dead letter

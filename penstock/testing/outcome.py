@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from penstock.operator import Output, SampleBatch
+from penstock.operator import Output, RecordBatch, SampleBatch
 
 _RELATIVE: Final = 1e-9
 _ABSOLUTE: Final = 1e-6
@@ -84,7 +84,10 @@ class Outcome:
         for late in output.late:
             self._note(late.mask, late.reason, batch)
 
-    def _note(self, mask: Any, reason: str, batch: SampleBatch) -> None:
+    def _note(self, mask: Any, reason: str, batch: SampleBatch | RecordBatch) -> None:
+        if isinstance(batch, RecordBatch):
+            self.late += [(offset, 0, reason) for offset in batch.offset[mask].tolist()]
+            return
         first = np.searchsorted(batch.record, batch.record)
         for place in np.flatnonzero(mask).tolist():
             offset = int(batch.offset[batch.record[place]])
@@ -100,13 +103,22 @@ class Outcome:
         Raises:
             AssertionError: It is not.
         """
+        self.expect_results(other, when)
+        if sorted(self.late) != sorted(other.late):
+            msg = f"{when}: late samples: expected {sorted(self.late)}, got {sorted(other.late)}"
+            raise AssertionError(msg)
+
+    def expect_results(self, other: "Outcome", when: str) -> None:
+        """Fail unless the results of the other are alike.
+
+        Raises:
+            AssertionError: They are not.
+        """
         wrong = [
             f"{name}: expected {self.last.get(name)}, got {other.last.get(name)}"
             for name in self.last.keys() | other.last.keys()
             if not alike(self.last.get(name), other.last.get(name))
         ]
-        if sorted(self.late) != sorted(other.late):
-            wrong.append(f"late samples: expected {sorted(self.late)}, got {sorted(other.late)}")
         if wrong:
             msg = f"{when}: " + "; ".join(wrong)
             raise AssertionError(msg)

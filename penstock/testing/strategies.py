@@ -1,13 +1,20 @@
 """Strategies of hypothesis, which must be installed, for what operators are fed."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from hypothesis import strategies as st
 
+from penstock.lines import LineMembers
 from penstock.testing.batches import Record
+from schemas import LinePartial, Version
 
-STREAMS: Final = (("acme/press", "plc"), ("acme/press", "plc/2"), ("acme/press/plc", "2"))
+STREAMS: Final = (
+    ("acme/bremen/line/press", "plc"),
+    ("acme/bremen/line/press", "plc/2"),
+    ("acme/bremen/line/press/plc", "2"),
+)
 """(asset, source) whose names are easily taken for each other."""
 VALUES: Final = st.one_of(
     st.floats(-1e6, 1e6, allow_subnormal=False),
@@ -48,3 +55,35 @@ def record_lists(draw: st.DrawFn, jitter: int = 30, longest: int = 14) -> list[R
         ingest = now + draw(st.sampled_from([0, 0, 0, -50]))
         records.append(Record(asset, source, samples, ingest))
     return records
+
+
+@st.composite
+def partial_lists(
+    draw: st.DrawFn, lines: Sequence[LineMembers], sizes: Sequence[int], longest: int = 14
+) -> list[LinePartial]:
+    """Partials and heartbeats of lines' members whose event times creep forward.
+
+    Args:
+        draw: Given by hypothesis.
+        lines: All lines.
+        sizes: Of windows, a few microseconds.
+        longest: How many at most.
+    """
+    members = [(line.line, *name) for line in lines for name in line.members]
+    pieces = st.sampled_from([0.0, 1.0, 7.0, math.nan])
+    now, partials = draw(st.sampled_from(STARTS)), []
+    for place in range(draw(st.integers(1, longest))):
+        now += draw(st.sampled_from([0, 3, 15, 70]))
+        name, size = draw(st.sampled_from(members)), draw(st.sampled_from([0, *sizes]))
+        behind = draw(st.sampled_from([0, 0, 1, 5])) * size
+        start = now - behind if not size else (now - behind) // size * size - size
+        version = Version(1, (draw(st.sampled_from([place, place, 0])),), place)
+        good, scrap, total, covered = (
+            *(draw(pieces) for _ in range(3)),
+            draw(st.integers(0, size)),
+        )
+        watermark, final = now - draw(st.integers(0, 9)), draw(st.booleans())
+        partials.append(
+            LinePartial(*name, start, size, watermark, final, good, scrap, total, covered, version)
+        )
+    return partials

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from penstock import components
+from penstock.lines import lines_of
 from penstock.operator import Operator
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from penstock.testing.batches import SampleFeed
+from penstock.testing.partials import PartialFeed
 from penstock.units import microseconds
 
-Make = Callable[[], Operator]
+Make = Callable[[], Operator[Any]]
 
 
 class Feed(Protocol):
@@ -63,8 +65,22 @@ def subject(processor: type[Processor], plant: Plant, others: Sequence[Plant] = 
         make=processor(plant).operator,
         identity=processor.identity,
         others=[processor(other).operator for other in others],
+        feed=feed_of(processor, plant),
         out_of_order=microseconds(plant.windows.out_of_order),
     )
+
+
+def feed_of(processor: type[Processor], plant: Plant) -> Callable[[], Feed]:
+    """Makes what a processor reads.
+
+    Raises:
+        KeyError: Nothing makes such records for tests.
+    """
+    feeds: dict[str, Callable[[], Feed]] = {
+        "SensorEvent": SampleFeed,
+        "LinePartial": PartialFeed.of(lines_of(plant)),
+    }
+    return feeds[processor.input]
 
 
 def subjects(plant: Plant, others: Sequence[Plant] = ()) -> list[Subject]:

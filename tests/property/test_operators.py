@@ -7,14 +7,17 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import streams
 from penstock import components
+from penstock.lines import lines_of
 from penstock.operator import Operator
 from penstock.processor import Processor
-from penstock.settings.plant import Plant, Site, Windows, WindowSize
+from penstock.settings.plant import Line, Plant, Site, Windows, WindowSize
+from penstock.settings.tags import Tag
 from penstock.testing.determinism import CHECKS
-from penstock.testing.strategies import record_lists
+from penstock.testing.strategies import partial_lists, record_lists
 from penstock.testing.subject import subject
 
 TUMBLING = {7: {"reopen_for": 20}, 10: {"reopen_for": 0}, 30: {"reopen_for": 45}}
@@ -22,7 +25,14 @@ HOPPING = {6: {"reopen_for": 9, "every": 3}, 30: {"reopen_for": 20, "every": 6}}
 MIXED = {12: {"reopen_for": 5, "every": 2, "out_of_order": 7}, 30: {"reopen_for": 9}}
 
 
-def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=TUMBLING):
+TAGS = {
+    "plc": (("line/press", "a", "good"), ("line/press", "b", "scrap")),
+    "plc/2": (("line/press", "a", "good"), ("line/press", "c", "signal")),
+    "2": (("line/press/plc", "a", "total"), ("line/press/plc", "b", "signal")),
+}
+
+
+def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=TUMBLING, tags=TAGS, output="press"):
     us = {n: timedelta(microseconds=n) for n in range(100)}
     windows = Windows(
         hold=us[hold],
@@ -33,7 +43,12 @@ def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=TUMBLING):
             for size, window in sizes.items()
         },
     )
-    return Plant(site=Site(path="acme/bremen"), windows=windows)
+    rows = {
+        source: tuple(Tag(asset=a, tag=t, role=role, address="1", max=999.0) for a, t, role in tags)
+        for source, tags in tags.items()
+    }
+    lines = {"line": Line(output=output)}
+    return Plant(site=Site(path="acme/bremen"), windows=windows, lines=lines, tags=rows)
 
 
 OTHERS = [
@@ -46,6 +61,8 @@ OTHERS = [
     plant(sizes=TUMBLING | {10: {"reopen_for": 0, "out_of_order": 4}}),
     plant(sizes=HOPPING),
     plant(sizes=MIXED),
+    plant(tags=TAGS | {"2": (("line/press/plc", "a", "good"),)}),
+    plant(output="press/plc"),
     plant(),
 ]
 
@@ -64,22 +81,35 @@ def processors():
     return sorted({*named, *classes(streams, Processor)}, key=lambda one: one.name)
 
 
-SUBJECTS = {
-    f"{processor.name}-{name}": subject(processor, plant(sizes=sizes), OTHERS)
+LINES = lines_of(plant())
+
+
+def records_of(processor, sizes):
+    if processor.input == "SensorEvent":
+        return record_lists(longest=8)
+    return partial_lists(LINES, list(sizes), longest=8)
+
+
+CASES = {
+    f"{processor.name}-{name}": (
+        subject(processor, plant(sizes=sizes), OTHERS),
+        records_of(processor, sizes),
+    )
     for processor in processors()
     for name, sizes in (("tumbling", TUMBLING), ("hopping", HOPPING), ("mixed", MIXED))
 }
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("operator", SUBJECTS.values(), ids=SUBJECTS)
-@given(records=record_lists(longest=8))
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@given(data=st.data())
 @settings(max_examples=6, deadline=None)
-def test_every_operator(operator, check, records):
-    check(operator, records)
+def test_every_operator(case, check, data):
+    operator, records = case
+    check(operator, data.draw(records))
 
 
 def test_no_operator_is_left_out():
     operators = importlib.import_module("streams.operators")
-    tested = {type(operator.make()) for operator in SUBJECTS.values()}
+    tested = {type(operator.make()) for operator, _ in CASES.values()}
     assert tested >= set(classes(operators, Operator))

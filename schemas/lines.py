@@ -1,0 +1,45 @@
+"""What Python sees of the records about lines; times are microseconds since 1970-01-01 UTC."""
+
+from dataclasses import dataclass
+
+from schemas.records import Version
+
+
+@dataclass(frozen=True, slots=True)
+class LinePartial:
+    """A member's share in a window of its line; `line_partial.avsc` gives each field's meaning.
+
+    `version` is set by the host that publishes; None until then.
+    """
+
+    line: str
+    asset: str
+    source: str
+    window_start: int
+    window_size: int
+    watermark: int
+    final: bool
+    good: float
+    scrap: float
+    total: float
+    covered: int
+    version: Version | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatistics:
+    """Statistics of a window of a line; `line_statistics.avsc` gives each field's meaning."""
+
+    line: str
+    window_start: int
+    window_size: int
+    watermark: int
+    revision: int
+    good: float
+    scrap: float
+    total: float
+    coverage: float
+    members_declared: int
+    members_present: int
+    incomplete: bool
+    missing: tuple[str, ...]

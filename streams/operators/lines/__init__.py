@@ -1,0 +1,1 @@
+"""The parts of operators that make lines' results from their assets'."""
