@@ -1,10 +1,10 @@
 """Looks after the lake's files while others read and write: few large files, no old ones.
 
 Compaction keeps the rows of a commit together, sorted by asset, tag and time as they are, so that
-readers can skip by time. What was measured against that: z-order made a table half as large again, and its row
-groups still spanned all assets. A full sort by asset, tag and time (8.6 million samples, 400 tags
-at 1 Hz) reads one tag seven times as fast, but ten minutes of all tags ten times as slowly, and is
-three times as large, since equal times no longer lie together.
+readers can skip by time. What was measured against that: z-order made a table half as large again,
+and its row groups still spanned all assets. A full sort by asset, tag and time (8.6 million
+samples, 400 tags at 1 Hz) reads one tag seven times as fast, but ten minutes of all tags ten times
+as slowly, and is three times as large, since equal times no longer lie together.
 """
 
 import math
