@@ -131,6 +131,7 @@ class Host:
     async def _hand_over(self, number: int, owned: Owned) -> None:
         await self._snapshot(number, owned)
         await owned.close()
+        self.meter.released(number)
 
     # Restore.
 
@@ -256,6 +257,7 @@ class Host:
         """Forget a partition whose state is not to be stored."""
         if self.owned.get(number) is owned:
             del self.owned[number]
+            self.meter.released(number)
         self._durable.pop(number, None)
 
     def close(self) -> None:

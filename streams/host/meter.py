@@ -14,6 +14,13 @@ from streams.host.owned import Owned
 from streams.host.partition import Partition
 
 _log = structlog.get_logger()
+_OF_A_PARTITION: Final = (
+    metrics.LAG,
+    metrics.WATERMARK_DELAY,
+    metrics.SNAPSHOT_AGE,
+    metrics.BOOKED_RECORDS,
+    metrics.BOOKED_SAMPLES,
+)
 _DEAD_LINES: Final = 10
 """Dead letters logged one by one per report; of the rest, the number."""
 
@@ -41,6 +48,11 @@ class Meter:
         """A partition was taken over: count from here."""
         self._partitions[number] = partition
         self._counted[number] = _books(partition)
+
+    def released(self, number: int) -> None:
+        """A partition was given up: who takes it over tells of it now."""
+        for gauge in _OF_A_PARTITION:
+            gauge.remove_by_labels({"processor": self._processor, "partition": str(number)})
 
     def processed(self, number: int) -> None:
         """Count what a partition's books have more than before."""
