@@ -12,8 +12,8 @@ from bench.rounds import Input, Run, compare
 from bench.workload import Workload
 from penstock.kafka.registry import Registry
 
-SAMPLES: Final = 5_000_000
-WARM_UP: Final = 3_000_000
+SAMPLES: Final = 4_000_000
+WARM_UP: Final = 2_000_000
 ROUNDS: Final = 2
 
 
