@@ -82,8 +82,8 @@ class _Assignment:
         self._topic = topic
 
     def partitions(self) -> list[int]:
-        """Of the topic that the processor reads; none while a rebalance is under way."""
-        return self._assigned() if self._flows() else []
+        """Of the topic that the processor reads; none while they are being taken over."""
+        return [] if self._host.taking_over else self._assigned()
 
     def _flows(self) -> bool:
         consumer: Any = self._app.consumer  # its interface lacks the attribute

@@ -55,8 +55,9 @@ class HostSettings:
     """In one fetched batch."""
     retake_after: float = 8.0
     """Between being fenced without a rebalance and taking over what is still assigned to us."""
-    stalled_after: float = 30.0
-    """Without a batch although there are records, until the worker gives its place to a new one."""
+    stalled_after: float = 45.0
+    """Without a batch although there are records, until the worker gives its place to a new one;
+    longer than a rebalance may take."""
     stop_within: float = 3.5
     """For handing over at a stop while Kafka does not answer."""
 
@@ -182,6 +183,11 @@ class Host:
             self.standing.add(number, error)
         if not takeover.refused:
             self.status.ready = True
+
+    @property
+    def taking_over(self) -> bool:
+        """Whether states are being restored."""
+        return self._taking.locked()
 
     def due(self) -> bool:
         """Whether the partitions should be taken over anew, though their assignment is the same.
