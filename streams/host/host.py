@@ -105,6 +105,7 @@ class Host:
         self._durable: dict[int, int] = {}
         self._taking = asyncio.Lock()
         self._fenced_since: float | None = None
+        self._astray = False
         self._retakes: list[float] = []
         self._patience = max(60.0, 5 * _RETAKES * settings.retake_after)
         self._restorer = Restorer(
@@ -134,13 +135,19 @@ class Host:
         await owned.close()
         self.meter.released(number)
 
+    def astray(self, error: str) -> None:
+        """Take over anew, which tells what became of the topic: expired, or another one."""
+        if not self._astray:
+            _log.error("the topic does not have the next offset", error=error)
+        self._astray = True
+
     # Restore.
 
     async def restore(self, partitions: list[int], wanted: Callable[[], bool]) -> None:
         """Take over what was assigned; gives up when the assignment is no longer `wanted()`."""
         async with self._taking:
             await self.hand_over()
-            self._durable, self._fenced_since = {}, None
+            self._durable, self._fenced_since, self._astray = {}, None, False
             self.standing.clear()
             while wanted() and not await asyncio.to_thread(self._commands.known.wait, 1.0):
                 self.status.note(last_error="Kafka does not say yet what is commanded")
@@ -195,7 +202,7 @@ class Host:
         Raises:
             ConfigurationError: Another deployment takes them from us again and again.
         """
-        if self._commands.current != self._obeyed:
+        if self._commands.current != self._obeyed or self._astray:
             return True
         since = self._fenced_since
         if since is None or time.monotonic() - since < self.settings.retake_after:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
@@ -50,6 +50,9 @@ class StateKeeper(Protocol):
 
     async def hand_over(self) -> None:
         """Store the state of all partitions and forget them."""
+
+    def astray(self, error: str) -> None:
+        """Hear that the topic does not have the offset that is next."""
 
 
 class _Fetched(dict[TP, list[Any]]):
@@ -127,7 +130,12 @@ class BatchConsumer(driver.Consumer):
         if not active:  # an empty set would mean all partitions to aiokafka
             await asyncio.sleep(_IDLE)
             return _Fetched()
-        return cast(_Fetched, await self._getmany(active_partitions=active, timeout=timeout))
+        try:
+            return cast(_Fetched, await self._getmany(active_partitions=active, timeout=timeout))
+        except OffsetOutOfRangeError as error:
+            self.keeper.astray(repr(error))
+            await asyncio.sleep(_IDLE)
+            return _Fetched()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """An offset's jump is the length of a batch, no gap (consumer.py:1157)."""
