@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.factory import PLCS, Factory, read_factory, write_factory
+from penstock.factory import PLCS, Factory, FactoryError, read_factory, write_factory
 from penstock.factory.model import line_of
 from penstock.runtime.process import SUPERVISED
 
@@ -41,9 +41,14 @@ def simulate(
     if (factory / "factory.json").exists():
         _warn_of_ignored(context, factory)
     else:
-        write_factory(
-            factory, seed=seed, speed=speed, opcua_port=opcua_port, modbus_port=modbus_port
-        )
+        try:
+            write_factory(
+                factory, seed=seed, speed=speed, opcua_port=opcua_port, modbus_port=modbus_port
+            )
+        except OSError as error:
+            msg = f"no factory can be built here: {error.strerror}"
+            remedy = "name a folder that you own, or that is not there yet"
+            raise FactoryError(msg, where=str(factory), remedy=remedy) from error
         typer.echo(f"built {factory}; its plant's configuration is {factory / 'plant.yaml'}")
     built = read_factory(factory)
     if only is not None:
