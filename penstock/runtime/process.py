@@ -60,7 +60,16 @@ def process(
         yield status
     finally:
         server.close()
-        note.unlink(missing_ok=True)
+        if _pid(note) == os.getpid():  # Whoever took our place while we stopped keeps its own.
+            note.unlink(missing_ok=True)
+
+
+def _pid(note: Path) -> int | None:
+    """Whose note this is; None where it cannot be told."""
+    try:
+        return int(json.loads(note.read_text())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def on_stop_signal(stop: Callable[[], None]) -> None:
