@@ -19,16 +19,17 @@ from penstock.local.fetch import fetch
 from penstock.local.process import unwound
 from penstock.local.stack import DEFAULT_FOLDER, LocalStack, StackStatus
 
+ANY_FREE: Final = "0: as before if nobody else took that, else any free one."
 Folder = Annotated[
     Path, typer.Option("--dir", help="Holds data, logs and pid files.", envvar="PENSTOCK_DIR")
 ]
 KafkaPort = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="0: any free one.", show_default="as before, else 9092"),
+    typer.Option(min=0, max=65535, help=ANY_FREE, show_default="as before, else 9092"),
 ]
 RegistryPort = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="0: any free one.", show_default="as before, else 8081"),
+    typer.Option(min=0, max=65535, help=ANY_FREE, show_default="as before, else 8081"),
 ]
 Jars = Annotated[
     Path | None,

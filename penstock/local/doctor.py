@@ -172,7 +172,7 @@ def port(stack: LocalStack, name: Name) -> Finding:
         check,
         "fail",
         f"{number} is taken by {found}",
-        f"stop it, or choose another: `penstock up --{name}-port 0`",
+        f"stop it, or take any free one: `{stack.elsewhere('up', stack.taken() or [name])}`",
     )
 
 

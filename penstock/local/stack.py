@@ -5,6 +5,7 @@ The folder holds `kafka/` and `registry/` (data and settings), `logs/`, `run/` (
 them; any later command finds them through the folder.
 """
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from penstock.errors import StackError
 from penstock.local import process
 from penstock.local.broker import Broker
 from penstock.local.folder import StackFolder
-from penstock.local.ports import free_port, holder
+from penstock.local.ports import Holder, free_port, holder, is_free
 from penstock.local.registry import Registry
 from penstock.local.service import Name, Service
 from penstock.settings.plant import KafkaSettings, RegistrySettings
@@ -72,7 +73,8 @@ class LocalStack:
 
     Args:
         folder: Holds data, logs and pid files; made at the first start.
-        kafka_port: None: as before, else 9092. 0: as before, else any free one.
+        kafka_port: None: as before, else 9092. 0: as before where that is free or ours, else any
+            free one.
         registry_port: Likewise, else 8081.
         jars: Folder of the jars for machines that cannot download; None: as before.
 
@@ -129,14 +131,30 @@ class LocalStack:
         return kind(self.folder.path / name, self.port(name))
 
     def port(self, name: Name) -> int:
-        """A service's port: asked for, else remembered, else the default or any free one."""
+        """A service's port: asked for, else remembered, else the default or any free one.
+
+        Where any free one was asked for, a remembered one that others took meanwhile is given up.
+        """
         if asked := self._asked[name]:
             return asked
-        if isinstance(before := self.folder.remembered().get(name), int):
-            return before
+        before = self.folder.remembered().get(name)
         if asked is None:
-            return DEFAULT_PORTS[name]
+            return before if isinstance(before, int) else DEFAULT_PORTS[name]
+        if isinstance(before, int) and (self.running(name) or is_free(before)):
+            return before
         return self._chosen.setdefault(name, free_port())
+
+    def taken(self) -> dict[Name, Holder]:
+        """Who holds the ports of services that do not run."""
+        found = {name: holder(self.port(name)) for name in DEFAULT_PORTS if not self.running(name)}
+        return {name: other for name, other in found.items() if other}
+
+    def elsewhere(self, command: str, names: Iterable[Name]) -> str:
+        """A command that starts this stack with other ports for some services."""
+        default = self.folder.path == DEFAULT_FOLDER.absolute().resolve()
+        place = [] if default else ["--dir", str(self.folder.path)]
+        ports = [part for name in names for part in (f"--{name}-port", "0")]
+        return shlex.join(["penstock", command, *place, *ports])
 
     @property
     def jars(self) -> Path | None:
@@ -161,8 +179,7 @@ class LocalStack:
         new = [name for name in names if name not in running]
         for name in running:
             self._refuse_move(name)
-        for name in new:
-            self._refuse_foreign(name)
+        self._refuse_foreign(new)
         ports: dict[str, object] = {name: self.port(name) for name in START_ORDER}
         self.folder.remember({**ports, "jars": str(self.jars) if self.jars else None})
         offsets = {name: process.size(self.folder.log(name)) for name in names}
@@ -223,13 +240,16 @@ class LocalStack:
             log=str(self.folder.log(name)),
         )
 
-    def _refuse_foreign(self, name: Name) -> None:
-        port = self.port(name)
-        if found := holder(port):
-            msg = f"port {port}, where {name} should listen, is taken by {found}"
-            raise StackError(
-                msg, remedy=f"stop it, or choose another port: --{name}-port (0: any free one)"
-            )
+    def _refuse_foreign(self, names: Sequence[Name]) -> None:
+        taken = {name: other for name, other in self.taken().items() if name in names}
+        if not taken:
+            return
+        msg = "; ".join(
+            f"port {self.port(name)}, where {name} should listen, is taken by {other}"
+            for name, other in taken.items()
+        )
+        up, demo = self.elsewhere("up", taken), self.elsewhere("demo", taken)
+        raise StackError(msg, remedy=f"stop it, or take any free port: `{up}`, or `{demo}`")
 
     def _refuse_move(self, name: Name) -> None:
         before, port = self.folder.remembered().get(name), self.port(name)

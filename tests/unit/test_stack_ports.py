@@ -61,3 +61,15 @@ def test_up_names_the_foreign_process(name: str, foreign, tmp_path) -> None:
     )
     assert f"--{name}-port" in str(caught.value.remedy)
     assert not any(service.pid for service in stack.status().services)
+
+
+def test_up_names_both_taken_ports_and_a_command(foreign, tmp_path) -> None:
+    port, _ = foreign
+    with socket.create_server((HOST, 0)) as server:
+        stack = LocalStack(tmp_path / "stack", port, server.getsockname()[1])
+        with pytest.raises(StackError, match=r"kafka .*; .*registry ") as caught:
+            stack.up()
+    place = stack.folder.path
+    assert f"`penstock up --dir {place} --kafka-port 0 --registry-port 0`" in str(
+        caught.value.remedy
+    )

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from penstock import logs
 from penstock.errors import StackError
 from penstock.local import folder, process, stack
 from penstock.local.folder import StackFolder
+from penstock.local.ports import HOST
 from penstock.local.stack import LocalStack
 
 PATIENT = "import signal; print('ready', flush=True); signal.pause()"
@@ -196,6 +198,17 @@ def test_ports_are_asked_for_remembered_or_default(tmp_path: Path) -> None:
     StackFolder(place).remember({"kafka": 4321})
     assert LocalStack(place).port("kafka") == LocalStack(place, 0).port("kafka") == 4321
     assert LocalStack(place, 1234).port("kafka") == 1234
+
+
+def test_any_free_port_gives_up_a_remembered_one_that_was_taken(tmp_path: Path) -> None:
+    place = tmp_path / "stack"
+    place.mkdir()
+    with socket.create_server((HOST, 0)) as server:
+        taken = server.getsockname()[1]
+        StackFolder(place).remember({"kafka": taken})
+        assert LocalStack(place).port("kafka") == taken
+        any_free = LocalStack(place, 0)
+        assert any_free.port("kafka") == any_free.port("kafka") != taken
 
 
 @pytest.mark.parametrize("name", ["a,b", "a;b"])
