@@ -1,6 +1,7 @@
 """What a demo says at its end: figures for scripts, a summary for people."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from penstock.demo.scrape import shown_delay
+from penstock.factory import PLCS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,16 @@ def show(report: Report, console: Console, *, folder: str) -> None:
     parts += [
         Text(),
         Text("Look further:", style="bold"),
-        Text(
-            '  .venv/bin/penstock lake query "select asset, tag, count(*), avg(value) '
-            f'from samples group by all" --lake {folder}/lake'
-        ),
         Text(f"  {folder}/plant.yaml is the configuration, {folder}/run/logs the processes' logs"),
-        Text("  docs/start.md goes on from here"),
+        Text("  docs/start.md goes on from here; the lake answers to"),
     ]
     console.print(Panel(Group(*parts), title="[bold]What happened", border_style="cyan"))
+    # Outside the frame and not broken into lines, so that it can be copied.
+    console.print(
+        '.venv/bin/penstock lake query "select asset, tag, count(*), avg(value) '
+        f'from samples group by all" --lake {shlex.quote(f"{folder}/lake")}',
+        soft_wrap=True, markup=False, highlight=False,
+    )  # fmt: skip
 
 
 def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
@@ -97,7 +103,7 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
          not (report.lost or report.duplicates or report.wrong_values)),
         ("windows · wrong", f"{report.windows:,} · {report.windows_wrong}",
          report.windows_wrong == 0),
-        ("sample to window, p99", "–" if delay is None else f"{delay:.0f} ms", None),
+        ("sample to window, p99", shown_delay(delay), None),
         ("orders completed · ERP messages · compared · wrong",
          f"{report.orders_completed} · {report.erp_messages} · "
          f"{report.erp_compared} · {report.erp_wrong}",
@@ -107,7 +113,17 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("writes to devices", str(report.writes), report.writes == 0),
     ]  # fmt: skip
     for incident in report.incidents:
-        back = incident["seconds"]
-        told = "not back at the end" if back is None else f"data flowed again after {back:.1f} s"
-        lines.append((f"killed: {incident['what']}", told, back is not None))
+        told, good = _recovery(incident, drained=report.ok)
+        lines.append((f"killed: {incident['what']}", told, good))
     return lines
+
+
+def _recovery(incident: Mapping[str, Any], *, drained: bool) -> tuple[str, bool]:
+    """What became of what was killed, in words, and whether that is good."""
+    if (seconds := incident["seconds"]) is not None:
+        return f"data flowed again after {seconds:.1f} s", True
+    if not drained:
+        return "not back at the end", False
+    if incident["what"] in PLCS:  # The drain stops the PLCs first.
+        return "the run ended before it was back", True
+    return "came back while draining", True

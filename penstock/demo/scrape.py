@@ -10,6 +10,8 @@ from typing import Any, Final
 from prometheus_client.parser import text_string_to_metric_families
 
 TIMEOUT: Final = 1.0
+LAST_BOUND_MS: Final = 10_000.0
+"""Of the histogram of delays: what lies beyond it is only known to be slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,19 @@ def quantile(buckets: Mapping[float, float], share: float) -> float | None:
             return low + (bound - low) * (share * total - below) / max(count - below, 1.0)
         below, low = count, bound
     return low
+
+
+def shown_delay(milliseconds: float | None) -> str:
+    """A delay for people.
+
+    >>> shown_delay(42.3), shown_delay(10_000.0), shown_delay(None)
+    ('42 ms', '≥ 10 s', '–')
+    """
+    if milliseconds is None:
+        return "–"
+    if milliseconds >= LAST_BOUND_MS:
+        return f"≥ {LAST_BOUND_MS / 1e3:.0f} s"
+    return f"{milliseconds:.0f} ms"
 
 
 def scrape(note: Path) -> Scrape:

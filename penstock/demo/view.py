@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.demo.figures import Figures, Row
+from penstock.demo.scrape import shown_delay
 
 _DEAD: Final = ("penstock_processor_dead_records_total", "penstock_sink_dead_records_total")
 
@@ -146,7 +147,7 @@ def _sinks(rows: Sequence[Row]) -> Table:
 
 def _totals(scene: Scene) -> Group:
     delay = scene.figures.delay(0.99)
-    shown = "–" if delay is None else f"{delay * 1e3:.0f} ms"
+    shown = shown_delay(None if delay is None else delay * 1e3)
     dead = sum(scene.figures.total(metric) for metric in _DEAD)
     line = Text(f"sample to window p99 {shown}   dead letters {dead:.0f}")
     return Group(Text(), line, scene.verdict.line())
