@@ -4,7 +4,7 @@ import threading
 from typing import Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from penstock.errors import StateError
 from penstock.kafka.client import options
@@ -13,6 +13,8 @@ from penstock.state.control import KEY, PARTITION, Control
 
 _log = structlog.get_logger()
 _POLL_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 2.0
+"""Between two looks for the topic while it is missing."""
 
 
 class Commands:
@@ -48,8 +50,10 @@ class Commands:
         self._thread.join()
 
     def _follow(self) -> None:
-        self._consumer.assign([TopicPartition(self._topic, PARTITION, 0)])
         try:
+            while not self._stopping.is_set() and not self._found():
+                self._stopping.wait(_LOOK_SECONDS)
+            self._consumer.assign([TopicPartition(self._topic, PARTITION, 0)])
             while not self._stopping.is_set():
                 message = self._consumer.poll(_POLL_SECONDS)
                 if message is not None:
@@ -57,10 +61,21 @@ class Commands:
         finally:
             self._consumer.close()
 
+    def _found(self) -> bool:
+        """Whether there is a topic to follow; where there is none, nothing is commanded yet."""
+        try:
+            found = self._consumer.list_topics(timeout=_LOOK_SECONDS)
+        except KafkaException:
+            return False
+        if self._topic not in found.topics:
+            self.known.set()
+            return False
+        return True
+
     def _heed(self, message: Message) -> None:
         error = message.error()
         if error is not None:
-            if error.code() in (KafkaError._PARTITION_EOF, KafkaError.UNKNOWN_TOPIC_OR_PART):
+            if error.code() == KafkaError._PARTITION_EOF:
                 self.known.set()
         elif message.key() == KEY and message.value() is not None:
             try:
