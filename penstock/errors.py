@@ -143,6 +143,14 @@ class LakeSchemaError(LakeError):
     transient = False
 
 
+class QueryError(LakeError):
+    """A query of the lake is no SQL, or names what the lake does not have."""
+
+    code = "PEN-502"
+    exit_code = 2
+    transient = False
+
+
 class StackError(PenstockError):
     """The local Kafka and registry cannot be started, stopped or found."""
 

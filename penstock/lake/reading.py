@@ -17,11 +17,19 @@ from typing import Final
 import duckdb
 from pyarrow import fs
 
-from penstock.errors import LakeError
+from penstock.errors import LakeError, QueryError
 from penstock.lake.tables import is_local, open_tables, uri_of
 
 VIEWS: Final = ("samples", "windows", "window_revisions")
 
+_SLIPS: Final = (
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+)
+"""What DuckDB raises where the query is wrong, not the lake."""
 _REGISTERED: Final = {"samples": "samples", "windows": "window_revisions"}
 _LATEST: Final = """
 create view windows as
@@ -64,16 +72,25 @@ def query(
     """Column names and rows of a query.
 
     Raises:
-        LakeError: DuckDB cannot run it; its own words are given.
+        QueryError: It is no SQL, or does not fit the tables; DuckDB's own words are given.
+        LakeError: DuckDB cannot run it for another reason.
     """
+    tables = f"tables: {', '.join(VIEWS)}"
     try:
+        if not connection.extract_statements(sql):
+            msg = "there is no query"
+            raise QueryError(msg, remedy=f"write SQL; {tables}")
         answer = connection.execute(sql)
         names = [column[0] for column in answer.description or []]
         return names, answer.fetchall()
+    except _SLIPS as error:
+        msg = f"the query is wrong: {error}"
+        raise QueryError(msg, remedy=tables) from error
     except (duckdb.Error, OSError) as error:
         msg = f"the query cannot be run: {error}"
-        remedy = f"tables: {', '.join(VIEWS)}; `penstock lake check` finds missing files"
-        raise LakeError(msg, remedy=remedy) from error
+        raise LakeError(
+            msg, remedy=f"{tables}; `penstock lake check` finds missing files"
+        ) from error
 
 
 def _files(uri: str) -> fs.FileSystem | None:

@@ -17,7 +17,7 @@ from lake_worker import new_sink, record
 from typer.testing import CliRunner
 
 from penstock.cli import app
-from penstock.errors import ConfigurationError, LakeError
+from penstock.errors import ConfigurationError, LakeError, QueryError
 from penstock.kafka.topics import SENSORS
 from penstock.lake import check, compact, open_lake, query, upkeep, vacuum
 
@@ -203,3 +203,28 @@ def test_a_query_that_stops_early_ends_well(tmp_path: Path) -> None:
             timeout=60,
         )
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("sql", ["", " ; ", "-- nothing", "selec 1", "select x from samples"])
+def test_a_wrong_query_is_no_fault_of_the_lake(sql: str, tmp_path: Path) -> None:
+    fill(tmp_path, last=1)
+    with pytest.raises(QueryError) as caught:
+        query(open_lake(str(tmp_path)), sql)
+    assert caught.value.exit_code == ConfigurationError.exit_code
+    assert not caught.value.transient
+    assert "check" not in str(caught.value.remedy)
+
+
+def test_what_json_lacks_is_printed_all_the_same(tmp_path: Path) -> None:
+    fill(tmp_path, last=1)
+    sql = "select 'nan'::double as a, 'inf'::double as b, '\\xff'::blob as c, null as d"
+    code, rows = run("query", sql, "--lake", str(tmp_path))
+    assert (code, rows) == (0, [{"a": None, "b": None, "c": "ff", "d": None}])
+
+
+def test_a_table_for_a_file_is_not_cut(tmp_path: Path) -> None:
+    fill(tmp_path, last=1)
+    long = "x" * 300
+    result = CliRunner().invoke(app, ["lake", "query", f"select '{long}'", "--lake", str(tmp_path)])
+    assert long in result.stdout
+    assert result.stdout.endswith("1 row\n")
