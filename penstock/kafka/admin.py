@@ -8,8 +8,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from penstock.errors import ConfigurationError, KafkaUnavailableError, TopicError
-from penstock.kafka.client import options
+from penstock.errors import KafkaUnavailableError, TopicError
+from penstock.kafka.client import options, usable_options
 from penstock.kafka.contracts import check_retention
 from penstock.kafka.topics import DEAD_LETTERS, HEADERS_BYTES, MAX_MESSAGE_BYTES, Topic
 from penstock.settings.plant import KafkaSettings
@@ -75,11 +75,8 @@ def _compare(wanted: Iterable[str], found: Mapping[str, int], settings: KafkaSet
 
 
 def _admin(settings: KafkaSettings) -> AdminClient:
-    try:
+    with usable_options():
         return AdminClient(options(settings, client_id="penstock-admin"))
-    except KafkaException as error:
-        msg = f"the settings of Kafka cannot be used: {error.args[0].str()}"
-        raise ConfigurationError(msg, where="kafka", remedy="correct kafka.options") from error
 
 
 def _partitions(admin: AdminClient, settings: KafkaSettings, timeout: float) -> dict[str, int]:

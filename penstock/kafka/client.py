@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from penstock.errors import KafkaUnavailableError
+from penstock.errors import ConfigurationError, KafkaUnavailableError
 from penstock.kafka.topics import HEADERS_BYTES, MAX_MESSAGE_BYTES
 from penstock.settings.plant import KafkaSettings
 
@@ -73,6 +74,20 @@ def producer_options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
     )
 
 
+@contextmanager
+def usable_options() -> Iterator[None]:
+    """Around the construction of a client.
+
+    Raises:
+        ConfigurationError: librdkafka does not take the settings.
+    """
+    try:
+        yield
+    except KafkaException as error:
+        msg = f"the settings of Kafka cannot be used: {error.args[0].str()}"
+        raise ConfigurationError(msg, where="kafka", remedy="correct kafka.options") from error
+
+
 def place(message: Message) -> tuple[str, int, int]:
     """Topic, partition and offset of a message that was consumed."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -97,15 +112,16 @@ class EventProducer:
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
-        self._producer = Producer(
-            producer_options(
-                settings,
-                client_id=client_id,
-                linger_ms=5,
-                message_timeout_ms=0,
-                queue_buffering_max_messages=1_000_000,
+        with usable_options():
+            self._producer = Producer(
+                producer_options(
+                    settings,
+                    client_id=client_id,
+                    linger_ms=5,
+                    message_timeout_ms=0,
+                    queue_buffering_max_messages=1_000_000,
+                )
             )
-        )
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
@@ -195,9 +211,10 @@ class SyncProducer:
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         self._bootstrap = settings.bootstrap
-        self._producer = Producer(
-            producer_options(settings, client_id=client_id, linger_ms=5, message_timeout_ms=0)
-        )
+        with usable_options():
+            self._producer = Producer(
+                producer_options(settings, client_id=client_id, linger_ms=5, message_timeout_ms=0)
+            )
         self._refused: list[tuple[_Outgoing, str]] = []
 
     def send(

@@ -18,7 +18,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import options
+from penstock.kafka.client import options, usable_options
 from penstock.settings.plant import KafkaSettings
 
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class Describer:
     """
 
     def __init__(self, settings: KafkaSettings, timeout: float = ANSWER_SECONDS) -> None:
-        self._admin = AdminClient(options(settings, client_id="penstock-describe"))
+        with usable_options():
+            self._admin = AdminClient(options(settings, client_id="penstock-describe"))
         self._timeout = timeout
 
     def topic(self, name: str) -> TopicFacts:
