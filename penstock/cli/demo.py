@@ -10,7 +10,7 @@ from rich.console import Console
 
 from penstock import logs
 from penstock.cli.stack import Folder, Jars, KafkaPort, RegistryPort
-from penstock.demo.demo import KILLS, Demo
+from penstock.demo.keys import KILLS, terminal
 from penstock.demo.report import Report, show
 from penstock.local.fetch import fetch
 from penstock.local.stack import DEFAULT_FOLDER, LocalStack
@@ -60,15 +60,34 @@ def _run(
     kills: Sequence[tuple[float, str]],
 ) -> Report:
     """The demo on its stack, which is left as it was found: up or down."""
+    from penstock.demo.demo import Demo  # noqa: PLC0415  # loads the lake and Kafka's clients
+
     was_up = stack.status().up
+    run = Demo(stack, folder / "demo", seconds, console, kills)
+    begun: list[bool] = []
+    restore = terminal()
+
+    def stop() -> None:
+        run.stop()
+        if not begun:
+            raise KeyboardInterrupt  # A stack that starts undoes what it began.
+
+    def break_off() -> None:
+        run.break_off()
+        if not was_up:
+            stack.kill("kafka")
+            stack.kill("registry")
+        restore()
+        console.show_cursor()
+
+    on_stop_signal(stop, break_off)
     if not was_up:
         fetch(console, stack.jars)
         with console.status("starting Kafka and the schema registry"):
             stack.up()
-    logs.configure("demo", file=folder / "demo" / "run" / "logs" / "demo.log")
-    run = Demo(stack, folder / "demo", seconds, console, kills)
-    on_stop_signal(run.stop)
     try:
+        begun.append(True)
+        logs.configure("demo", file=folder / "demo" / "run" / "logs" / "demo.log")
         return run.run()
     finally:
         if not was_up:

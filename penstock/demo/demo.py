@@ -13,7 +13,7 @@ from rich.live import Live
 from penstock.clock import now
 from penstock.demo.check import Check, check
 from penstock.demo.figures import Row
-from penstock.demo.keys import keys
+from penstock.demo.keys import KILLS, keys
 from penstock.demo.log_ends import LogEnds
 from penstock.demo.pipeline import Pipeline
 from penstock.demo.report import Report
@@ -35,8 +35,7 @@ SCRAPE_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 15.0
 """After so long a sample is in the lake, its window closed, and that in the lake too."""
 DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, FEATURES)]
-KILLS: Final = {"w": "worker", "b": "broker", "p": "press_plc", "m": "utilities"}
-"""Keys of the view, and what they kill."""
+DRAINING: Final = "stopping: draining what is on its way; Ctrl-C again to break off"
 
 
 class Demo:
@@ -67,29 +66,43 @@ class Demo:
         self._verdict = Verdict()
         self._recheck_at: float | None = None
         self._quit = False
+        self._asked = self._draining = False
+        self._pipeline: Pipeline | None = None
         self._log = structlog.get_logger()
 
     def stop(self) -> None:
-        """End the run soon: drain, check, report."""
-        self._quit = True
+        """End the run soon, as a signal asks: drain, check, report."""
+        self._asked = True
+        if self._draining:
+            self._console.print(DRAINING, highlight=False)
+
+    def break_off(self) -> None:
+        """Kill what runs, at once; what is on its way is left there."""
+        if self._pipeline is not None:
+            self._pipeline.break_off()
 
     def run(self) -> Report:
         """Run, drain and check.
 
         Raises:
             StackError: A process does not get ready.
+            KeyboardInterrupt: A stop was asked for before data flowed.
         """
         factory = self._factory()
         plant = load_plant(factory.plant)
         pipeline = Pipeline(self._stack, factory, plant, self._folder / "run")
+        self._pipeline = pipeline
         ends = LogEnds(plant.kafka, [PERFORMANCE.name, *DEAD])
         since = now()
         try:
             with self._console.status("starting the pipeline"):
-                pipeline.start()
+                pipeline.start(lambda: self._asked)
             began = time.monotonic()
             self._watch(pipeline, factory, since)
             flowed = time.monotonic() - began
+            self._draining = True
+            if self._asked:
+                self._console.print(DRAINING, highlight=False)
             with self._console.status("draining: every sample on its way goes to the lake"):
                 pipeline.drain()
             with self._console.status("holding the lake against the ground truth"):
@@ -120,7 +133,7 @@ class Demo:
         began = time.monotonic()
         scraped = 0.0
         with keys() as pressed, Live(console=self._console, auto_refresh=False) as live:
-            while not self._quit and not self._over(began):
+            while not (self._asked or self._quit) and not self._over(began):
                 time.sleep(FRAME_SECONDS)
                 pipeline.watch()
                 self._obey(pressed(), pipeline)

@@ -7,6 +7,10 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+KILLS: Final = {"w": "worker", "b": "broker", "p": "press_plc", "m": "utilities"}
+"""Keys of the view, and what they kill."""
 
 
 @contextmanager
@@ -16,7 +20,7 @@ def keys() -> Iterator[Callable[[], str]]:
         yield lambda: ""
         return
     descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
+    restore = terminal()
 
     def pressed() -> str:
         ready, _, _ = select.select([descriptor], [], [], 0)
@@ -26,4 +30,13 @@ def keys() -> Iterator[Callable[[], str]]:
         tty.setcbreak(descriptor)
         yield pressed
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        restore()
+
+
+def terminal() -> Callable[[], None]:
+    """Gives what sets the terminal back to how it is now; it does nothing where there is none."""
+    if not sys.stdin.isatty():
+        return lambda: None
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    return lambda: termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

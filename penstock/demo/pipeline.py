@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,17 +53,21 @@ class Pipeline:
             logs,
         )
 
-    def start(self) -> None:
+    def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Start sinks, processors and PLCs; when they are ready, the connectors.
+
+        Args:
+            stopping: Whether to give up, because a stop was asked for.
 
         Raises:
             StackError: Something is not ready in time; its log is named.
+            KeyboardInterrupt: It was given up.
         """
         self._supervisor.start([str(one) for one in self._of("sink", "processor")])
         self._plcs.start()
-        self._await_ready(self._of("sink", "processor"))
+        self._await_ready(self._of("sink", "processor"), stopping)
         self._supervisor.start([str(one) for one in self._of("connector")])
-        self._await_ready(self._of("connector"))
+        self._await_ready(self._of("connector"), stopping)
 
     def watch(self) -> None:
         """Start again what died; call it several times a second."""
@@ -105,6 +109,12 @@ class Pipeline:
         self._supervisor.stop()
         self._await_restart()
 
+    def break_off(self) -> None:
+        """Kill every process that still runs; the broker is not started again afterwards."""
+        self._closing.set()
+        self._supervisor.break_off()
+        self._plcs.break_off()
+
     def _start_broker(self) -> None:
         if self._closing.is_set():
             return
@@ -123,10 +133,12 @@ class Pipeline:
     def _stop(self, role: str) -> None:
         self._supervisor.stop([str(one) for one in self._of(role)])
 
-    def _await_ready(self, wanted: Sequence[Component]) -> None:
+    def _await_ready(self, wanted: Sequence[Component], stopping: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         deaths = 0
         while late := [row for row in self.figures.rows(wanted) if not row.ready]:
+            if stopping():
+                raise KeyboardInterrupt
             deaths += len(self._supervisor.watch())
             failed = [row for row in late if row.failed]
             if failed or deaths >= MOST_DEATHS or time.monotonic() > deadline:

@@ -72,13 +72,23 @@ def _pid(note: Path) -> int | None:
         return None
 
 
-def on_stop_signal(stop: Callable[[], None]) -> None:
-    """Call `stop` once, at the first SIGTERM or SIGINT; a second one ends the process at once."""
+def on_stop_signal(stop: Callable[[], None], break_off: Callable[[], None] = lambda: None) -> None:
+    """Call `stop` once, at the first SIGTERM or SIGINT; a second one ends the process at once.
+
+    Args:
+        stop: Begins an end in good order.
+        break_off: Ends what was started, before the second signal ends this process.
+    """
     asked: list[int] = []
 
     def handle(number: int, _frame: object) -> None:
         if asked:
-            os._exit(128 + number)
+            for each in (signal.SIGTERM, signal.SIGINT):  # A third one must not cut this short.
+                signal.signal(each, signal.SIG_IGN)
+            try:
+                break_off()
+            finally:
+                os._exit(128 + number)
         asked.append(number)
         stop()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -101,6 +102,14 @@ class Supervisor:
         process = self._children[name].process
         if process is not None:
             process.kill()
+
+    def break_off(self) -> None:
+        """SIGKILL all children, with all that they started, and start none again."""
+        for child in self._children.values():
+            child.stopped = True
+            if child.process is not None and child.alive:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.process.pid, signal.SIGKILL)
 
     def stop(self, names: Iterable[str] | None = None) -> None:
         """SIGTERM to the named ones, or all; wait, and SIGKILL what does not end."""
