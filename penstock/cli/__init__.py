@@ -37,8 +37,11 @@ def _root(
     _ = version
 
 
-for _module in MODULES:
-    import_module(f"penstock.cli.{_module}").register(app)
+try:
+    for _module in MODULES:
+        import_module(f"penstock.cli.{_module}").register(app)
+except KeyboardInterrupt:  # Loading takes a while, and Ctrl-C is no error.
+    sys.exit(130)
 
 
 def main() -> None:
@@ -53,3 +56,5 @@ def main() -> None:
         if error.remedy:
             console.print(f"  → {error.remedy}", markup=False)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
