@@ -1,5 +1,6 @@
 """`penstock run` and `penstock work`."""
 
+import sys
 import time
 from collections.abc import Sequence
 from enum import StrEnum
@@ -52,6 +53,7 @@ def run(
     )
     supervisor = Supervisor(commands(chosen, config, run_dir), run_dir / "logs")
     with sole(run_dir, "--run-dir"):
+        _tell(f"running {len(chosen)} processes; Ctrl-C ends them; logs in {run_dir / 'logs'}")
         asked = _supervise(supervisor, chosen)
     if not asked:
         raise typer.Exit(2)
@@ -60,16 +62,35 @@ def run(
 def _supervise(supervisor: Supervisor, chosen: Sequence[Component]) -> bool:
     """Run until a stop signal, or until all have given up; gives whether it was the signal."""
     stopping: list[bool] = []
-    on_stop_signal(lambda: stopping.append(True))
+    on_stop_signal(lambda: stopping.append(True), supervisor.break_off)
     try:
         supervisor.start()
         while not stopping and len(supervisor.given_up()) < len(chosen):
-            supervisor.watch()
+            for name in supervisor.watch():
+                _tell_end(name, supervisor, len(chosen))
             time.sleep(0.2)
     finally:
+        if stopping:
+            _tell("stopping: what is on its way is still passed on; Ctrl-C again to break off")
         for role in ("connector", "processor", "sink"):
             supervisor.stop([str(one) for one in chosen if one.role == role])
     return bool(stopping)
+
+
+def _tell_end(name: str, supervisor: Supervisor, count: int) -> None:
+    """Say that a child ended and why, and what becomes of it."""
+    refused = supervisor.given_up()
+    fate = "refused to run, and is not started again" if name in refused else "is started again"
+    reason = supervisor.last_error(name) or f"its log, {supervisor.log_file(name)}, is silent"
+    _tell(f"{name} ended and {fate}: {reason}")
+    if name in refused and len(refused) < count:
+        _tell(f"{len(refused)} of {count} processes will not run; the others go on")
+
+
+def _tell(line: str) -> None:
+    """A line for people, beside the logs for machines."""
+    if sys.stderr.isatty():
+        typer.echo(line, err=True)
 
 
 def work(

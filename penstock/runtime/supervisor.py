@@ -1,5 +1,6 @@
 """Runs commands as child processes and starts again those that end unasked."""
 
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from penstock.runtime.process import SUPERVISED, Component
 STOP_SECONDS: Final = 20.0
 STEADY_SECONDS: Final = 10.0
 """A child that lived this long is not in a crash loop."""
+TAIL: Final = 65536
+"""Bytes at a log's end in which its last error is looked for."""
 REFUSED: Final = 2
 """Exit code of a configuration error: starting again would not help."""
 
@@ -31,6 +34,8 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
+    log_begin: int = 0
+    """Size of its log when it was started last."""
     given_up: bool = False
     stopped: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.2, most=10.0))
@@ -97,6 +102,19 @@ class Supervisor:
         """Where a child's log is."""
         return self._logs / f"{name}.log"
 
+    def last_error(self, name: str) -> str:
+        """What a child's log says last of an error, since it was started last; "" for nothing."""
+        try:
+            with self.log_file(name).open("rb") as log:
+                log.seek(max(self._children[name].log_begin, log.seek(0, os.SEEK_END) - TAIL))
+                lines = log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        found = [line for line in lines if line.strip()]
+        # After the error of a command that was refused comes a line with the remedy.
+        last = next((line for line in reversed(found) if line.startswith("error ")), None)
+        return _words(last or found[-1])[:300] if found else ""
+
     def kill(self, name: str) -> None:
         """SIGKILL, as a crash would; `watch` starts it again."""
         process = self._children[name].process
@@ -133,6 +151,7 @@ class Supervisor:
     def _spawn(self, child: _Child) -> None:
         rotate(self.log_file(child.name))
         with self.log_file(child.name).open("ab") as log:
+            child.log_begin = log.tell()
             child.process = subprocess.Popen(
                 child.command,
                 stdin=subprocess.PIPE,
@@ -163,6 +182,21 @@ class Supervisor:
             again=not child.given_up,
             log=str(self.log_file(child.name)),
         )
+
+
+def _words(line: str) -> str:
+    """What a line of a log tells a person.
+
+    >>> _words('{"event": "not sent", "error": "no broker"}'), _words("Killed")
+    ('no broker', 'Killed')
+    """
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(event, dict):
+        return line
+    return str(event.get("error") or event.get("event") or line)
 
 
 def plan(

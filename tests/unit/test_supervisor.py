@@ -32,6 +32,10 @@ def ends(code: int) -> list[str]:
     return [sys.executable, "-c", f"import sys; print('up', flush=True); sys.exit({code})"]
 
 
+def says(*lines: str) -> list[str]:
+    return [sys.executable, "-c", f"import sys; print(*{lines!r}, sep='\\n'); sys.exit(2)"]
+
+
 class Watched(Supervisor):
     """A supervisor that is watched until something holds, and remembers what it found dead."""
 
@@ -115,6 +119,36 @@ def test_a_stop_kills_what_does_not_stop(supervise: Callable[..., Watched]) -> N
     assert not supervisor.alive("worker")
     assert "no" in supervisor.log_file("stubborn").read_text(), "it was asked first"
     assert supervisor.watch() == [], "what was stopped stays so"
+
+
+def test_the_last_error_is_of_the_last_start(supervise: Callable[..., Watched]) -> None:
+    supervisor = supervise(worker=says("error PEN-101 unknown", "  → name another"), other=WAITS)
+    log = supervisor.log_file("worker")
+    log.parent.mkdir(parents=True)
+    log.write_text("error PEN-999 of an earlier start\n")
+    supervisor.start()
+    supervisor.until(lambda: supervisor.given_up() == ["worker"])
+    assert supervisor.last_error("worker") == "error PEN-101 unknown"
+    supervisor.until(lambda: supervisor.starts("other") == 1)
+    assert supervisor.last_error("other") == "up"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"event": "gave up", "error": "no broker"}', "no broker"),
+        ('{"event": "gave up"}', "gave up"),
+        ("[1, 2]", "[1, 2]"),
+        ("", ""),
+    ],
+)
+def test_an_error_in_json_is_told_in_words(
+    supervise: Callable[..., Watched], line: str, told: str
+) -> None:
+    supervisor = supervise(worker=says(line))
+    supervisor.start()
+    supervisor.until(lambda: supervisor.given_up() == ["worker"])
+    assert supervisor.last_error("worker") == told
 
 
 def test_a_part_may_be_started_and_stopped(supervise: Callable[..., Watched]) -> None:
