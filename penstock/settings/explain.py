@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails
 
 from penstock.errors import ConfigurationError
 from penstock.settings.problems import suggestion
+from penstock.settings.secrets import LONGEST
 from penstock.settings.yaml_file import Document, Place
 
-_LONGEST: Final = 60
 _QUOTED_OR_COLON: Final = re.compile(r"""(?<!\w)(['"`]).*?\1|: """, re.DOTALL)
 _NOT_A_NUMBER = ("is no number", None)
 _NOT_WHOLE = ("is no whole number", None)
@@ -98,7 +98,7 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _place(location: Sequence[str | int], document: Document, base: Place) -> Place:

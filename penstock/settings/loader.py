@@ -13,7 +13,7 @@ from penstock.connector import SourceSettings
 from penstock.errors import ConfigurationError
 from penstock.settings.explain import explained
 from penstock.settings.paths import paths, resolved
-from penstock.settings.plant import Plant
+from penstock.settings.plant import NAME, Plant
 from penstock.settings.problems import InvalidConfigurationError, each, in_reading_order
 from penstock.settings.references import check_references
 from penstock.settings.secrets import Secrets
@@ -70,14 +70,9 @@ class _Loader:
         self._problems.append(self._document.problem(place, message, remedy=remedy))
 
     def _failure(self) -> InvalidConfigurationError:
-        masked = self._secrets.masked
         return InvalidConfigurationError(
             [
-                ConfigurationError(
-                    masked(problem.message),
-                    where=problem.where,
-                    remedy=masked(problem.remedy) if problem.remedy else None,
-                )
+                self._secrets.masked(problem)
                 for problem in in_reading_order(self._problems, str(self._document.path))
             ]
         )
@@ -102,6 +97,11 @@ class _Loader:
             return {}
         found: dict[str, Any] = {}
         for name, values in written.items():
+            if not NAME.fullmatch(name):
+                message = "is no name: it is used in names of files, topics and groups"
+                remedy = "use letters a to z, digits, '.', '_' and '-', a letter or digit first"
+                self._add((section, name), message, remedy)
+                continue
             model = self._model(section, name, values)
             if model is None:
                 continue
@@ -166,4 +166,4 @@ class _Loader:
         except ConfigurationError as error:
             for problem in each(error):
                 problem.where = problem.where or self._document.where(("sources", name))
-                self._problems.append(problem)
+                self._problems.append(self._secrets.masked(problem, ("sources", name)))

@@ -1,5 +1,6 @@
 """The plant's configuration as Python sees it. `penstock.settings.loader` reads it from YAML."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -14,6 +15,8 @@ from penstock.settings.tags import Tag
 from penstock.units import Duration, PositiveDuration, format_duration, parse_duration
 
 _MOST_HOPS: Final = 10_000
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Of a source or sink; it becomes part of the names of files, topics and consumer groups."""
 
 
 def _site_path(text: str) -> str:

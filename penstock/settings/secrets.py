@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.errors import ConfigurationError
-from penstock.settings.yaml_file import Document, Place
+from penstock.settings.yaml_file import Document, Place, dotted
 
+LONGEST: Final = 60
+"""Characters of a value that are shown in a problem."""
 MASK: Final = "**********"
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
@@ -21,18 +23,37 @@ class Secrets:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._values: set[str] = set()
+        self._values: dict[Place, str] = {}
+        """Whole values of the keys that hold secrets."""
         self.problems: list[ConfigurationError] = []
 
     def fill(self) -> Any:
         """The document's data with every reference replaced; what is missing is in `problems`."""
         return self._fill(self._document.data, ())
 
-    def masked(self, text: str) -> str:
-        """A text with every secret in it replaced by stars."""
-        for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, MASK)
-        return text
+    def masked(self, problem: ConfigurationError, base: Place | None = None) -> ConfigurationError:
+        """A problem without the values of the keys it is about, where secrets were filled in.
+
+        Other texts stay as they are: a short secret would be found in them by chance.
+
+        Args:
+            problem: Its message begins with its place, or it is about what is below `base`.
+            base: Place of the section that a problem without a place of its own is about.
+        """
+        head, separator, text = problem.message.partition(": ")
+        path = dotted(base) if base else head
+        values = [
+            value
+            for place, value in self._values.items()
+            if f"{dotted(place)}.".startswith((f"{path}.", f"{path}["))
+        ]
+        if not values or not (separator or base):
+            return problem
+        # Where the message quotes the value, the remedy names it in quotes or not at all.
+        whole = [value for value in values if repr(value) not in problem.message]
+        remedy = _hidden(problem.remedy, whole) if problem.remedy else None
+        text = _hidden(problem.message, values) if base else f"{head}: {_hidden(text, values)}"
+        return ConfigurationError(text, where=problem.where, remedy=remedy)
 
     def _fill(self, value: Any, place: Place) -> Any:
         if isinstance(value, dict):
@@ -41,7 +62,10 @@ class Secrets:
             return [self._fill(inner, (*place, i)) for i, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
-        return "".join(self._parts(value, place))
+        filled = "".join(self._parts(value, place))
+        if any(match[0] != "$${" for match in _REFERENCE.finditer(value)) and filled:
+            self._values[place] = filled
+        return filled
 
     def _parts(self, text: str, place: Place) -> Iterator[str]:
         end = 0
@@ -69,9 +93,20 @@ class Secrets:
         if value is None:
             self.problems.append(self._document.problem(place, missing, remedy=remedy))
             return MASK
-        if value:
-            self._values.add(value)
         return value
+
+
+def _hidden(text: str, values: list[str]) -> str:
+    """A text with stars for values in quotes, whole or cut short, and for those on their own."""
+    for value in sorted(values, key=len, reverse=True):
+        quoted = repr(value)
+        if quoted in text:
+            text = text.replace(quoted, repr(MASK))
+            continue
+        if len(quoted) > LONGEST:
+            text = text.replace(f"{quoted[: LONGEST - 1]}…", repr(MASK))
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
+    return text
 
 
 def _read(path: Path) -> str | None:

@@ -536,6 +536,16 @@ class TestSecrets:
             "and unit (us ms s min h d), as in '500 ms')"
         ]
 
+    def test_do_not_show_in_other_problems(self, folder: Path) -> None:
+        (folder / "secrets/press").write_text("s\n")
+        text = PLANT.replace("sampling: 50 ms", 'sampling: "${file:secrets/press}"')
+        (folder / "plant.yaml").write_text(text.replace("tags/press.csv", "tags/pres.csv"))
+        assert problems() == [
+            "plant.yaml:12: sources.press.sampling: '**********' is no duration (write number "
+            "and unit (us ms s min h d), as in '500 ms')",
+            "tags/pres.csv: there is no such tag list (write the file or correct 'tags')",
+        ]
+
     def test_written_into_the_file_do_not_show_in_errors_either(self, folder: Path) -> None:
         text = PLANT.replace('"${file:secrets/press}"', "4711")
         (folder / "plant.yaml").write_text(text)
@@ -543,3 +553,10 @@ class TestSecrets:
             "plant.yaml:13: sources.press.security.password: the value is no text "
             "(write it in quotes)"
         ]
+
+
+@pytest.mark.parametrize("name", ["../util", "la ke/x", "..", "", "-x", "ü"])
+def test_names_of_sources_fit_where_they_are_used(name: str, folder: Path) -> None:
+    text = PLANT.replace("  press:\n", f"  {name!r}:\n", 1)
+    (folder / "plant.yaml").write_text(text)
+    assert any("is no name" in problem for problem in problems())
