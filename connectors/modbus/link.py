@@ -1,6 +1,7 @@
 """One TCP connection to a Modbus device: asks, and tells a refusal from silence from nonsense."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
@@ -122,7 +123,7 @@ class Link:
         self._client = client
         try:
             if not await _heeding_cancel(client.connect()):
-                msg = "cannot connect"
+                msg = f"cannot connect to {self._host}:{self._port}: {await self._why()}"
                 remedy = (
                     "check host and port, that the device is on, and that it has a free connection"
                 )
@@ -131,6 +132,22 @@ class Link:
         except BaseException:
             self.close()
             raise
+
+    async def _why(self) -> str:
+        """Why there is no connection; pymodbus keeps that to itself, so it is tried once more."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                _, writer = await asyncio.open_connection(self._host, self._port)
+        except TimeoutError:
+            return f"no answer within {self._timeout:g} s"
+        except ConnectionRefusedError:
+            return "refused: nothing listens on this port"
+        except socket.gaierror:
+            return "the host name is not known"
+        except OSError as error:
+            return error.strerror or str(error)
+        writer.close()
+        return "the device hung up"
 
     def close(self) -> None:
         """Let go of the connection; a request under way ends with `NoAnswerError`."""
