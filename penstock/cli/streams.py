@@ -19,6 +19,11 @@ from penstock.settings.plant import Plant
 from penstock.state.administration import Administration
 from penstock.state.overview import PartitionOverview, ProcessorOverview, overview
 
+_FEW: Final = ("partition", "lag", "watermark behind", "snapshot", "state")
+_ALL: Final = (
+    "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
+    "records in", "processed · duplicate · dead", "samples in", "aggregated · bad · late",
+)  # fmt: skip
 DEFAULT_CONFIG: Final = Path(".penstock/demo/plant.yaml")
 
 commands = typer.Typer(
@@ -37,6 +42,7 @@ def register(app: typer.Typer) -> None:
 def status(
     config: Config = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="All columns, for wide terminals.")] = False,
 ) -> None:
     """Show how far each processor is, by what is stored in Kafka; workers may be down."""
     plant = load_plant(config)
@@ -51,7 +57,7 @@ def status(
         return
     console = Console()
     for one in found:
-        _show(one, console)
+        _show(one, console, wide=wide)
 
 
 @commands.command()
@@ -131,7 +137,7 @@ def _microseconds(text: str) -> int:
     return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def _show(found: ProcessorOverview, console: Console) -> None:
+def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:
     workers = f"{found.workers} worker{'' if found.workers == 1 else 's'}"
     console.print(f"[bold]{found.processor}[/]  {workers}")
     if found.parked:
@@ -139,12 +145,9 @@ def _show(found: ProcessorOverview, console: Console) -> None:
     if not found.partitions:
         console.print("  it never ran")
         return
-    table = Table(
-        "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
-        "records in", "processed · duplicate · dead", "samples in", "aggregated · bad · late",
-    )  # fmt: skip
+    table = Table(*(_ALL if wide else _FEW))
     for one in found.partitions:
-        table.add_row(*_cells(one))
+        table.add_row(*(_cells(one) if wide else _few_cells(one)))
     console.print(table)
     for one in found.partitions:
         if one.parked and not found.parked:
@@ -153,14 +156,30 @@ def _show(found: ProcessorOverview, console: Console) -> None:
             console.print(f"  {one.partition}: rebuilding, at {one.offset} of {one.rebuilds_until}")
 
 
+def _few_cells(one: PartitionOverview) -> Iterator[str]:
+    yield from (str(one.partition), f"{one.lag:,}", _behind(one))
+    yield _snapshot(one)
+    if one.parked:
+        yield "parked"
+    else:
+        yield "ready" if one.rebuilds_until is None else "rebuilding"
+
+
+def _snapshot(one: PartitionOverview) -> str:
+    return "–" if one.snapshot_age is None else f"{_span(one.snapshot_age)} ago"
+
+
+def _behind(one: PartitionOverview) -> str:
+    time, marks = now(), (one.watermark_greatest, one.watermark_least)
+    return " … ".join("–" if mark is None else _span((time - mark) / 1e6) for mark in marks)
+
+
 def _cells(one: PartitionOverview) -> Iterator[str]:
     yield from (str(one.partition), "–" if one.epoch is None else str(one.epoch))
     yield from (f"{one.offset:,}", f"{one.end:,}", f"{one.lag:,}")
-    yield "–" if one.snapshot_age is None else f"{_span(one.snapshot_age)} ago"
+    yield _snapshot(one)
     yield f"{one.snapshot_bytes:,} B in {one.snapshot_rows:,} rows"
-    behind = [one.watermark_greatest, one.watermark_least]
-    time = now()
-    yield " … ".join("–" if mark is None else _span((time - mark) / 1e6) for mark in behind)
+    yield _behind(one)
     for books in (one.records, one.samples):
         first, *others = [f"{count:,}" for name, count in books.items() if name != "lost"]
         yield first
