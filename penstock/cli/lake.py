@@ -120,8 +120,8 @@ def _show(names: list[str], rows: list[tuple[Any, ...]], as_json: bool) -> bool:
         return False
     table = Table(*(Column(escape(name), no_wrap=True) for name in names))
     cells = [[escape(_cell(value)) for value in row] for row in rows]
-    for row in cells:
-        table.add_row(*row)
+    for shown in cells:
+        table.add_row(*shown)
     console = Console(highlight=False)
     unbounded = console.options.update(max_width=_ANY_WIDTH)
     width = Measurement.get(console, unbounded, table).maximum
