@@ -21,8 +21,10 @@ def simulate(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     ports = ["--opcua-port", str(free_port()), "--modbus-port", str(free_port())]
     process = subprocess.Popen([*command, *ports], stderr=subprocess.PIPE, text=True)
     yield process
-    for left in [*psutil.Process().children(recursive=True)]:
-        left.kill()
+    if process.poll() is None:
+        for left in psutil.Process(process.pid).children(recursive=True):
+            left.kill()
+        process.kill()
     process.wait()
     assert process.stderr is not None
     process.stderr.close()
