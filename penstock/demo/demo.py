@@ -18,11 +18,11 @@ from penstock.demo.log_ends import LogEnds
 from penstock.demo.pipeline import Pipeline
 from penstock.demo.report import Report
 from penstock.demo.view import Incident, Scene, Verdict, render
-from penstock.factory import Factory, write_factory
+from penstock.factory import Factory, read_factory, write_factory
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import FEATURES, PERFORMANCE, SENSORS, dead_letters
 from penstock.local.ports import free_port, holder
-from penstock.local.stack import LocalStack
+from penstock.local.stack import DEFAULT_PORTS, LocalStack
 from penstock.runtime.decoding import Decoder
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
@@ -118,15 +118,25 @@ class Demo:
         return self._folder / "lake"
 
     def _factory(self) -> Factory:
+        opcua_port, modbus_port = self._plc_ports()
         return write_factory(
             self._folder,
-            opcua_port=_free(4840),
-            modbus_port=_free(5020),
+            opcua_port=opcua_port,
+            modbus_port=modbus_port,
             windows=WINDOWS,
             bootstrap=self._stack.kafka_settings().bootstrap,
             registry=self._stack.registry_settings().url,
             roll=ROLL,
         )
+
+    def _plc_ports(self) -> tuple[int, int]:
+        """The PLCs' ports: as before, else the protocols' own where Kafka has its own, too."""
+        if (self._folder / "factory.json").exists():
+            before = read_factory(self._folder)
+            return _free(before.opcua_port), _free(before.modbus_port)
+        if self._stack.port("kafka") != DEFAULT_PORTS["kafka"]:
+            return free_port(), free_port()
+        return _free(4840), _free(5020)
 
     def _watch(self, pipeline: Pipeline, factory: Factory, since: int) -> None:
         """Show, restart what died, obey the keys, until time is up."""
