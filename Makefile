@@ -23,7 +23,7 @@ run: $(INSTALLED) ## stack, simulated factory, pipeline and live view; SECONDS=6
 	@$(BIN)/penstock demo --dir $(DIR) $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(INSTALLED) ## all tests, on real Kafka, registry and protocol servers
-	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
