@@ -39,6 +39,7 @@ def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) 
     assert found["protocols"] == ["modbus", "opcua"]
     assert found["writes"] == 0
     assert [kill["what"] for kill in found["incidents"]] == [k.split("@")[0] for k in KILLS]
+    assert all(kill["seconds"] is not None for kill in found["incidents"])
 
 
 @pytest.mark.xdist_group("demo")
