@@ -230,6 +230,8 @@ class SinkRunner:
             if lost:
                 self._status.note(last_error=f"{lost} records of {key[0]} expired unread")
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
+        # librdkafka keeps a pause across assignments; `_hold` pauses anew what has to wait.
+        self._consumer.resume([TopicPartition(*key) for key in starts])
         self._forget()
         self._next |= starts
         self._opening = None

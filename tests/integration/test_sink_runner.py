@@ -327,6 +327,26 @@ def test_a_lake_that_cannot_be_written_is_waited_for(rig: Rig) -> None:
     assert running.error == []
 
 
+def test_partitions_that_change_hands_while_a_sink_waits_are_not_left_paused(rig: Rig) -> None:
+    rig.feed(50)
+    with rig.running(rig.sink()) as running:
+        until(rig.all_once)
+        until(lambda: running.status.ready)
+        rig.lake.rename(rig.folder / "aside")
+        rig.lake.write_text("a full disk")
+        rig.feed(50)
+        until(lambda: not running.status.ready)
+        group = f"{rig.plant.environment}-lake"
+        with closing(Consumer(options(rig.plant.kafka, group_id=group))) as other:
+            other.subscribe([SENSORS.name])
+            until(lambda: other.poll(0.05) is None and bool(other.assignment()))
+        rig.lake.unlink()
+        (rig.folder / "aside").rename(rig.lake)
+        rig.feed(200)
+        until(rig.all_once, f"{rig.rows()}")
+    assert running.error == []
+
+
 def test_a_broker_that_dies_is_waited_for(rig: Rig, own_stack: LocalStack) -> None:
     rig.feed(50)
     with rig.running(rig.sink()) as running:
