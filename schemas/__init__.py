@@ -3,12 +3,14 @@
 This package imports nothing of Penstock; everybody imports it.
 """
 
+from schemas.anomalies import AnomalyScore
 from schemas.catalogue import SCHEMAS, schema, schema_text
 from schemas.lines import LinePartial, LineStatistics
 from schemas.records import Kind, SensorEvent, Version, WindowStatistics
 
 __all__ = [
     "SCHEMAS",
+    "AnomalyScore",
     "Kind",
     "LinePartial",
     "LineStatistics",

@@ -9,6 +9,7 @@ SCHEMAS: Final = {
     "SensorEvent": "sensor_event.avsc",
     "TagDescriptor": "tag_descriptor.avsc",
     "WindowStatistics": "window_statistics.avsc",
+    "AnomalyScore": "anomaly_score.avsc",
     "LinePartial": "line_partial.avsc",
     "LineStatistics": "line_statistics.avsc",
     "ProductionPerformance": "production_performance.avsc",

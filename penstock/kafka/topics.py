@@ -25,12 +25,13 @@ CATALOG: Final = Topic("ot.catalog.v1", "TagDescriptor")
 FEATURES: Final = Topic("ot.features.v1", "WindowStatistics", 30 * DAY_MS)
 PARTIALS: Final = Topic("ot.partials.v1", "LinePartial", 7 * DAY_MS)
 LINES: Final = Topic("ot.lines.v1", "LineStatistics", 30 * DAY_MS)
+ANOMALIES: Final = Topic("ot.anomalies.v1", "AnomalyScore", 30 * DAY_MS)
 PERFORMANCE: Final = Topic(
     "it.erp.production-performance.v1", "ProductionPerformance", 365 * DAY_MS
 )
 DEAD_LETTERS: Final = ".dlq"
 """How the names of dead-letter topics end."""
-TOPICS: Final = (SENSORS, CATALOG, FEATURES, PARTIALS, LINES, PERFORMANCE)
+TOPICS: Final = (SENSORS, CATALOG, FEATURES, PARTIALS, LINES, ANOMALIES, PERFORMANCE)
 
 
 def dead_letters(topic: str) -> Topic:

@@ -5,7 +5,7 @@ import pytest
 
 from penstock.codec.records import decode_record, encode_record
 from penstock.errors import DecodeError
-from schemas import schema, schema_text
+from schemas import AnomalyScore, schema, schema_text
 
 PERFORMANCE = {
     "ID": "acme/bremen/packer01/PO-1",
@@ -82,3 +82,24 @@ def test_what_does_not_fit_its_schema_is_not_written() -> None:
         encode_record("ProductionPerformance", PERFORMANCE | {"Version": "twelve"})
     with pytest.raises(KeyError):
         encode_record("Nothing", {})
+
+
+def test_a_score_that_is_not_known_is_carried() -> None:
+    none = float("nan")
+    score = {
+        **{name: "a" for name in ("asset", "source", "detector", "parameters")},
+        **{"time": 5, "watermark": 7, "revision": 1, "version": STATISTICS["version"]},
+        **{"state": "warming_up", "learning": "learned", "alarm": False, "threshold": 0.01},
+        **{"score": none, "p_value": none, "statistics": ["t2"], "values": [0.5]},
+        **{"tags": ["t"], "contributions": [1.0], "missing": ["u"]},
+    }
+    body = encode_record("AnomalyScore", score)
+    datum = decode_record(body, schema_text("AnomalyScore"), "AnomalyScore")
+    assert datum["alarm_since"] is None and np.isnan(datum["p_value"])
+    assert datum.keys() == set(AnomalyScore.__slots__)
+    assert {**datum, "score": 0, "p_value": 0} == {
+        **score,
+        "score": 0,
+        "p_value": 0,
+        "alarm_since": None,
+    }
