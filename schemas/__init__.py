@@ -3,6 +3,7 @@
 This package imports nothing of Penstock; everybody imports it.
 """
 
+from schemas.alerts import Acknowledgement, Alert, AlertState, Evidence
 from schemas.anomalies import AnomalyScore
 from schemas.catalogue import SCHEMAS, schema, schema_text
 from schemas.lines import LinePartial, LineStatistics
@@ -10,7 +11,11 @@ from schemas.records import Kind, SensorEvent, Version, WindowStatistics
 
 __all__ = [
     "SCHEMAS",
+    "Acknowledgement",
+    "Alert",
+    "AlertState",
     "AnomalyScore",
+    "Evidence",
     "Kind",
     "LinePartial",
     "LineStatistics",

@@ -13,6 +13,9 @@ SCHEMAS: Final = {
     "LinePartial": "line_partial.avsc",
     "LineStatistics": "line_statistics.avsc",
     "ProductionPerformance": "production_performance.avsc",
+    "Alert": "alert.avsc",
+    "Acknowledgement": "acknowledgement.avsc",
+    "MaintenanceRequest": "maintenance_request.avsc",
 }
 """File of each record, beside this module. Once released, a file is never edited."""
 

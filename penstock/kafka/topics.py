@@ -29,9 +29,23 @@ ANOMALIES: Final = Topic("ot.anomalies.v1", "AnomalyScore", 30 * DAY_MS)
 PERFORMANCE: Final = Topic(
     "it.erp.production-performance.v1", "ProductionPerformance", 365 * DAY_MS
 )
+ALERTS: Final = Topic("dmz.alerts.v1", "Alert", 365 * DAY_MS)
+ACKNOWLEDGEMENTS: Final = Topic("dmz.alert-acknowledgements.v1", "Acknowledgement", 365 * DAY_MS)
+MAINTENANCE: Final = Topic("it.erp.maintenance-requests.v1", "MaintenanceRequest", 365 * DAY_MS)
 DEAD_LETTERS: Final = ".dlq"
 """How the names of dead-letter topics end."""
-TOPICS: Final = (SENSORS, CATALOG, FEATURES, PARTIALS, LINES, ANOMALIES, PERFORMANCE)
+TOPICS: Final = (
+    SENSORS,
+    CATALOG,
+    FEATURES,
+    PARTIALS,
+    LINES,
+    ANOMALIES,
+    PERFORMANCE,
+    ALERTS,
+    ACKNOWLEDGEMENTS,
+    MAINTENANCE,
+)
 
 
 def dead_letters(topic: str) -> Topic:

@@ -103,3 +103,35 @@ def test_a_score_that_is_not_known_is_carried() -> None:
         "p_value": 0,
         "alarm_since": None,
     }
+
+
+def test_an_alert_keeps_its_evidence_and_what_has_not_happened_yet_is_null() -> None:
+    evidence = {
+        "words": ["main_drive_temperature explains 61 %"],
+        "tags": ["main_drive_temperature"],
+        "shares": [0.61],
+        "times": [1_700_000_000_000_000, 1_700_000_005_000_000],
+        "values": [0.4, 1e-6],
+        "signals": [71.5, 88.25],
+    }
+    alert = {
+        "id": "a1b2c3d4e5f6",
+        "asset": "acme/bremen/stamping/line1/press01",
+        "cause": "anomaly/pca",
+        "severity": "high",
+        "state": "raised",
+        "message": "press01 is not as it normally is",
+        "onset": 1_700_000_000_000_000,
+        "raised": 1_700_000_005_000_000,
+        "value": 1e-6,
+        "limit": 1e-3,
+        "evidence": evidence,
+        "watermark": 1_700_000_005_000_000,
+        "revision": 1,
+        "version": STATISTICS["version"],
+    }
+    body = encode_record("Alert", alert)
+    datum = decode_record(body, schema_text("Alert"), "Alert")
+    assert alert.items() <= datum.items()
+    later = ("acknowledged", "acknowledged_by", "note", "cleared", "shelved_until")
+    assert [datum[name] for name in later] == [None] * 5
