@@ -7,6 +7,16 @@ from schemas.alerts import Acknowledgement, Alert, AlertState, Evidence
 from schemas.anomalies import AnomalyScore
 from schemas.catalogue import SCHEMAS, schema, schema_text
 from schemas.lines import LinePartial, LineStatistics
+from schemas.production import (
+    FailureTime,
+    KpiInput,
+    KpiWindow,
+    LateChange,
+    ProductionPartial,
+    ProductionPieces,
+    ProductionTime,
+    TimeShare,
+)
 from schemas.records import Kind, SensorEvent, Version, WindowStatistics
 
 __all__ = [
@@ -16,10 +26,18 @@ __all__ = [
     "AlertState",
     "AnomalyScore",
     "Evidence",
+    "FailureTime",
     "Kind",
+    "KpiInput",
+    "KpiWindow",
+    "LateChange",
     "LinePartial",
     "LineStatistics",
+    "ProductionPartial",
+    "ProductionPieces",
+    "ProductionTime",
     "SensorEvent",
+    "TimeShare",
     "Version",
     "WindowStatistics",
     "schema",

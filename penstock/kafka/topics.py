@@ -26,6 +26,9 @@ FEATURES: Final = Topic("ot.features.v1", "WindowStatistics", 30 * DAY_MS)
 PARTIALS: Final = Topic("ot.partials.v1", "LinePartial", 7 * DAY_MS)
 LINES: Final = Topic("ot.lines.v1", "LineStatistics", 30 * DAY_MS)
 ANOMALIES: Final = Topic("ot.anomalies.v1", "AnomalyScore", 30 * DAY_MS)
+PRODUCTION: Final = Topic("ot.production-partials.v1", "ProductionPartial", 7 * DAY_MS)
+KPIS: Final = Topic("dmz.kpis.v1", "KpiWindow", 365 * DAY_MS)
+ORDERS: Final = Topic("it.erp.orders.v1", "ProductionOrder")
 PERFORMANCE: Final = Topic(
     "it.erp.production-performance.v1", "ProductionPerformance", 365 * DAY_MS
 )
@@ -41,6 +44,9 @@ TOPICS: Final = (
     PARTIALS,
     LINES,
     ANOMALIES,
+    PRODUCTION,
+    KPIS,
+    ORDERS,
     PERFORMANCE,
     ALERTS,
     ACKNOWLEDGEMENTS,
