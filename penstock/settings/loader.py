@@ -3,8 +3,9 @@
 All that is wrong is reported at once, each problem with file, line, path and remedy.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,15 +13,28 @@ from penstock import components
 from penstock.connector import SourceSettings
 from penstock.errors import ConfigurationError
 from penstock.settings.explain import explained
+from penstock.settings.holidays import read_holidays
 from penstock.settings.paths import paths, resolved
 from penstock.settings.plant import NAME, Plant
-from penstock.settings.problems import InvalidConfigurationError, each, in_reading_order
+from penstock.settings.problems import (
+    InvalidConfigurationError,
+    each,
+    in_reading_order,
+    suggestion,
+)
+from penstock.settings.products import read_products
 from penstock.settings.references import check_references
 from penstock.settings.secrets import Secrets
 from penstock.settings.sections import GROUPS, Section, settings_model
 from penstock.settings.tag_lists import read_tags
 from penstock.settings.tags import Tag
 from penstock.settings.yaml_file import Document, Place, read_yaml
+
+_READ_FROM_FILES: Final = {
+    "tags": "each source names its own tag list",
+    "run_times": "'products' names the file",
+}
+"""Fields of `Plant` that nobody writes, and where what they hold is written."""
 
 
 def load_plant(path: Path) -> Plant:
@@ -62,9 +76,10 @@ class _Loader:
         for name, settings in sources.items():
             if tags.get(name):
                 self._judge(name, settings, tags[name])
+        files = {} if plant is None or self._problems else self._files(plant)
         if plant is None or self._problems:
             raise self._failure()
-        return plant.model_copy(update={"tags": tags})
+        return plant.model_copy(update={"tags": tags, **files})
 
     def _add(self, place: Place, message: str, remedy: str | None = None) -> None:
         self._problems.append(self._document.problem(place, message, remedy=remedy))
@@ -78,14 +93,15 @@ class _Loader:
         )
 
     def _plant(self, data: dict[str, Any]) -> Plant | None:
-        if data.pop("tags", None) is not None:
-            self._add(("tags",), "unknown key", "each source names its own tag list")
+        for key, remedy in _READ_FROM_FILES.items():
+            if data.pop(key, None) is not None:
+                self._add((key,), "unknown key", remedy)
         try:
             plant: Plant = resolved(Plant.model_validate(data), self._folder)
         except ValidationError as error:
             self._problems += explained(error, Plant, self._document)
             return None
-        for section in sorted(Plant.model_fields.keys() - {"sources", "sinks", "tags"}):
+        for section in sorted(Plant.model_fields.keys() - {"sources", "sinks", *_READ_FROM_FILES}):
             self._check_files(getattr(plant, section), (section,))
         return plant
 
@@ -158,6 +174,33 @@ class _Loader:
             except InvalidConfigurationError as error:
                 self._problems += error.problems
         return found
+
+    def _files(self, plant: Plant) -> dict[str, Any]:
+        """What the plant's other files hold: products and holidays."""
+        found: dict[str, Any] = {}
+        if plant.products is not None:
+            try:
+                found["run_times"] = read_products(plant.products, self._shown(plant.products))
+            except InvalidConfigurationError as error:
+                self._problems += error.problems
+            else:
+                self._known_assets(plant, found["run_times"])
+        calendars = dict(plant.calendars)
+        for name, calendar in calendars.items():
+            if calendar.holidays is not None:
+                shown = self._shown(calendar.holidays)
+                try:
+                    days = read_holidays(calendar.holidays, shown)
+                except ConfigurationError as error:
+                    self._problems.append(error)
+                else:
+                    calendars[name] = calendar.model_copy(update={"free_days": days})
+        return {**found, "calendars": calendars}
+
+    def _known_assets(self, plant: Plant, run_times: Mapping[tuple[str, str], float]) -> None:
+        for asset in sorted({asset for _, asset in run_times} - plant.assets.keys()):
+            message = f"its file names an asset {asset!r} that is not in 'assets'"
+            self._add(("products",), message, suggestion(asset, plant.assets) or "add it there")
 
     def _judge(self, name: str, settings: SourceSettings, tags: tuple[Tag, ...]) -> None:
         """Let the connector say whether it can use the addresses."""

@@ -201,7 +201,8 @@ class RegistrySettings(Model):
 class Plant(Model):
     """The whole configuration, with components' own sections as their own models.
 
-    `sources` and `sinks` hold each connector's and sink's `Settings`; `tags` the source's rows.
+    `sources` and `sinks` hold each connector's and sink's `Settings`; `tags` the source's rows;
+    `run_times` the seconds per unit (PRU) by product and asset, as `products` says.
     """
 
     version: Literal[1] = Field(1, description="Of this format.")
@@ -221,6 +222,7 @@ class Plant(Model):
     lines: dict[AssetPath, Line] = Field(default_factory=dict)
     sources: dict[str, Any] = Field(default_factory=dict)
     tags: dict[str, tuple[Tag, ...]] = Field(default_factory=dict, exclude=True)
+    run_times: dict[tuple[str, str], float] = Field(default_factory=dict, exclude=True)
     states: dict[str, States] = Field(default_factory=dict)
     calendars: dict[str, Calendar] = Field(default_factory=dict)
     kpis: Kpis = Kpis()

@@ -1,16 +1,20 @@
 """What the plant plans and how it counts: calendars, machine states and KPI conventions."""
 
 import re
+from datetime import date, timedelta
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from penstock.settings.model import Model
 from penstock.settings.problems import suggestion
-from penstock.units import Duration, parse_duration
+from penstock.units import Duration, PositiveDuration, format_duration, parse_duration
 
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_DAY_MINUTES: Final = 24 * 60
+_MINUTE: Final = timedelta(minutes=1)
 _RULE: Final = re.compile(
     r"(?P<tag>\S+) (?P<comparison><=|>=|<|>) (?P<limit>-?\d+(\.\d+)?)( (?P<unit>(?!for )\S+))?"
     r"( for (?P<duration>.+))?"
@@ -40,6 +44,13 @@ def _rule(text: str) -> str:
     if found["duration"]:
         parse_duration(found["duration"])
     return text
+
+
+def _minutes(span: str) -> set[int]:
+    """The minutes of the day that a span holds; from a time to the same time is a whole day."""
+    begin, end = (int(one[:2]) * 60 + int(one[3:]) for one in span.split("-"))
+    length = (end - begin - 1) % _DAY_MINUTES + 1
+    return {(begin + n) % _DAY_MINUTES for n in range(length)}
 
 
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Field(examples=["06:00"])]
@@ -99,6 +110,25 @@ class Calendar(Model):
     days: tuple[Day, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri")
     planned_stops: tuple[PlannedStop, ...] = ()
     holidays: Path | None = Field(None, description="iCalendar file, relative to this file.")
+    free_days: frozenset[date] = Field(frozenset(), exclude=True)
+
+    @field_validator("free_days", mode="before")
+    @classmethod
+    def _only_from_holidays(cls, days: Any) -> Any:
+        if not isinstance(days, frozenset):
+            msg = "it is read from 'holidays': name an iCalendar file there"
+            raise ValueError(msg)
+        return days
+
+    @model_validator(mode="after")
+    def _shifts_apart(self) -> Self:
+        for (first, one), (second, other) in combinations(self.shifts.items(), 2):
+            if _minutes(one) & _minutes(other):
+                msg = (
+                    f"shifts {first!r} ({one}) and {second!r} ({other}) overlap: let one end first"
+                )
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _stops_in_shifts(self) -> Self:
@@ -121,3 +151,36 @@ class Kpis(Model):
     same_failure_within: Duration = Field(
         parse_duration("60 s"), description="Restarts of the same failure are one."
     )
+    every: PositiveDuration = Field(
+        parse_duration("1 min"),
+        description="From one figure of a window that runs or slides to the next; divides a "
+        "minute. Of the sizes of 'windows', those that are multiples of it have KPIs.",
+    )
+    sliding: PositiveDuration = Field(
+        parse_duration("1 h"), description="Length of the sliding window, a multiple of 'every'."
+    )
+    reopen_for: Duration = Field(
+        parse_duration("1 h"),
+        description="How long after its time a late sample still revises figures.",
+    )
+    failures_over: PositiveDuration = Field(
+        parse_duration("30 d"), description="Over which time MTBF and MTTR are taken."
+    )
+    plausible_rate: float = Field(
+        3.0,
+        gt=0,
+        description="A counter that goes up faster than this times the planned rate has jumped.",
+    )
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        every = format_duration(self.every)
+        if _MINUTE % self.every:
+            msg = (
+                f"every {every!r} does not divide a minute: write '5 s', '10 s', '30 s' or '1 min'"
+            )
+            raise ValueError(msg)
+        if self.sliding % self.every:
+            msg = f"sliding {format_duration(self.sliding)!r} is no multiple of every {every!r}"
+            raise ValueError(msg)
+        return self
