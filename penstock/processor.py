@@ -3,9 +3,22 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from pydantic import Field
+
+from penstock import components
 from penstock.operator import Operator, Result
+from penstock.settings.model import Model
 from penstock.settings.plant import Plant
 from schemas import Version
+
+
+class ProcessorSettings(Model):
+    """What every processor's section of the configuration has; its `Settings` adds its own."""
+
+    enabled: bool | None = Field(
+        None,
+        description="Whether it runs; where not said, if the configuration gives it reason to.",
+    )
 
 
 class Processor(ABC):
@@ -27,9 +40,17 @@ class Processor(ABC):
     """The schema (`schemas.SCHEMAS`) of its results."""
     identity: ClassVar[tuple[str, ...]]
     """The fields of a result that say what it is of: of equal ones the greatest version counts."""
+    Settings: ClassVar[type[ProcessorSettings]] = ProcessorSettings
+    """Its section below `processors`; all settings of it have defaults."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
+        self.settings: Any = plant.processors.get(self.name) or self.Settings()
+
+    @classmethod
+    def wanted(cls, plant: Plant) -> bool:
+        """Whether a configuration gives it reason to run."""
+        return True
 
     @property
     def state_topic(self) -> str:
@@ -56,3 +77,19 @@ class Processor(ABC):
     @abstractmethod
     def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
         """The result as the datum of its Avro schema, with its version."""
+
+
+def chosen(plant: Plant) -> list[Processor]:
+    """The processors that a configuration runs, by name.
+
+    Of all installed ones these are those that its section `processors` enables, and those that it
+    gives reason to run and does not disable.
+    """
+    found = []
+    for name in components.names("processors"):
+        kind: type[Processor] = components.load("processors", name)
+        settings = plant.processors.get(name)
+        enabled = settings.enabled if settings else None
+        if kind.wanted(plant) if enabled is None else enabled:
+            found.append(kind(plant))
+    return found

@@ -40,6 +40,11 @@ class LinePartialsProcessor(Processor):
         "window_size",
     )
 
+    @classmethod
+    def wanted(cls, plant: Plant) -> bool:
+        """Whether the plant has lines with members."""
+        return bool(lines_of(plant))
+
     def operator(self) -> Operator:
         """A new operator with the plant's lines."""
         return line_partials.LinePartials(line_parameters(self.plant))
@@ -59,6 +64,11 @@ class LineStatisticsProcessor(Processor):
     writes: ClassVar[str] = LINES.name
     record: ClassVar[str] = "LineStatistics"
     identity: ClassVar[tuple[str, ...]] = ("line", "window_start", "window_size")
+
+    @classmethod
+    def wanted(cls, plant: Plant) -> bool:
+        """Whether the plant has lines with members."""
+        return bool(lines_of(plant))
 
     def operator(self) -> Operator[RecordBatch]:
         """A new operator with the plant's lines."""

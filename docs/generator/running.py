@@ -88,7 +88,13 @@ def shown_topics() -> str:
         ["topic", "record", "kept"],
         [_topic(topics.dead_letters(sensor)), _topic(topics.late(sensor))],
     )
-    text += "\nEvery consumed topic has a `.dlq`, every processor's topic a `.late`.\n"
+    text += (
+        "\nEvery consumed topic has a `.dlq`, every processor's topic a `.late`. Late records have "
+    )
+    text += "the headers " + ", ".join(
+        code(name) for name in (topics.LATE_PROCESSOR, topics.LATE_REASON, topics.LATE_ORIGIN)
+    )
+    text += "; the last only what is no SensorEvent, and is late as a whole.\n"
     text += "\n## Processors\n\n"
     rows = []
     for name in components.names("processors"):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from penstock import components, lake
+from penstock import lake
 from penstock.audit.difference import Difference
 from penstock.audit.lake import TABLES, LakeAudit, audit_lake, lake_rows, lost_file
 from penstock.audit.processors import ProcessorAudit, audit_processor
@@ -14,7 +14,7 @@ from penstock.kafka import topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.lake.tables import open_table
-from penstock.processor import Processor
+from penstock.processor import Processor, chosen
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta
 from penstock.state.reading import read_metas
@@ -38,7 +38,7 @@ def audit(plant: Plant, processors: Sequence[Processor] | None = None) -> Audit:
 
     Args:
         plant: The configuration.
-        processors: Instead of all that are installed.
+        processors: Instead of those that the configuration runs.
 
     Raises:
         KafkaUnavailableError: Kafka does not answer.
@@ -46,12 +46,9 @@ def audit(plant: Plant, processors: Sequence[Processor] | None = None) -> Audit:
         LakeError: The lake's log cannot be read.
         StateError: A state cannot be read.
     """
-    if processors is None:
-        names = components.names("processors")
-        processors = [components.load("processors", name)(plant) for name in names]
     registry = Registry(plant.registry)
     try:
-        return _Auditor(plant, registry).run(processors)
+        return _Auditor(plant, registry).run(chosen(plant) if processors is None else processors)
     finally:
         registry.close()
 

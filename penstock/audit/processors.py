@@ -1,16 +1,14 @@
 """Holds the books of processors' states against the topics that they were made from."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from penstock.audit.difference import Difference, compare, runs
-from penstock.audit.scanning import BROKEN, Dead, Scan
+from penstock.audit.scanning import BROKEN, Dead, Late, Scan
 from penstock.state.checkpoint import Meta
-
-Late = Mapping[tuple[int, str], int]
-"""Samples by record's identity and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,9 @@ def audit_processor(
     )
     unseen = max(0, min(scan.first, meta.offset) - meta.start)
     if not unseen:
-        found += _against_topic(where, meta, scan.part(meta.start, meta.offset), buried, late)
+        found += _against_topic(
+            where, meta, scan.part(meta.start, meta.offset), buried, _of(late, name)
+        )
     row = ProcessorAudit(
         processor=name, partition=partition, start=meta.start, offset=meta.offset,
         records=asdict(books), samples=asdict(samples), difference=len(found), unseen=unseen,
@@ -70,8 +70,17 @@ def audit_processor(
     return row, found
 
 
+def _of(late: Late, processor: str) -> Mapping[int, int]:
+    """Late samples of a processor, by record; an old release did not say whose they were."""
+    found: Counter[int] = Counter()
+    for (record, whose, _), samples in late.items():
+        if whose in ("", processor):
+            found[record] += samples
+    return found
+
+
 def _against_topic(
-    where: str, meta: Meta, scan: Scan, buried: list[int], late: Late
+    where: str, meta: Meta, scan: Scan, buried: list[int], late: Mapping[int, int]
 ) -> list[Difference]:
     """Count again from the topic what the books say."""
     counts = scan.counts.copy()
@@ -87,6 +96,5 @@ def _against_topic(
     found += compare(
         where, "samples in the topic, each record once", total, meta.samples.samples_in
     )
-    mine = set(scan.ids[readable].tolist())
-    set_apart = sum(samples for (record, _), samples in late.items() if record in mine)
+    set_apart = sum(late.get(record, 0) for record in set(scan.ids[readable].tolist()))
     return found + compare(where, "samples in the late topic", set_apart, meta.samples.late)

@@ -17,12 +17,15 @@ from penstock.errors import DecodeError, KafkaUnavailableError, UnknownSchemaErr
 from penstock.kafka.client import options, place
 from penstock.kafka.dead_letters import PREFIX
 from penstock.kafka.registry import Registry
+from penstock.kafka.topics import LATE_ORIGIN, LATE_PROCESSOR, LATE_REASON
 from penstock.runtime.decoding import Decoder
 from penstock.settings.plant import KafkaSettings
 from schemas import SensorEvent
 
 Bounds = Mapping[int, tuple[int, int]]
 """Of each partition the first offset and the one behind the last."""
+Late = Mapping[tuple[int, str, str], int]
+"""Samples (of records that are none: 1) by the record's identity, processor and reason."""
 
 ABSENT: Final = -1
 """No record lies at this offset: it was compacted away, or ends a transaction."""
@@ -37,9 +40,9 @@ class Scan:
 
     first: int
     counts: NDArray[np.int64]
-    """(N) samples of a SensorEvent, rows of a WindowStatistics; ABSENT or BROKEN."""
+    """(N) samples of a SensorEvent, rows of a WindowStatistics, else 1; ABSENT or BROKEN."""
     ids: NDArray[np.uint64]
-    """(N) hash of source, session, asset and sequence of a SensorEvent; else 0."""
+    """(N) hash of source, session, asset and sequence of a SensorEvent, else of the offset."""
 
     @classmethod
     def of(cls, first: int, end: int) -> "Scan":
@@ -80,19 +83,24 @@ def scan(
         if isinstance(value, SensorEvent):
             one.counts[at], one.ids[at] = len(value.values), identity(value)
         else:
-            one.counts[at] = max(1, len(value["tags"]))  # none: one row takes the window back
+            # Without tags one row takes the window back; a record of another kind is one.
+            one.counts[at] = max(1, len(value.get("tags", ())))
+            one.ids[at] = place_identity(partition, offset)
     return found
 
 
-def scan_late(
-    settings: KafkaSettings, registry: Registry, topic: str, bounds: Bounds
-) -> dict[tuple[int, str], int]:
-    """Samples in a late topic, by record's identity and reason; what came twice counts once."""
-    found: dict[tuple[int, str], int] = {}
+def scan_late(settings: KafkaSettings, registry: Registry, topic: str, bounds: Bounds) -> Late:
+    """What a late topic holds; what came twice counts once."""
+    found: dict[tuple[int, str, str], int] = {}
     for message in read(settings, topic, bounds):
+        why = _header(message, LATE_PROCESSOR), _header(message, LATE_REASON)
+        if origin := _header(message, LATE_ORIGIN):  # a record that is late as a whole
+            partition, _, offset = origin.partition("/")
+            found[(place_identity(int(partition), int(offset)), *why)] = 1
+            continue
         schema_id, body = unframe(message.value())
         event = decode(body, registry.schema(schema_id))
-        found[identity(event), _header(message, "penstock.late.reason")] = len(event.values)
+        found[(identity(event), *why)] = len(event.values)
     return found
 
 
@@ -127,7 +135,15 @@ def _header(message: Message, name: str) -> str:
 
 def identity(event: SensorEvent) -> int:
     """64 bits that tell an event from all others."""
-    text = f"{event.source}\0{event.session}\0{event.asset}\0{event.sequence}"
+    return _hash(f"{event.source}\0{event.session}\0{event.asset}\0{event.sequence}")
+
+
+def place_identity(partition: int, offset: int) -> int:
+    """64 bits that tell a record of a topic from all others."""
+    return _hash(f"{partition}/{offset}")
+
+
+def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from penstock import components, logs
+from penstock import logs
+from penstock.processor import chosen
 from penstock.runtime.process import Component, on_stop_signal, process
 from penstock.runtime.run_folder import sole
 from penstock.runtime.supervisor import Supervisor, commands, plan
@@ -48,32 +49,31 @@ def run(
         raise typer.BadParameter(msg)
     logs.configure("supervisor")
     plant = load_plant(config)
-    chosen = plan(
-        plant.sources, components.names("processors"), plant.sinks, only=parts, workers=workers
-    )
-    supervisor = Supervisor(commands(chosen, config, run_dir), run_dir / "logs")
+    processors = [one.name for one in chosen(plant)]
+    planned = plan(plant.sources, processors, plant.sinks, only=parts, workers=workers)
+    supervisor = Supervisor(commands(planned, config, run_dir), run_dir / "logs")
     with sole(run_dir, "--run-dir"):
-        _tell(f"running {len(chosen)} processes; Ctrl-C ends them; logs in {run_dir / 'logs'}")
-        asked = _supervise(supervisor, chosen)
+        _tell(f"running {len(planned)} processes; Ctrl-C ends them; logs in {run_dir / 'logs'}")
+        asked = _supervise(supervisor, planned)
     if not asked:
         raise typer.Exit(2)
 
 
-def _supervise(supervisor: Supervisor, chosen: Sequence[Component]) -> bool:
+def _supervise(supervisor: Supervisor, planned: Sequence[Component]) -> bool:
     """Run until a stop signal, or until all have given up; gives whether it was the signal."""
     stopping: list[bool] = []
     on_stop_signal(lambda: stopping.append(True), supervisor.break_off)
     try:
         supervisor.start()
-        while not stopping and len(supervisor.given_up()) < len(chosen):
+        while not stopping and len(supervisor.given_up()) < len(planned):
             for name in supervisor.watch():
-                _tell_end(name, supervisor, len(chosen))
+                _tell_end(name, supervisor, len(planned))
             time.sleep(0.2)
     finally:
         if stopping:
             _tell("stopping: what is on its way is still passed on; Ctrl-C again to break off")
         for role in ("connector", "processor", "sink"):
-            supervisor.stop([str(one) for one in chosen if one.role == role])
+            supervisor.stop([str(one) for one in planned if one.role == role])
     return bool(stopping)
 
 

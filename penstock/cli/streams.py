@@ -13,7 +13,7 @@ from rich.table import Table
 from penstock import components
 from penstock.clock import now
 from penstock.errors import ConfigurationError, TopicError
-from penstock.processor import Processor
+from penstock.processor import Processor, chosen
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 from penstock.state.administration import Administration
@@ -47,11 +47,11 @@ def status(
     """Show how far each processor is, by what is stored in Kafka; workers may be down."""
     plant = load_plant(config)
     found = []
-    for name in components.names("processors"):
+    for processor in chosen(plant):
         try:
-            found.append(overview(plant, _processor(plant, name)))
+            found.append(overview(plant, processor))
         except TopicError:  # it never ran
-            found.append(ProcessorOverview(name, 0, None, ()))
+            found.append(ProcessorOverview(processor.name, 0, None, ()))
     if as_json:
         typer.echo(json.dumps([one.as_dict() for one in found], indent=2))
         return

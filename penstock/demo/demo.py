@@ -15,12 +15,12 @@ from penstock.demo.check import Check, check
 from penstock.demo.figures import Row
 from penstock.demo.keys import KILLS, keys
 from penstock.demo.log_ends import LogEnds
-from penstock.demo.pipeline import Pipeline
+from penstock.demo.pipeline import WORKER, Pipeline
 from penstock.demo.report import Report
 from penstock.demo.view import Incident, Scene, Verdict, render
 from penstock.factory import Factory, read_factory, write_factory
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import FEATURES, PERFORMANCE, SENSORS, dead_letters
+from penstock.kafka.topics import FEATURES, PARTIALS, PERFORMANCE, SENSORS, dead_letters
 from penstock.local.ports import free_port, holder
 from penstock.local.stack import DEFAULT_PORTS, LocalStack
 from penstock.runtime.decoding import Decoder
@@ -34,7 +34,7 @@ FRAME_SECONDS: Final = 0.1
 SCRAPE_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 15.0
 """After so long a sample is in the lake, its window closed, and that in the lake too."""
-DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, FEATURES)]
+DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, PARTIALS, FEATURES)]
 DRAINING: Final = "stopping: draining what is on its way; Ctrl-C again to break off"
 
 
@@ -251,14 +251,11 @@ def _records(ends: LogEnds, plant: Plant) -> list[Mapping[str, Any]]:
 
 def _flows(what: str, rows: Sequence[Row]) -> bool:
     """Whether what was killed, and all behind it, carries samples."""
-    concerned = {
-        "worker": ("processor",),
-        "broker": ("connector", "processor"),
-    }.get(what)
-    if concerned is None:
-        mine = [row for row in rows if row.component.name == what]
+    if what == "broker":  # the others carry only now and then
+        mine = [r for r in rows if r.component.role == "connector" or str(r.component) == WORKER]
     else:
-        mine = [row for row in rows if row.component.role in concerned]
+        name = WORKER if what == "worker" else f"connector-{what}"
+        mine = [row for row in rows if str(row.component) == name]
     return all(row.ready and row.samples_per_s > 0 for row in mine)
 
 

@@ -9,11 +9,11 @@ from typing import Final
 
 import structlog
 
-from penstock import components
 from penstock.demo.figures import Figures, Row
 from penstock.errors import PenstockError, StackError
 from penstock.factory import PLCS, Factory
 from penstock.local.stack import LocalStack
+from penstock.processor import chosen
 from penstock.runtime.process import Component
 from penstock.runtime.supervisor import Supervisor, commands, plan
 from penstock.settings.plant import Plant
@@ -21,6 +21,8 @@ from penstock.settings.plant import Plant
 READY_SECONDS: Final = 90.0
 DRAIN_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.3
+WORKER: Final = "processor-window-statistics"
+"""The stream worker that is killed on request."""
 MOST_DEATHS: Final = 3
 """Processes that end before they are ready, until the start is given up."""
 
@@ -37,7 +39,7 @@ class Pipeline:
 
     def __init__(self, stack: LocalStack, factory: Factory, plant: Plant, run_dir: Path) -> None:
         self.stack = stack
-        self.components = plan(plant.sources, components.names("processors"), plant.sinks)
+        self.components = plan(plant.sources, [one.name for one in chosen(plant)], plant.sinks)
         self.figures = Figures(run_dir)
         logs = run_dir / "logs"
         self._supervisor = Supervisor(commands(self.components, factory.plant, run_dir), logs)
@@ -89,7 +91,7 @@ class Pipeline:
         elif what in PLCS:
             self._plcs.kill(what)
         else:
-            self._supervisor.kill(str(self._of("processor")[0]))
+            self._supervisor.kill(WORKER)
 
     def drain(self) -> None:
         """Stop the factory, and each stage once it has passed on all that it got."""

@@ -37,6 +37,12 @@ ACKNOWLEDGEMENTS: Final = Topic("dmz.alert-acknowledgements.v1", "Acknowledgemen
 MAINTENANCE: Final = Topic("it.erp.maintenance-requests.v1", "MaintenanceRequest", 365 * DAY_MS)
 DEAD_LETTERS: Final = ".dlq"
 """How the names of dead-letter topics end."""
+LATE_REASON: Final = "penstock.late.reason"
+"""Header of a late topic's records: why they came too late."""
+LATE_PROCESSOR: Final = "penstock.late.processor"
+"""Header of a late topic's records: for whom they came too late."""
+LATE_ORIGIN: Final = "penstock.late.origin"
+"""Header of a record that is late as a whole: its partition and offset, as `3/1207`."""
 TOPICS: Final = (
     SENSORS,
     CATALOG,
@@ -59,9 +65,12 @@ def dead_letters(topic: str) -> Topic:
     return Topic(topic + DEAD_LETTERS, None, 30 * DAY_MS)
 
 
-def late(topic: str) -> Topic:
-    """Where samples go that no window takes any more; SensorEvents that hold only those."""
-    return Topic(f"{topic}.late", "SensorEvent", 30 * DAY_MS)
+def late(topic: str, record: str = "SensorEvent") -> Topic:
+    """Where samples go that no window takes any more; SensorEvents that hold only those.
+
+    Of a topic with another schema its late records, byte for byte.
+    """
+    return Topic(f"{topic}.late", record, 30 * DAY_MS)
 
 
 def state(name: str) -> Topic:

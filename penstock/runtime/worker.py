@@ -95,7 +95,7 @@ async def _serve(connector: Connector, plant: Plant, status: Status) -> None:
 def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
     processor = components.load("processors", name)(plant)
     topics = [*TOPICS, state(processor.state_topic), control(processor.control_topic)]
-    topics += [dead_letters(processor.reads), late(processor.reads)]
+    topics += [dead_letters(processor.reads), late(processor.reads, processor.input)]
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
         return

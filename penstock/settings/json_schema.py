@@ -37,7 +37,7 @@ class _Schema(GenerateJsonSchema):
 
 
 def plant_schema() -> dict[str, Any]:
-    """The schema, with the settings of all installed connectors and sinks.
+    """The schema, with the settings of all installed components.
 
     Raises:
         ConfigurationError: An installed component cannot be loaded.
@@ -47,21 +47,27 @@ def plant_schema() -> dict[str, Any]:
     properties = schema["properties"]
     del properties["tags"], definitions["Tag"], definitions["Role"]
     for section in GROUPS:
-        references = []
+        references = {}
         for kind in components.names(GROUPS[section]):
             definitions |= _component(section, kind)
-            references.append({"$ref": f"#/$defs/{section}.{kind}"})
+            references[kind] = {"$ref": f"#/$defs/{section}.{kind}"}
         properties[section] = {
             "type": "object",
             "description": properties[section].get("description", ""),
-            "additionalProperties": {"oneOf": references},
-        }
+        } | _values(section, references)
     return {"$schema": _DIALECT, **schema}
 
 
 def schema_text() -> str:
     """The schema as it is published."""
     return json.dumps(plant_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _values(section: Section, references: dict[str, Any]) -> dict[str, Any]:
+    """A processor is there once, under its own name; the others say what they are by `type`."""
+    if section == "processors":
+        return {"properties": references, "additionalProperties": False}
+    return {"additionalProperties": {"oneOf": list(references.values())}}
 
 
 def _component(section: Section, kind: str) -> dict[str, Any]:
@@ -71,7 +77,9 @@ def _component(section: Section, kind: str) -> dict[str, Any]:
     model = settings_model(section, kind)
     schema = model.model_json_schema(schema_generator=_Schema, ref_template=template)
     inner = schema.pop("$defs", {})
-    schema["properties"]["type"] = {"const": kind, "description": f"The {kind} component."}
+    if section != "processors":
+        text = f"The {kind} component."
+        schema["properties"]["type"] = {"const": kind, "description": text}
     return {name: schema, **{f"{name}.{key}": value for key, value in inner.items()}}
 
 

@@ -35,6 +35,11 @@ _READ_FROM_FILES: Final = {
     "run_times": "'products' names the file",
 }
 """Fields of `Plant` that nobody writes, and where what they hold is written."""
+_BELOW: Final[dict[Section, str]] = {
+    "sources": "write 'name: {type: …}' lines below it",
+    "processors": "write 'name: {enabled: true}' lines below it",
+    "sinks": "write 'name: {type: …}' lines below it",
+}
 
 
 def load_plant(path: Path) -> Plant:
@@ -69,9 +74,9 @@ class _Loader:
             self._add((), "is no configuration", "penstock init writes one to start from")
             raise self._failure()
         sources = self._components(data, "sources")
-        sinks = self._components(data, "sinks")
+        parts = {name: self._components(data, name) for name in ("processors", "sinks")}
         tags = self._tag_lists(data)
-        plant = self._plant({**data, "sources": sources, "sinks": sinks})
+        plant = self._plant({**data, "sources": sources, **parts})
         self._problems += check_references(data, tags, self._document)
         for name, settings in sources.items():
             if tags.get(name):
@@ -101,15 +106,15 @@ class _Loader:
         except ValidationError as error:
             self._problems += explained(error, Plant, self._document)
             return None
-        for section in sorted(Plant.model_fields.keys() - {"sources", "sinks", *_READ_FROM_FILES}):
+        for section in sorted(Plant.model_fields.keys() - {*GROUPS, *_READ_FROM_FILES}):
             self._check_files(getattr(plant, section), (section,))
         return plant
 
     def _components(self, data: dict[str, Any], section: Section) -> dict[str, Any]:
-        """The settings of each source or sink that are right."""
+        """The settings of each source, processor or sink that are right."""
         written = data.get(section, {})
         if not isinstance(written, dict):
-            self._add((section,), "is no section", "write 'name: {type: …}' lines below it")
+            self._add((section,), "is no section", _BELOW[section])
             return {}
         found: dict[str, Any] = {}
         for name, values in written.items():
@@ -133,10 +138,11 @@ class _Loader:
     def _model(self, section: Section, name: str, values: Any) -> type[BaseModel] | None:
         """The `Settings` of the component that a section's `type` names."""
         if not isinstance(values, dict):
-            self._add((section, name), "is no section", "write 'type: …' below it")
+            self._add((section, name), "is no section", "write 'key: value' lines below it")
             return None
-        place = (section, name, "type")
-        kind = values.get("type")
+        named = section == "processors"
+        place = (section, name) if named else (section, name, "type")
+        kind = name if named else values.get("type")
         if not isinstance(kind, str):
             known = ", ".join(components.names(GROUPS[section]))
             self._add(place, "is missing", f"known here: {known}")

@@ -201,7 +201,7 @@ class RegistrySettings(Model):
 class Plant(Model):
     """The whole configuration, with components' own sections as their own models.
 
-    `sources` and `sinks` hold each connector's and sink's `Settings`; `tags` the source's rows;
+    `sources`, `processors` and `sinks` hold each component's `Settings`; `tags` the source's rows;
     `run_times` the seconds per unit (PRU) by product and asset, as `products` says.
     """
 
@@ -227,6 +227,9 @@ class Plant(Model):
     calendars: dict[str, Calendar] = Field(default_factory=dict)
     kpis: Kpis = Kpis()
     windows: Windows
+    processors: dict[str, Any] = Field(
+        default_factory=dict, description="Settings of stream processors, and whether they run."
+    )
     sinks: dict[str, Any] = Field(default_factory=dict)
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()

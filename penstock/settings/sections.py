@@ -7,10 +7,14 @@ from pydantic import BaseModel
 from penstock import components
 from penstock.errors import ConfigurationError
 
-Section = Literal["sources", "sinks"]
+Section = Literal["sources", "processors", "sinks"]
 
-GROUPS: Final[dict[Section, components.Group]] = {"sources": "connectors", "sinks": "sinks"}
-"""Which group of components a section's `type` names."""
+GROUPS: Final[dict[Section, components.Group]] = {
+    "sources": "connectors",
+    "processors": "processors",
+    "sinks": "sinks",
+}
+"""Which group of components a section's `type` names; of processors it is the name itself."""
 
 
 def settings_model(section: Section, kind: str) -> type[BaseModel]:

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from penstock.codec.batches import ParsedEvent
 from penstock.codec.records import encode_record
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.kafka import topics
 from penstock.operator import Result
 from penstock.processor import Processor
-from schemas import Version
-from streams.host.late import REASON, pick
-from streams.host.outputs import Outgoing
+from schemas import SensorEvent, Version
+from streams.host.late import pick
+from streams.host.outputs import Headers, Outgoing
+from streams.host.record import Record
 
 
 class Encoders:
@@ -20,7 +20,7 @@ class Encoders:
     Args:
         processor: Whose results they are.
         result_schema: Id of the schema of its results.
-        late_schema: Id of SensorEvent's schema for the late topic.
+        late_schema: Id of the schema for the late topic.
     """
 
     def __init__(self, processor: Processor, result_schema: int, late_schema: int) -> None:
@@ -35,12 +35,22 @@ class Encoders:
         value = frame(self._result_schema, encode_record(self.processor.record, datum))
         return Outgoing(self.processor.writes, result.key.encode(), value)
 
-    def late(self, parsed: ParsedEvent, mask: Any, reason: str) -> Outgoing:
-        """The message of a record's late samples."""
-        event = pick(parsed.event, mask)
-        return Outgoing(
-            self._late_topic,
-            event.asset.encode(),
-            frame(self._late_schema, encode(event)),
-            [(REASON, reason.encode())],
-        )
+    def late_samples(self, event: SensorEvent, mask: Any, reason: str) -> Outgoing:
+        """The message of an event's late samples."""
+        picked = pick(event, mask)
+        value = frame(self._late_schema, encode(picked))
+        return self._late(picked.asset.encode(), value, (), reason)
+
+    def late_record(self, record: Record, partition: int, reason: str) -> Outgoing:
+        """The message of a late record, byte for byte."""
+        origin = (topics.LATE_ORIGIN, f"{partition}/{record.offset}".encode())
+        return self._late(record.key, record.value, [*record.headers, origin], reason)
+
+    def _late(
+        self, key: bytes | None, value: bytes | None, headers: Headers, reason: str
+    ) -> Outgoing:
+        why = [
+            (topics.LATE_REASON, reason.encode()),
+            (topics.LATE_PROCESSOR, self.processor.name.encode()),
+        ]
+        return Outgoing(self._late_topic, key, value, [*headers, *why])

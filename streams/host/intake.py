@@ -1,7 +1,7 @@
 """Takes fetched batches into the partitions' operators; knows when one has to wait."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -12,7 +12,6 @@ from penstock.errors import (
     ParkedError,
     PenstockError,
     RegistryUnavailableError,
-    UnknownSchemaError,
 )
 from penstock.health import Status
 from penstock.runtime.backoff import Backoff
@@ -20,6 +19,7 @@ from streams.host.meter import Meter
 from streams.host.outputs import Outgoing, Outputs
 from streams.host.owned import Owned
 from streams.host.partition import Partition
+from streams.host.readers import Schemas
 from streams.host.schema_ids import SchemaIds, schema_ids
 
 _log = structlog.get_logger()
@@ -122,7 +122,5 @@ class Intake:
             await self._emit(number, owned, lambda one: one.advance(time_now))
 
 
-def _process(
-    records: Sequence[Any], schemas: Mapping[int, str | UnknownSchemaError], partition: Partition
-) -> Sequence[Outgoing]:
+def _process(records: Sequence[Any], schemas: Schemas, partition: Partition) -> Sequence[Outgoing]:
     return partition.process(records, schemas)

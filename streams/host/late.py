@@ -1,14 +1,11 @@
 """Takes the late samples out of an event, for the late topic."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas import SensorEvent
-
-REASON: Final = "penstock.late.reason"
-"""Header that says why the samples came too late."""
 
 
 def pick(event: SensorEvent, mask: NDArray[np.bool_]) -> SensorEvent:

@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Counter
 
 from penstock.clock import Clock
-from penstock.operator import SampleBatch
+from penstock.operator import RecordBatch, SampleBatch
 from streams.host import metrics
 from streams.host.owned import Owned
 from streams.host.partition import Partition
@@ -63,9 +63,10 @@ class Meter:
                 counter.labels(self._processor).inc(count - before[counter])
         self._counted[number] = counts
 
-    def samples(self, batch: SampleBatch) -> None:
-        """Samples are about to enter the operator."""
-        metrics.END_TO_END.observe(self._processor, self._clock() - batch.time)
+    def batch(self, batch: SampleBatch | RecordBatch) -> None:
+        """Something is about to enter the operator."""
+        if isinstance(batch, SampleBatch):
+            metrics.END_TO_END.observe(self._processor, self._clock() - batch.time)
 
     def dead(self, partition: int, offset: int, error: Exception) -> None:
         """A record went to the dead letters."""
@@ -105,9 +106,9 @@ class PartitionObserver:
         self._meter = meter
         self._partition = partition
 
-    def samples(self, batch: SampleBatch) -> None:
-        """Samples are about to enter the operator."""
-        self._meter.samples(batch)
+    def batch(self, batch: SampleBatch | RecordBatch) -> None:
+        """Something is about to enter the operator."""
+        self._meter.batch(batch)
 
     def dead(self, offset: int, error: Exception) -> None:
         """A record went to the dead letters."""

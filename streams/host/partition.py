@@ -1,34 +1,28 @@
 """One partition of a processor: decoding, duplicates, the operator, the books; no Kafka here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
-
-import numpy as np
+from typing import Any, Protocol
 
 from penstock.clock import now
-from penstock.codec.batches import BatchDecoder, ParsedEvent, RawRecord
-from penstock.codec.generic import is_current
-from penstock.codec.wire import unframe
-from penstock.errors import DecodeError, ParkedError, UnknownSchemaError
+from penstock.errors import ParkedError
 from penstock.kafka import dead_letters, topics
-from penstock.operator import Books, Operator, Output, SampleBatch
+from penstock.operator import Books, Operator, Output, RecordBatch, SampleBatch
 from penstock.state.checkpoint import Checkpoint, Meta, RecordBooks, Source, Watermarks
 from penstock.state.layout import OPERATOR, SEEN
 from schemas import Version
-from streams.host.duplicates import Duplicates, Verdict
+from streams.host.duplicates import Duplicates
 from streams.host.encoders import Encoders
 from streams.host.failures import Failures
 from streams.host.outputs import Outgoing
+from streams.host.readers import TRANSFORMATION, Schemas, reader
 from streams.host.record import Record
-
-_EVENT: Final = "SensorEvent"
 
 
 class Observer(Protocol):
     """Who is told about the partition's work; the host makes metrics of it."""
 
-    def samples(self, batch: SampleBatch) -> None:
-        """Samples are about to enter the operator."""
+    def batch(self, batch: SampleBatch | RecordBatch) -> None:
+        """Something is about to enter the operator."""
 
     def dead(self, offset: int, error: Exception) -> None:
         """A record went to the dead letters."""
@@ -53,7 +47,7 @@ class Partition:
     def __init__(
         self,
         source: Source,
-        operator: Operator,
+        operator: Operator[Any],
         encoders: Encoders,
         observer: Observer,
         *,
@@ -70,7 +64,6 @@ class Partition:
         self.books = meta.records if meta else RecordBooks()
         self.results = 0
         """Published since the partition was taken over."""
-        self._duplicates = seen or Duplicates()
         self._failures = Failures()
         self._environment = environment
         self._start = meta.start if meta else start
@@ -78,13 +71,11 @@ class Partition:
         self._observer = observer
         self._epoch = epoch
         self._emission = meta.emission if meta and meta.offset == start else 0
-        self._decoder = BatchDecoder()
+        self._reader = reader(encoders.processor, source.partition, seen or Duplicates())
         self._unsaved = dict(unsaved or {})
         self._saved = (start, self._emission) if meta and not meta.parked else None
 
-    def process(
-        self, records: Sequence[Record], schemas: Mapping[int, str | UnknownSchemaError]
-    ) -> list[Outgoing]:
+    def process(self, records: Sequence[Record], schemas: Schemas) -> list[Outgoing]:
         """Take consecutive records in; gives what is to be published.
 
         Args:
@@ -99,10 +90,11 @@ class Partition:
             return []
         self.next_offset, self._emission = records[-1].offset + 1, 0
         self.books.records_in += len(records)
-        outgoing: list[Outgoing] = []
-        events = self._fresh(self._parse(records, schemas, outgoing), records, outgoing)
-        if events:
-            self._update(events, records, outgoing)
+        read = self._reader.read(records, schemas)
+        self.books.duplicate += read.duplicate
+        outgoing = [self._bury(*refused) for refused in read.refused]
+        if read.items:
+            self._update(read.items, records, outgoing)
         return outgoing
 
     def advance(self, time: int) -> list[Outgoing]:
@@ -123,7 +115,7 @@ class Partition:
     def capture(self, writer: str, number: int) -> Checkpoint | None:
         """The state to store, None if nothing changed; if storing fails, `restore_unsaved` it."""
         self._unsaved |= {OPERATOR + name: row for name, row in self.operator.changes().items()}
-        self._unsaved |= {SEEN + name: row for name, row in self._duplicates.changes().items()}
+        self._unsaved |= {SEEN + name: row for name, row in self._reader.changes().items()}
         at = (self.next_offset, self._emission)
         if not self._unsaved and at == self._saved:
             return None
@@ -151,69 +143,30 @@ class Partition:
         self._unsaved = {**checkpoint.rows, **self._unsaved}
         self._saved = None
 
-    def _parse(
-        self,
-        records: Sequence[Record],
-        schemas: Mapping[int, str | UnknownSchemaError],
-        outgoing: list[Outgoing],
-    ) -> list[ParsedEvent]:
-        raws: list[RawRecord] = []
-        readable: list[Record] = []
-        for record in records:
-            try:
-                raws.append(_raw(record, schemas))
-            except (DecodeError, UnknownSchemaError) as error:
-                outgoing.append(self._bury(record, error, "VALUE_CONVERTER"))
-            else:
-                readable.append(record)
-        parsed = self._decoder.parse(raws)
-        for failure in parsed.failures:
-            outgoing.append(self._bury(readable[failure.index], failure.error, "VALUE_CONVERTER"))
-        return parsed.events
-
-    def _fresh(
-        self, events: list[ParsedEvent], records: Sequence[Record], outgoing: list[Outgoing]
-    ) -> list[ParsedEvent]:
-        fresh = []
-        for parsed in events:
-            event = parsed.event
-            verdict = self._duplicates.add(event.source, event.session, event.asset, event.sequence)
-            if verdict is Verdict.NEW:
-                fresh.append(parsed)
-            elif verdict is Verdict.DUPLICATE:
-                self.books.duplicate += 1
-            else:
-                msg = f"sequence {event.sequence} of session {event.session!r} is too old to judge"
-                error = DecodeError(
-                    msg, remedy="republish it with a new session if it was not seen"
-                )
-                outgoing.append(self._bury(_of(parsed, records), error, "TRANSFORMATION"))
-        return fresh
-
     def _update(
-        self, events: Sequence[ParsedEvent], records: Sequence[Record], outgoing: list[Outgoing]
+        self, items: Sequence[Any], records: Sequence[Record], outgoing: list[Outgoing]
     ) -> None:
         """Feed the operator; halve again and again where it raises, down to the record at fault."""
         try:
-            batch = self._decoder.batch(events)
-            self._observer.samples(batch)
+            batch = self._reader.batch(items)
+            self._observer.batch(batch)
             output = self.operator.update(batch)
         except (MemoryError, ParkedError):
             raise
         except Exception as error:  # whatever a record may make an operator raise
-            if len(events) == 1:
-                self._failures.failed(error, f"{self.source}@{events[0].offset}")
-                outgoing.append(self._bury(_of(events[0], records), error, "TRANSFORMATION"))
+            if len(items) == 1:
+                self._failures.failed(error, f"{self.source}@{items[0].offset}")
+                outgoing.append(self._bury(_of(items[0], records), error, TRANSFORMATION))
                 return
-            half = len(events) // 2
-            self._update(events[:half], records, outgoing)
-            self._update(events[half:], records, outgoing)
+            half = len(items) // 2
+            self._update(items[:half], records, outgoing)
+            self._update(items[half:], records, outgoing)
             return
-        self._failures.passed(len(events))
-        self.books.processed += len(events)
-        outgoing += self._publish(output, events)
+        self._failures.passed(len(items))
+        self.books.processed += len(items)
+        outgoing += self._publish(output, items)
 
-    def _publish(self, output: Output, events: Sequence[ParsedEvent]) -> list[Outgoing]:
+    def _publish(self, output: Output, items: Sequence[Any]) -> list[Outgoing]:
         outgoing = []
         self.results += len(output.results)
         for result in output.results:
@@ -221,13 +174,7 @@ class Partition:
             version = Version(self._epoch, (self.next_offset,), self._emission)
             outgoing.append(self._encoders.result(result, version))
         for late in output.late:
-            ends = np.cumsum([len(parsed.event.values) for parsed in events])
-            masks = np.split(late.mask, ends[:-1])
-            outgoing += [
-                self._encoders.late(parsed, mask, late.reason)
-                for parsed, mask in zip(events, masks, strict=True)
-                if mask.any()
-            ]
+            outgoing += self._reader.late(items, late.mask, late.reason, self._encoders)
         return outgoing
 
     def _bury(self, record: Record, error: Exception, stage: str) -> Outgoing:
@@ -245,16 +192,8 @@ class Partition:
         return Outgoing(topic, record.key, record.value, [*record.headers, *headers])
 
 
-def _raw(record: Record, schemas: Mapping[int, str | UnknownSchemaError]) -> RawRecord:
-    schema_id, body = unframe(record.value)
-    schema = schemas[schema_id]
-    if isinstance(schema, UnknownSchemaError):
-        raise schema
-    return RawRecord(record.offset, body, None if is_current(schema, _EVENT) else schema)
-
-
-def _of(parsed: ParsedEvent, records: Sequence[Record]) -> Record:
-    return next(record for record in records if record.offset == parsed.offset)
+def _of(item: Any, records: Sequence[Record]) -> Record:
+    return next(record for record in records if record.offset == item.offset)
 
 
 def _values(books: RecordBooks | Books) -> list[int]:

@@ -94,7 +94,7 @@ async def _prepare(
             await asyncio.to_thread(check_state_topic, processor, plant.kafka)
             result = await asyncio.to_thread(registry.register, processor.writes, processor.record)
             late = await asyncio.to_thread(
-                registry.register, topics.late(processor.reads).name, "SensorEvent"
+                registry.register, topics.late(processor.reads).name, processor.input
             )
         except PenstockError as error:
             if not error.transient:

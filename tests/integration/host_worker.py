@@ -129,7 +129,7 @@ class NewSums(Sums):
 class SumsProcessor(Processor):
     """Sums, published as WindowStatistics: `mean` is the sum, `standard_deviation` of squares."""
 
-    record = "WindowStatistics"
+    name, record = "sums", "WindowStatistics"
 
     def __init__(
         self, plant: Plant, name: str, fingerprint: str = "sums-1", behaviour: Sequence[str] = ()

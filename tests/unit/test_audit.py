@@ -18,7 +18,7 @@ SCAN = Scan(
     100, np.array([5, 5, BROKEN, 3, 7, ABSENT]), np.array([1, 1, 0, 2, 3, 0], np.uint64)
 )  # fmt: skip
 DEAD = Dead({("stats", 0): {102, 103, 999}, ("lake", 0): {102}})
-LATE = {(3, "too late"): 2, (77, "too late"): 9}
+LATE = {(3, "stats", "too late"): 2, (3, "others", "too late"): 5, (77, "stats", "too late"): 9}
 META = Meta(
     environment="test", operator="o", state_format=1, source=Source("ot.sensors.v1", "id", 0),
     start=100, offset=105, epoch=1, emission=0,

@@ -70,14 +70,14 @@ class Total(Operator):
 
 class FakeEncoders:
     class processor:
-        name = "total"
+        name, input = "total", "SensorEvent"
 
     def result(self, result: Result, version: Version) -> Outgoing:
         return Outgoing("results", b"press", repr((result.record, version)).encode())
 
 
 class Silent:
-    def samples(self, batch: SampleBatch) -> None: ...
+    def batch(self, batch: SampleBatch) -> None: ...
 
     def dead(self, offset: int, error: Exception) -> None: ...
 

@@ -25,6 +25,7 @@ def test_has_every_section_and_component() -> None:
     offered = schema["properties"]["sources"]["additionalProperties"]["oneOf"]
     kinds = [follow(schema, choice)["properties"]["type"]["const"] for choice in offered]
     assert kinds == components.names("connectors")
+    assert list(schema["properties"]["processors"]["properties"]) == components.names("processors")
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from penstock import components
 from penstock.connector import SourceSettings
 from penstock.errors import ConfigurationError
+from penstock.processor import ProcessorSettings
 from penstock.settings.loader import load_plant
 from penstock.settings.paths import Location
 from penstock.settings.problems import InvalidConfigurationError
@@ -65,7 +66,16 @@ class Point(NamedTuple):
         return self.found
 
 
+class TrendSettings(ProcessorSettings):
+    span: Duration = parse_duration("1 h")
+
+
+class Trend:
+    Settings: ClassVar[type[ProcessorSettings]] = TrendSettings
+
+
 POINTS = {
+    "penstock.processors": [Point("trend", Trend)],
     "penstock.connectors": [Point("meter", Meter), Point("broken", ImportError("no module 'x'"))],
     "penstock.sinks": [Point("store", Store)],
 }
@@ -553,6 +563,19 @@ class TestSecrets:
             "plant.yaml:13: sources.press.security.password: the value is no text "
             "(write it in quotes)"
         ]
+
+
+def test_processors_have_settings_of_their_own(folder: Path) -> None:
+    (folder / "plant.yaml").write_text(f"{PLANT}processors:\n  trend: {{span: 2 h}}\n")
+    trend = load_plant(Path("plant.yaml")).processors["trend"]
+    assert (trend.span, trend.enabled) == (timedelta(hours=2), None)
+    slips = "  trend: {spam: 2 h, enabled: 7}\n  trent: {}\n"
+    (folder / "plant.yaml").write_text(f"{PLANT}processors:\n{slips}")
+    assert problems() == [
+        "plant.yaml:26: processors.trend.enabled: 7 is neither true nor false",
+        "plant.yaml:26: processors.trend.spam: unknown key (did you mean 'span'?)",
+        "plant.yaml:27: processors.trent: there is no processor 'trent' (did you mean 'trend'?)",
+    ]
 
 
 @pytest.mark.parametrize("name", ["../util", "la ke/x", "..", "", "-x", "ü"])

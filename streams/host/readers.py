@@ -1,0 +1,203 @@
+"""From records as Kafka gives them to the batches that operators take, by the schema of the topic.
+
+SensorEvents become columns, and those that were seen before are dropped; all other records become
+objects, and what comes twice is for the operator to bear.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.codec.batches import BatchDecoder, ParsedEvent, RawRecord
+from penstock.codec.generic import is_current
+from penstock.codec.records import decode_record
+from penstock.codec.wire import unframe
+from penstock.errors import DecodeError, UnknownSchemaError
+from penstock.operator import RecordBatch, SampleBatch
+from penstock.processor import Processor
+from streams.host.duplicates import Duplicates, Verdict
+from streams.host.encoders import Encoders
+from streams.host.outputs import Outgoing
+from streams.host.record import Record
+
+EVENT: Final = "SensorEvent"
+CONVERTER: Final = "VALUE_CONVERTER"
+"""Connect's word for the stage of a dead letter that cannot be decoded."""
+TRANSFORMATION: Final = "TRANSFORMATION"
+"""Connect's word for the stage of a dead letter that cannot be processed."""
+
+Schemas = Mapping[int, str | UnknownSchemaError]
+"""The schema of each id, or that there is none."""
+
+
+class Refused(NamedTuple):
+    """A record that will not reach the operator, and why."""
+
+    record: Record
+    error: Exception
+    stage: str
+
+
+@dataclass(slots=True)
+class Read:
+    """What became of records: each is an item, refused, or was seen before."""
+
+    items: list[Any] = field(default_factory=list)
+    """In order, each with its record's `offset`."""
+    refused: list[Refused] = field(default_factory=list)
+    duplicate: int = 0
+
+
+class Reader(Protocol):
+    """Reads the records of one partition of a topic."""
+
+    def read(self, records: Sequence[Record], schemas: Schemas) -> Read:
+        """Decode and check records; one that cannot be read spoils no other."""
+
+    def batch(self, items: Sequence[Any]) -> Any:
+        """Join items into what the operator takes."""
+
+    def late(
+        self, items: Sequence[Any], mask: NDArray[np.bool_], reason: str, encoders: Encoders
+    ) -> Iterable[Outgoing]:
+        """The messages of what an operator hands back of these items' batch."""
+
+    def changes(self) -> Mapping[str, bytes]:
+        """The rows of what was seen that changed since the last call."""
+
+
+def reader(processor: Processor, partition: int, seen: Duplicates) -> Reader:
+    """The reader of a partition of what a processor reads."""
+    if processor.input == EVENT:
+        return EventReader(seen)
+    return RecordReader(processor, partition)
+
+
+class EventReader:
+    """Reads SensorEvents.
+
+    Args:
+        seen: What was read before.
+    """
+
+    def __init__(self, seen: Duplicates) -> None:
+        self._seen = seen
+        self._decoder = BatchDecoder()
+        self.changes = seen.changes
+
+    def read(self, records: Sequence[Record], schemas: Schemas) -> Read:
+        """Decode events; each (source, session, asset, sequence) is taken once."""
+        found = Read()
+        readable, raws = [], []
+        for record in records:
+            try:
+                raws.append(_raw(record, schemas))
+            except (DecodeError, UnknownSchemaError) as error:
+                found.refused.append(Refused(record, error, CONVERTER))
+            else:
+                readable.append(record)
+        parsed = self._decoder.parse(raws)
+        for failure in parsed.failures:
+            found.refused.append(Refused(readable[failure.index], failure.error, CONVERTER))
+        for one in parsed.events:
+            self._judge(one, records, found)
+        return found
+
+    def _judge(self, one: ParsedEvent, records: Sequence[Record], found: Read) -> None:
+        event = one.event
+        verdict = self._seen.add(event.source, event.session, event.asset, event.sequence)
+        if verdict is Verdict.NEW:
+            found.items.append(one)
+        elif verdict is Verdict.DUPLICATE:
+            found.duplicate += 1
+        else:
+            msg = f"sequence {event.sequence} of session {event.session!r} is too old to judge"
+            error = DecodeError(msg, remedy="republish it with a new session if it was not seen")
+            record = next(record for record in records if record.offset == one.offset)
+            found.refused.append(Refused(record, error, TRANSFORMATION))
+
+    def batch(self, items: Sequence[ParsedEvent]) -> SampleBatch:
+        """The events' samples as columns."""
+        return self._decoder.batch(items)
+
+    def late(
+        self, items: Sequence[ParsedEvent], mask: NDArray[np.bool_], reason: str, encoders: Encoders
+    ) -> Iterable[Outgoing]:
+        """The late samples of each event, as an event."""
+        ends = np.cumsum([len(item.event.values) for item in items])
+        for item, part in zip(items, np.split(mask, ends[:-1]), strict=True):
+            if part.any():
+                yield encoders.late_samples(item.event, part, reason)
+
+
+class ReadRecord(NamedTuple):
+    """A record as the processor's `from_avro` makes it, and as it came."""
+
+    offset: int
+    value: Any
+    record: Record
+
+
+class RecordReader:
+    """Reads records of any other schema.
+
+    Args:
+        processor: Says which, and makes its own objects of them.
+        partition: Whose records.
+    """
+
+    def __init__(self, processor: Processor, partition: int) -> None:
+        self._processor = processor
+        self._partition = partition
+
+    def read(self, records: Sequence[Record], schemas: Schemas) -> Read:
+        """Decode records, by whichever compatible schema they were written with."""
+        found = Read()
+        for record in records:
+            try:
+                value = self._value(record, schemas)
+            except (DecodeError, UnknownSchemaError) as error:
+                if isinstance(error, DecodeError):
+                    error.where = error.where or f"offset {record.offset}"
+                found.refused.append(Refused(record, error, CONVERTER))
+            except Exception as error:  # whatever a record may make the processor's code raise
+                found.refused.append(Refused(record, error, TRANSFORMATION))
+            else:
+                found.items.append(ReadRecord(record.offset, value, record))
+        return found
+
+    def _value(self, record: Record, schemas: Schemas) -> Any:
+        schema_id, body = unframe(record.value)
+        schema = schemas[schema_id]
+        if isinstance(schema, UnknownSchemaError):
+            raise schema
+        name = self._processor.input
+        return self._processor.from_avro(decode_record(body, schema, name))
+
+    def batch(self, items: Sequence[ReadRecord]) -> RecordBatch:
+        """The records' objects."""
+        offsets = np.array([item.offset for item in items], np.int64)
+        return RecordBatch(tuple(item.value for item in items), offsets)
+
+    def late(
+        self, items: Sequence[ReadRecord], mask: NDArray[np.bool_], reason: str, encoders: Encoders
+    ) -> Iterable[Outgoing]:
+        """The records themselves, byte for byte."""
+        for item, is_late in zip(items, mask, strict=True):
+            if is_late:
+                yield encoders.late_record(item.record, self._partition, reason)
+
+    def changes(self) -> Mapping[str, bytes]:
+        """Nothing is kept of what was read."""
+        return {}
+
+
+def _raw(record: Record, schemas: Schemas) -> RawRecord:
+    schema_id, body = unframe(record.value)
+    schema = schemas[schema_id]
+    if isinstance(schema, UnknownSchemaError):
+        raise schema
+    return RawRecord(record.offset, body, None if is_current(schema, EVENT) else schema)
