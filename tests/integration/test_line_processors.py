@@ -120,7 +120,7 @@ class Line:
     def until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE
         while not done():
-            assert time.monotonic() < deadline, self.logs()
+            assert time.monotonic() < deadline, f"{self.results()}\n{self.logs()}"
             time.sleep(0.2)
 
     def logs(self) -> str:
@@ -141,7 +141,7 @@ def line(
         "lines": {"line1": {"output": "packer"}},
         "sources": {"plc": {"type": "modbus", "host": "127.0.0.1", "tags": "tags.csv"}},
         "windows": {
-            "out_of_order": "0 s", "hold": "1 h", "sizes": {"10 s": {"reopen_for": "1 min"}}
+            "out_of_order": "0 s", "hold": "1 h", "sizes": {"10 s": {"reopen_for": "1 h"}}
         },
         "processors": {"window-statistics": {"enabled": False}},
         "kafka": {"bootstrap": own_stack.kafka_settings().bootstrap, "partitions": 3},
