@@ -4,15 +4,13 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
-import typer
-
 from generator.markdown import code, table
-from penstock.cli import app
+from penstock.cli import everything
 
 
 def cli() -> str:
     """Commands with their arguments and options, exit codes."""
-    root = typer.main.get_command(app)
+    root = everything()
     text = f"# Command line\n\n{root.help}\n\n"
     text += (root.epilog or "").replace("Exit codes: ", "**Exit codes**: ") + "\n\n"
     for name, command in _commands("penstock", root):

@@ -1,19 +1,61 @@
-"""The command line, `penstock`: one module per family of commands."""
+"""The command line, `penstock`: one module per family of commands.
+
+A module is imported when one of its commands is asked for: all of them take seconds.
+"""
 
 import sys
 from importlib import import_module
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from penstock import __version__
 from penstock.errors import PenstockError
 
-MODULES: Final = ("stack", "config", "run", "simulate", "demo", "lake", "streams", "audit")
+MODULES: Final = {
+    "stack": ("up", "down", "status", "doctor"),
+    "config": ("init", "validate"),
+    "run": ("run", "work"),
+    "simulate": ("simulate",),
+    "demo": ("demo",),
+    "lake": ("lake",),
+    "streams": ("streams",),
+    "audit": ("audit",),
+}
+"""The modules of this package, and the commands that each registers."""
+
+
+class Commands(TyperGroup):
+    """The commands, each imported with its module when it is first asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of `MODULES`; imports every module."""
+        del ctx
+        for module in MODULES:
+            self._load(module)
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command; None if there is none, all others then being known for a suggestion."""
+        for module, names in MODULES.items():
+            if cmd_name in names:
+                self._load(module)
+                return self.commands[cmd_name]
+        self.list_commands(ctx)
+        return None
+
+    def _load(self, module: str) -> None:
+        if MODULES[module][0] not in self.commands:
+            family = typer.Typer()
+            import_module(f"penstock.cli.{module}").register(family)
+            self.commands.update(typer.main.get_group(family).commands)
+
 
 app = typer.Typer(
     name="penstock",
+    cls=Commands,
     help="Carries a factory's OT data into its IT systems over Kafka, and decisions back.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,11 +79,12 @@ def _root(
     _ = version
 
 
-try:
-    for _module in MODULES:
-        import_module(f"penstock.cli.{_module}").register(app)
-except KeyboardInterrupt:  # Loading takes a while, and Ctrl-C is no error.
-    sys.exit(130)
+def everything() -> Commands:
+    """The command line with all commands in its `commands`."""
+    root = typer.main.get_group(app)
+    assert isinstance(root, Commands)
+    root.list_commands(None)
+    return root
 
 
 def main() -> None:

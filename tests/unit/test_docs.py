@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from penstock.cli import app
+from penstock.cli import everything
 from penstock.settings.json_schema import schema_text
 from penstock.settings.loader import load_plant
 from penstock.settings.starter import write_starter
@@ -116,7 +115,7 @@ def test_commands_exist(page: Path) -> None:
 
 def judged(words: list[str]) -> str | None:
     """What is wrong with a command, by the command line's own parameters."""
-    command: Any = typer.main.get_command(app)
+    command: Any = everything()
     rest = list(words)
     while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
         if rest[0] not in command.commands:
