@@ -28,6 +28,7 @@ _NO_ANSWER: Final = (
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.BROKER_NOT_AVAILABLE,
 )
+_REFUSED: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 
 
 def ensure_topics(
@@ -50,15 +51,16 @@ def ensure_topics(
             compacted, or cannot be created.
     """
     wanted = {topic.name: topic for topic in topics}
-    admin = _admin(settings)
-    found = _partitions(admin, settings, timeout)
+    refusals: list[KafkaError] = []
+    admin = _admin(settings, refusals)
+    found = _partitions(admin, settings, refusals, timeout)
     _compare(wanted, found, settings)  # first, so that a slip creates nothing
     check_retention(admin, [topic for name, topic in wanted.items() if name in found], timeout)
     missing = [_new(topic, settings) for name, topic in wanted.items() if name not in found]
     if missing:
         for name, future in admin.create_topics(missing, request_timeout=CREATE_SECONDS).items():
             _created(name, future, settings)
-        _compare(wanted, _partitions(admin, settings, timeout), settings)
+        _compare(wanted, _partitions(admin, settings, refusals, timeout), settings)
     return {name: settings.partitions for name in wanted}
 
 
@@ -74,20 +76,39 @@ def _compare(wanted: Iterable[str], found: Mapping[str, int], settings: KafkaSet
             )
 
 
-def _admin(settings: KafkaSettings) -> AdminClient:
+def _admin(settings: KafkaSettings, refusals: list[KafkaError]) -> AdminClient:
+    """A client that notes why a broker refuses it; who asks hears of a time-out only."""
+
+    def note(error: KafkaError) -> None:
+        if error.code() in _REFUSED:
+            refusals.append(error)
+
     with usable_options():
-        return AdminClient(options(settings, client_id="penstock-admin"))
+        return AdminClient(options(settings, client_id="penstock-admin", error_cb=note))
 
 
-def _partitions(admin: AdminClient, settings: KafkaSettings, timeout: float) -> dict[str, int]:
+def _partitions(
+    admin: AdminClient, settings: KafkaSettings, refusals: list[KafkaError], timeout: float
+) -> dict[str, int]:
     try:
         metadata = admin.list_topics(timeout=timeout)
     except KafkaException as error:
+        admin.poll(0)
+        if refusals:
+            raise _refused(refusals[-1], settings) from error
         msg = f"no broker answers: {error.args[0].str()}"
         raise KafkaUnavailableError(
             msg, where=settings.bootstrap, remedy="'penstock up' starts a local one"
         ) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _refused(error: KafkaError, settings: KafkaSettings) -> KafkaUnavailableError:
+    remedy = "look at kafka.user, kafka.password and kafka.mechanism"
+    if error.code() == KafkaError._SSL:
+        remedy = "look at kafka.security, and at the authority in kafka.ca"
+    msg = f"Kafka refuses us: {error.str()}"
+    return KafkaUnavailableError(msg, where=settings.bootstrap, remedy=remedy)
 
 
 def _new(topic: Topic, settings: KafkaSettings) -> NewTopic:
