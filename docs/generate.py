@@ -12,6 +12,7 @@ from generator import commands, running, settings
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "alerts.md": running.alerts,
     "cli.md": commands.cli,
     "configuration.md": settings.configuration,
     "connectors.md": settings.connectors,

@@ -51,9 +51,9 @@ class Alert:
     shelved_until: int | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """A person's word that an alert was seen; of one alert the least, so the earliest, counts."""
+    """A person's word that an alert was seen; of one alert the earliest counts."""
 
     time: int
     by: str

@@ -57,7 +57,15 @@ def shown_metrics() -> str:
     text += _metrics(metrics) + "\n## Stream processors\n\n" + _metrics(host)
     end = next(iter(host.END_TO_END.collect()))
     text += f"\n`{end.name}` ({end.type}, label `processor`): {end.documentation}.\n"
-    return text
+    text += (
+        "\n## Console\n\nThe newest figures of the plant, by line and machine, beside its own.\n\n"
+    )
+    families = importlib.import_module("penstock.console.metrics").FAMILIES
+    rows = [
+        (code(name), "gauge", ", ".join(labels), meaning)
+        for name, (meaning, labels) in families.items()
+    ]
+    return text + table(["metric", "type", "labels", "meaning"], rows)
 
 
 def _metrics(module: ModuleType) -> str:
@@ -159,6 +167,11 @@ def lake() -> str:
     text += docstring("penstock.lake.reading").partition("\n\n")[2] + "\n"
     text += "\n`quality` is the OPC UA status code, its 32 bits read as signed: 0 is good.\n"
     return text + "\n## `erp`\n\n" + docstring("sinks.erp") + "\n"
+
+
+def alerts() -> str:
+    """What the operator means by an alert."""
+    return "# Alerts\n\n" + docstring("streams.operators.alerts")
 
 
 def window_statistics() -> str:

@@ -23,6 +23,8 @@ MODULES: Final = {
     "lake": ("lake",),
     "streams": ("streams",),
     "audit": ("audit",),
+    "alerts": ("alerts",),
+    "console": ("console",),
 }
 """The modules of this package, and the commands that each registers."""
 

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import strategies as st
 
 from penstock.lines import LineMembers
+from penstock.testing.alerting import score
 from penstock.testing.batches import Record
-from schemas import LinePartial, Version
+from schemas import AnomalyScore, LinePartial, Version
 
 STREAMS: Final = (
     ("acme/bremen/line/press", "plc"),
@@ -24,6 +26,10 @@ VALUES: Final = st.one_of(
 """Numbers, text and NaN."""
 STARTS: Final = (-300, 0, 1_700_000_000_000_000)
 """Before 1970, at it, and today."""
+
+
+ALERTED: Final = ("acme/bremen/line/press", "acme/bremen/line/press/feeder")
+"""Assets that have alerts."""
 
 
 @st.composite
@@ -87,3 +93,30 @@ def partial_lists(
             LinePartial(*name, start, size, watermark, final, good, scrap, total, covered, version)
         )
     return partials
+
+
+@st.composite
+def score_lists(draw: st.DrawFn, asset: str = ALERTED[0], longest: int = 40) -> list[AnomalyScore]:
+    """Scores of an asset in order of time, with alarms, and with what cannot be known.
+
+    Args:
+        draw: Given by hypothesis.
+        asset: Whose they are.
+        longest: How many at most.
+    """
+    now, found = 1_000, []
+    for _ in range(draw(st.integers(1, longest))):
+        now += draw(st.sampled_from([1, 5, 10, 10, 40]))
+        p_value = draw(st.sampled_from([1e-6, 0.005, 0.02, 0.049, 0.05, 0.7, math.nan]))
+        state = draw(st.sampled_from(["", "", "", "frozen", "incomplete", "something new"]))
+        alarm = p_value < 0.01 and draw(st.booleans())  # noqa: PLR2004 - the threshold of `score`
+        one = score(asset, now, p_value, alarm=alarm)
+        found.append(replace(one, state=state) if state else one)
+    return found
+
+
+@st.composite
+def score_mixes(draw: st.DrawFn) -> list[AnomalyScore]:
+    """Scores of two assets, as they may arrive."""
+    found = [one for asset in ALERTED for one in draw(score_lists(asset, longest=7))]
+    return sorted(found, key=lambda one: one.time)

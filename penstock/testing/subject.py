@@ -10,6 +10,7 @@ from penstock.lines import lines_of
 from penstock.operator import Operator
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
+from penstock.testing.alerting import AlertFeed
 from penstock.testing.batches import SampleFeed
 from penstock.testing.partials import PartialFeed
 from penstock.units import microseconds
@@ -78,6 +79,7 @@ def feed_of(processor: type[Processor], plant: Plant) -> Callable[[], Feed]:
     """
     feeds: dict[str, Callable[[], Feed]] = {
         "SensorEvent": SampleFeed,
+        "AnomalyScore": AlertFeed,
         "LinePartial": PartialFeed.of(lines_of(plant)),
     }
     return feeds[processor.input]

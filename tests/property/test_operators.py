@@ -17,7 +17,7 @@ from penstock.processor import Processor
 from penstock.settings.plant import Line, Plant, Site, Windows, WindowSize
 from penstock.settings.tags import Tag
 from penstock.testing.determinism import CHECKS
-from penstock.testing.strategies import partial_lists, record_lists
+from penstock.testing.strategies import partial_lists, record_lists, score_mixes
 from penstock.testing.subject import subject
 
 TUMBLING = {7: {"reopen_for": 20}, 10: {"reopen_for": 0}, 30: {"reopen_for": 45}}
@@ -87,6 +87,8 @@ LINES = lines_of(plant())
 def records_of(processor, sizes):
     if processor.input == "SensorEvent":
         return record_lists(longest=8)
+    if processor.input == "AnomalyScore":
+        return score_mixes()
     return partial_lists(LINES, list(sizes), longest=8)
 
 

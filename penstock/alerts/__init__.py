@@ -1,0 +1,1 @@
+"""Alerts for those who read them: last revisions, pictures, acknowledgements."""

@@ -1,0 +1,159 @@
+"""`penstock alerts …`."""
+
+import getpass
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from penstock.alerts.acknowledging import acknowledge
+from penstock.alerts.picture import picture
+from penstock.alerts.reading import Datum, find_alert, read_alerts
+from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
+
+Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
+Id = Annotated[str, typer.Argument(help="The alert's id, or how it begins.", metavar="ID")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per alert.")]
+DEFAULT = Path(".penstock/demo/plant.yaml")
+_STYLES = {"raised": "bold red", "acknowledged": "yellow", "cleared": "dim"}
+
+commands = typer.Typer(
+    name="alerts", help="Show alerts, and acknowledge them.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(commands)
+
+
+@commands.command("list")
+def list_(
+    config: Config = DEFAULT,
+    everything: Annotated[bool, typer.Option("--all", help="Cleared ones, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show alerts, those that want attention first."""
+    plant = load_plant(config)
+    found = [one for one in read_alerts(plant) if everything or one["state"] != "cleared"]
+    if as_json:
+        for one in found:
+            typer.echo(_json(one))
+        return
+    table = Table("id", "state", "severity", "asset", "what", "raised", "by")
+    for one in found:
+        table.add_row(
+            one["id"],
+            f"[{_STYLES.get(one['state'], '')}]{escape(one['state'])}[/]",
+            escape(one["severity"]),
+            *(escape(_plain(one[name])) for name in ("asset", "message")),
+            _local(one["raised"], plant),
+            escape(_plain(one["acknowledged_by"] or "")),
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{len(found)} alert{'' if len(found) == 1 else 's'}")
+
+
+@commands.command()
+def show(
+    name: Id,
+    config: Config = DEFAULT,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the signals into this file, as SVG.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one alert with its evidence."""
+    plant = load_plant(config)
+    alert = find_alert(read_alerts(plant), name)
+    if plot is not None:
+        plot.write_text(picture(alert), encoding="utf-8")
+    if as_json:
+        typer.echo(_json(alert))
+        return
+    rows = {
+        "alert": alert["id"],
+        "state": alert["state"],
+        "severity": alert["severity"],
+        "asset": alert["asset"],
+        "cause": alert["cause"],
+        "since": _local(alert["onset"], plant),
+        "raised": _local(alert["raised"], plant),
+        "acknowledged": _by(alert, plant),
+        "cleared": _local(alert["cleared"], plant),
+        "value": f"{alert['value']:.3g}, limit {alert['limit']:.3g}",
+    }
+    typer.echo(_plain(alert["message"]))
+    for word in alert["evidence"]["words"]:
+        typer.echo(f"  {_plain(word)}")
+    for key, value in rows.items():
+        if value:
+            typer.echo(f"{key.ljust(13)} {_plain(value)}")
+    if plot is not None:
+        typer.echo(f"the signals are drawn in {plot}")
+
+
+@commands.command()
+def ack(
+    name: Id,
+    config: Config = DEFAULT,
+    by: Annotated[str | None, typer.Option(help="Who; without: your user's name.")] = None,
+    note: Annotated[str | None, typer.Option(help="What you know of it.")] = None,
+) -> None:
+    """Say that you have taken note of an alert."""
+    plant = load_plant(config)
+    alert = find_alert(read_alerts(plant), name)
+    who = getpass.getuser() if by is None else by
+    acknowledge(plant, alert, who, note)
+    typer.echo(f"{alert['id']} acknowledged by {_plain(who)}: {_plain(alert['message'])}")
+
+
+def _by(alert: Datum, plant: Plant) -> str:
+    if alert["acknowledged_by"] is None:
+        return ""
+    note = f": {alert['note']}" if alert["note"] else ""
+    return f"{_local(alert['acknowledged'], plant)} by {alert['acknowledged_by']}{note}"
+
+
+def _local(time: int | None, plant: Plant) -> str:
+    """A time for people, by the site's clock; "" for none."""
+    if time is None:
+        return ""
+    try:
+        found = datetime.fromtimestamp(time / 1e6, ZoneInfo(plant.site.timezone))
+    except (ValueError, OverflowError, OSError):
+        return str(time)
+    return f"{found:%Y-%m-%d %H:%M:%S}"
+
+
+def _plain(text: Any) -> str:
+    r"""Text that does nothing to a terminal.
+
+    >>> _plain("oil\x1b[2J")
+    'oil?[2J'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
+
+
+def _json(alert: Datum) -> str:
+    """JSON that every reader takes: what is no number is null."""
+
+    def plain(value: Any) -> Any:
+        match value:
+            case float():
+                return value if value - value == 0 else None
+            case dict():
+                return {name: plain(one) for name, one in value.items()}
+            case list() | tuple():
+                return [plain(one) for one in value]
+        return value
+
+    return json.dumps(plain(dict(alert)), allow_nan=False)

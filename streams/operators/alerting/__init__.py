@@ -1,0 +1,1 @@
+"""What the operator `alerts` is made of."""
