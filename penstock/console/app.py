@@ -1,0 +1,212 @@
+"""The page's web application: static files, one stream of server-sent events, pictures, metrics."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from importlib.resources import files
+from typing import Any, Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from penstock.alerts.picture import picture
+from penstock.console.access import COOKIE, Access
+from penstock.console.metrics import registry
+from penstock.console.reader import Reader
+from penstock.console.view import View
+
+TICK_SECONDS: Final = 1.0
+MOST_BROWSERS: Final = 500
+"""Streams at once; more are asked to come back later."""
+_FILES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/console.css": ("console.css", "text/css; charset=utf-8"),
+    "/console.js": ("console.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/favicon.ico": ("icon.svg", "image/svg+xml"),
+}
+_HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cache-control": "no-store",
+}
+
+
+class _Guard:
+    """Puts the headers on every answer, and lets nobody in who does not show the token."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *((name.encode(), value.encode()) for name, value in _HEADERS.items()),
+                ]
+            await send(message)
+
+        request = Request(scope)
+        if request.url.path != "/enter" and not self._access.admits(request):
+            text = "This page wants its token: open the address that 'penstock console' printed.\n"
+            await PlainTextResponse(text, 401)(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+
+class Ticker:
+    """Makes each message once per tick for all browsers, and only what somebody looks at.
+
+    There are no queues: a browser that is slow gets the newest message when it is ready for one,
+    so that what is kept does not grow with their number or slowness.
+    """
+
+    def __init__(self, view: View, reader: Reader, seconds: float) -> None:
+        self._view = view
+        self._reader = reader
+        self._seconds = seconds
+        self._number = 0
+        self._made: dict[str | None, bytes] = {}
+        self._turn = asyncio.Condition()
+        self._ended = False
+        self.browsers = 0
+
+    async def run(self, stopping: Callable[[], bool]) -> None:
+        """Tick until `stopping()`; then the streams end."""
+        while not self._ended:
+            async with self._turn:
+                self._ended = stopping()
+                self._number += 1
+                self._made.clear()
+                self._turn.notify_all()
+            await asyncio.sleep(self._seconds)
+
+    async def messages(self, machine: str | None) -> AsyncIterator[bytes]:
+        """Server-sent events, as long as the browser takes them."""
+        seen = 0
+        self.browsers += 1
+        try:
+            while True:
+                async with self._turn:
+                    await self._turn.wait_for(lambda: self._number > seen)  # noqa: B023
+                    seen = self._number
+                    if self._ended:
+                        return
+                    message = self._message(machine)
+                yield message
+        finally:
+            self.browsers -= 1
+
+    def _message(self, machine: str | None) -> bytes:
+        if machine not in self._made:
+            self._made[machine] = b"data: " + self.state(machine) + b"\n\n"
+        return self._made[machine]
+
+    def state(self, machine: str | None) -> bytes:
+        """What a page shows now, as JSON."""
+        shown: dict[str, Any] = {
+            **self._view.overview(),
+            "trouble": self._reader.trouble,
+            "machine": None if machine is None else self._view.machine(machine),
+        }
+        return json.dumps(shown, allow_nan=False, separators=(",", ":")).encode()
+
+
+def application(
+    view: View, reader: Reader, access: Access, *, tick_seconds: float = TICK_SECONDS
+) -> Starlette:
+    """The application; its routes only read.
+
+    Args:
+        view: What is shown.
+        reader: Tells whether the view is up to date.
+        access: Who gets in.
+        tick_seconds: Between two messages.
+    """
+    ticker = Ticker(view, reader, tick_seconds)
+    exported = registry(view, reader, lambda: ticker.browsers)
+
+    async def static(request: Request) -> Response:
+        name, kind = _FILES[request.url.path]
+        content = files("penstock.console").joinpath("static", name).read_bytes()
+        return Response(content, media_type=kind)
+
+    async def events(request: Request) -> Response:
+        if ticker.browsers >= MOST_BROWSERS:
+            return PlainTextResponse("too many browsers look\n", 503, {"retry-after": "10"})
+        machine = request.query_params.get("machine")
+        if machine not in view.layout.machines:
+            machine = None
+        return StreamingResponse(ticker.messages(machine), media_type="text/event-stream")
+
+    async def state(request: Request) -> Response:
+        machine = request.query_params.get("machine")
+        if machine is not None and machine not in view.layout.machines:
+            return JSONResponse({"error": "there is no such machine"}, 404)
+        return Response(ticker.state(machine), media_type="application/json")
+
+    async def plot(request: Request) -> Response:
+        alert = view.found(request.path_params["id"])
+        if alert is None:
+            return PlainTextResponse("there is no such alert\n", 404)
+        return Response(picture(alert), media_type="image/svg+xml")
+
+    async def enter(request: Request) -> Response:
+        if not access.knows(request.query_params.get("token", "")):
+            return PlainTextResponse("this is not the token\n", 401)
+        answer = RedirectResponse("/", 303)
+        secure = access.certificate is not None
+        answer.set_cookie(
+            COOKIE, access.token or "", httponly=True, secure=secure, samesite="strict"
+        )
+        return answer
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(exported), media_type=CONTENT_TYPE_LATEST)
+
+    async def health(_: Request) -> Response:
+        ready = reader.trouble is None
+        return JSONResponse({"ready": ready, "trouble": reader.trouble}, 200 if ready else 503)
+
+    app = Starlette(
+        routes=[
+            *(Route(path, static) for path in _FILES),
+            Route("/events", events),
+            Route("/state", state),
+            Route("/alerts/{id:path}.svg", plot),
+            Route("/enter", enter),
+            Route("/metrics", metrics),
+            Route("/healthz", health),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=access.hosts),
+            Middleware(_Guard, access=access),
+        ],
+    )
+    app.state.ticker = ticker
+    return app
