@@ -31,14 +31,17 @@ def unsigned(quality: int) -> int:
 GOOD: Final = 0
 UNCERTAIN_LAST_USABLE_VALUE: Final = signed(0x40900000)
 """The value is old: no news of it came for longer than its tag allows (stale)."""
+UNCERTAIN: Final = signed(0x40000000)
 BAD: Final = signed(0x80000000)
 BAD_NO_COMMUNICATION: Final = signed(0x80310000)
 """The link to the device is lost; what follows until the next good sample is a gap."""
+BAD_USER_ACCESS_DENIED: Final = signed(0x801F0000)
 BAD_WAITING_FOR_INITIAL_DATA: Final = signed(0x80320000)
 BAD_OUT_OF_RANGE: Final = signed(0x803C0000)
 BAD_TYPE_MISMATCH: Final = signed(0x80740000)
 BAD_DATA_ENCODING_INVALID: Final = signed(0x80380000)
 BAD_DEVICE_FAILURE: Final = signed(0x808B0000)
+BAD_NO_DATA: Final = signed(0x809B0000)
 
 
 def is_good(quality: int) -> bool:

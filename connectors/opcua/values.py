@@ -10,10 +10,9 @@ from asyncua import ua
 
 from penstock.clock import Clock
 from penstock.connector import Sample
-from penstock.quality import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, is_good, signed
+from penstock.quality import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, UNCERTAIN, is_good, signed
 from penstock.settings.tags import Tag
 
-UNCERTAIN: Final = signed(0x40000000)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME: Final = datetime(1601, 1, 1, tzinfo=UTC)
 """What a time of 0 stands for in OPC UA: none was given."""

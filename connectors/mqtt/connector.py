@@ -1,0 +1,150 @@
+"""The connector: connects to a broker, subscribes, and hands on what messages say."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from connectors.mqtt.acknowledgements import Acknowledgements
+from connectors.mqtt.json_payload import JsonPayloads
+from connectors.mqtt.link import Link
+from connectors.mqtt.message import Message
+from connectors.mqtt.security import explain
+from connectors.mqtt.settings import MqttSettings
+from connectors.mqtt.unheard import Unheard
+from penstock.clock import Clock, now
+from penstock.connector import Batch, Connector, Probe, Sample
+from penstock.errors import ConfigurationError
+from penstock.quality import BAD_USER_ACCESS_DENIED
+from penstock.settings.tags import Tag
+from penstock.units import microseconds
+
+_VERSION: Final = "$SYS/broker/version"
+_VERSION_SECONDS: Final = 0.5
+
+
+class MqttConnector(Connector):
+    """Subscribes to one broker's messages."""
+
+    Settings = MqttSettings
+    settings: MqttSettings
+
+    def __init__(
+        self, name: str, settings: Any, tags: Sequence[Tag], *, clock: Clock = now
+    ) -> None:
+        super().__init__(name, settings, tags, clock=clock)
+        self._payloads = JsonPayloads(self.settings.mapping, self.tags, self.meter)
+        self._unheard = Unheard(self.tags, microseconds(self.settings.stale_after), self.meter)
+        self._acknowledgements = Acknowledgements()
+        self._refused: list[Sample] = []
+        self._link: Link | None = None
+
+    async def probe(self) -> Probe:
+        """Connect beside the running session, ask for the broker's version, and hang up."""
+        link = self._new_link("-probe", clean=True)
+        begin = time.perf_counter()
+        try:
+            await link.open()
+            latency = (time.perf_counter() - begin) * 1000
+            await link.subscribe([_VERSION], 0)
+            version = await self._version(link)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            await link.close()
+        details = {"mqtt": self.settings.version, "tls": "yes" if self.settings.secure else "no"}
+        return Probe(version or f"MQTT broker at {self.settings.url}", latency, details)
+
+    async def start(self) -> None:
+        """Connect and subscribe."""
+        await self.stop()
+        try:
+            self._link = self._new_link("", clean=self.settings.clean_start)
+            await self._link.open()
+            refused = await self._link.subscribe(self._payloads.filters, self.settings.qos)
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, Exception):
+                self._fail(error)
+            raise
+        self._refused = self._denied({name: str(code) for name, code in refused.items()})
+        self._unheard.connected(self.clock())
+
+    async def read(self) -> Batch:
+        """Wait for messages; give their samples, and how to acknowledge them."""
+        link = self._link
+        try:
+            if link is None:
+                msg = "not started"
+                raise ConnectionError(msg)
+            messages = await self._messages(link)
+        except Exception as error:
+            self._fail(error)
+        samples, self._refused = self._refused, []
+        samples += [sample for one in messages for sample in self._payloads.samples(one)]
+        self._unheard.heard(samples)
+        samples += self._unheard.overdue(self.clock())
+        numbers = [one.number for one in messages if one.number is not None]
+        if not numbers:
+            return Batch(samples)
+        return Batch(samples, self._acknowledgements.expect(link.acknowledge, numbers))
+
+    async def stop(self) -> None:
+        """Say goodbye and hang up."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    async def _messages(self, link: Link) -> list[Message]:
+        """Messages, or none where something else is due."""
+        if self._refused:
+            return []
+        if self._unheard.deadline is None:
+            return await link.messages()
+        try:
+            async with asyncio.timeout(max(0, self._unheard.deadline - self.clock()) / 1e6):
+                return await link.messages()
+        except TimeoutError:
+            return []
+
+    def _new_link(self, suffix: str, *, clean: bool) -> Link:
+        return Link(
+            self.settings,
+            (self.settings.client_id or f"penstock-{self.name}") + suffix,
+            clean=clean,
+            will=None,
+            meter=self.meter,
+            clock=self.clock,
+        )
+
+    async def _version(self, link: Link) -> str:
+        try:
+            async with asyncio.timeout(_VERSION_SECONDS):
+                return (await link.messages())[0].payload.decode(errors="replace")
+        except TimeoutError:
+            return ""
+
+    def _denied(self, refused: dict[str, str]) -> list[Sample]:
+        """Bad samples for the tags whose topics the broker does not let us have."""
+        if refused:
+            topic, reason = next(iter(refused.items()))
+            self.meter.errors += len(refused)
+            self.meter.last_error = (
+                f"{len(refused)} subscriptions refused, the first {topic}: {reason}; "
+                "check the broker's access rules"
+            )
+        return [
+            Sample(tag.asset, tag.tag, math.nan, self.clock(), None, BAD_USER_ACCESS_DENIED)
+            for topic in refused
+            for tag in self._payloads.tags(topic)
+        ]
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """Count an error and raise it as a `DeviceError`."""
+        if isinstance(error, ConfigurationError):
+            raise error
+        found = explain(error, self.settings, f"source {self.name} at {self.settings.url}")
+        self.meter.errors += 1
+        self.meter.last_error = str(found)
+        raise found from (error if found is not error else error.__cause__)
