@@ -6,7 +6,7 @@ DIR ?= .penstock
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint types imports package check format lock pins docs clean
+.PHONY: help run test bench lint types imports package check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -47,6 +47,9 @@ format: $(INSTALLED) ## put the code into its form
 
 lock: $(INSTALLED) ## renew requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 -q -o requirements.lock
+
+proto: $(INSTALLED) ## renew sparkplug_b_pb2.py from its .proto
+	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. penstock/sparkplug/sparkplug_b.proto
 
 docs: $(INSTALLED) ## renew docs/reference from the code
 	@$(BIN)/python docs/generate.py

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from generator import commands, running, settings
+from generator import commands, running, settings, sparkplug
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
@@ -20,6 +20,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "lake.md": running.lake,
     "metrics.md": running.shown_metrics,
     "schemas.md": running.avro_schemas,
+    "sparkplug.md": sparkplug.sparkplug,
     "tag-lists.md": settings.tag_lists,
     "topics.md": running.shown_topics,
     "window-statistics.md": running.window_statistics,

@@ -78,6 +78,8 @@ class Meter:
     """Requests or subscriptions sent to the device."""
     writes: int = 0
     """Requests that could change something in the device: 0, unless commands are authorised."""
+    rebirths: int = 0
+    """Requests to publish everything anew (Sparkplug's rebirth), which change no value."""
     bytes_received: int = 0
     errors: int = 0
     """Requests that failed: time-outs, exceptions, nonsense."""

@@ -32,6 +32,9 @@ CONNECTOR_REQUESTS: Final = Counter(
 CONNECTOR_WRITES: Final = Counter(
     "penstock_connector_writes", "Requests that could change something in the device", ["source"]
 )
+CONNECTOR_REBIRTHS: Final = Counter(
+    "penstock_connector_rebirth_requests", "Sparkplug edge nodes asked to be born again", ["source"]
+)
 CONNECTOR_ERRORS: Final = Counter(
     "penstock_connector_errors", "Requests or connections that failed", ["source"]
 )

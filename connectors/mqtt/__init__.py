@@ -1,4 +1,4 @@
-"""MQTT: subscribes to a broker and reads JSON payloads.
+"""MQTT: subscribes to a broker and reads JSON or Sparkplug B payloads.
 
 ```yaml
 sources:
@@ -40,7 +40,32 @@ With **QoS 1** a message is acknowledged once Kafka has it, and the broker keeps
 `session_expiry`, so that nothing is lost while we are away; what it sends again is recognised by
 the payload's time. `clean_start: true` forgets the session. With QoS 0 what comes while we are away
 is lost. Many brokers send few messages before they want an acknowledgement (mosquitto 20:
-`max_inflight_messages`); that bounds the rate. Nothing is ever published.
+`max_inflight_messages`); that bounds the rate. With JSON nothing is ever published.
+
+**Sparkplug B** (3.0.0), as a host application:
+
+```yaml
+sources:
+  cell_broker:
+    type: mqtt
+    url: mqtt://192.168.0.20:1883
+    payload: sparkplug-b
+    group: Stamping
+    sparkplug: {host_id: penstock, state: true, rebirth: true, rebirth_pause: 10 s}
+    tags: tags/packer01.csv
+```
+
+An address is `node/device/metric`, or `node//metric` for a metric of the edge node itself. Births
+define names, aliases and datatypes; a metric's time stamp, null, and the property `Quality` are
+kept. When an edge node or a device dies, its tags are flagged `BadNoCommunication`; a death of an
+earlier session (by `bdSeq`) is ignored. A gap in the sequence, data before a birth, an alias that
+no birth told and a malformed payload are named, and the edge node is asked to be born again: at
+most once per `rebirth_pause`, twice as long each time while no birth comes. An edge node that lives
+vouches for values that do not change, so that they are not stale.
+
+Two kinds of message are published, and nothing else: `STATE`, which says that we are online, and
+the rebirth request, which changes no value; it is counted apart from writes, in
+`penstock_connector_rebirth_requests_total`. `state: false` and `rebirth: false` switch them off.
 """
 
 from connectors.mqtt.connector import MqttConnector

@@ -9,9 +9,11 @@ from typing import Any, Final, NoReturn
 from connectors.mqtt.acknowledgements import Acknowledgements
 from connectors.mqtt.json_payload import JsonPayloads
 from connectors.mqtt.link import Link
-from connectors.mqtt.message import Message
+from connectors.mqtt.message import Message, Outgoing
+from connectors.mqtt.payloads import Payloads
 from connectors.mqtt.security import explain
 from connectors.mqtt.settings import MqttSettings
+from connectors.mqtt.sparkplug_payload import SparkplugPayloads
 from connectors.mqtt.unheard import Unheard
 from penstock.clock import Clock, now
 from penstock.connector import Batch, Connector, Probe, Sample
@@ -22,6 +24,8 @@ from penstock.units import microseconds
 
 _VERSION: Final = "$SYS/broker/version"
 _VERSION_SECONDS: Final = 0.5
+VOUCH: Final = 1_000_000
+"""Microseconds between two looks whether the link lives, where that vouches for values."""
 
 
 class MqttConnector(Connector):
@@ -34,7 +38,7 @@ class MqttConnector(Connector):
         self, name: str, settings: Any, tags: Sequence[Tag], *, clock: Clock = now
     ) -> None:
         super().__init__(name, settings, tags, clock=clock)
-        self._payloads = JsonPayloads(self.settings.mapping, self.tags, self.meter)
+        self._payloads = self._of_kind()
         self._unheard = Unheard(self.tags, microseconds(self.settings.stale_after), self.meter)
         self._acknowledgements = Acknowledgements()
         self._refused: list[Sample] = []
@@ -60,9 +64,13 @@ class MqttConnector(Connector):
         """Connect and subscribe."""
         await self.stop()
         try:
-            self._link = self._new_link("", clean=self.settings.clean_start)
+            will = self._payloads.connecting(self.clock())
+            clean = self._payloads.stateful or self.settings.clean_start
+            self._link = self._new_link("", clean=clean, will=will)
             await self._link.open()
             refused = await self._link.subscribe(self._payloads.filters, self.settings.qos)
+            for message in self._payloads.connected(self.clock()):
+                self._link.publish(message)
         except BaseException as error:
             await self.stop()
             if isinstance(error, Exception):
@@ -73,6 +81,41 @@ class MqttConnector(Connector):
 
     async def read(self) -> Batch:
         """Wait for messages; give their samples, and how to acknowledge them."""
+        while True:
+            link, messages = await self._received()
+            samples, self._refused = self._refused, []
+            samples += [sample for one in messages for sample in self._payloads.samples(one)]
+            self._unheard.heard(samples)
+            samples += self._unheard.overdue(self.clock())
+            for message in self._payloads.outgoing(self.clock()):
+                link.publish(message)
+            numbers = [one.number for one in messages if one.number is not None]
+            if numbers:
+                return Batch(samples, self._acknowledgements.expect(link.acknowledge, numbers))
+            if samples:
+                return Batch(samples)
+
+    async def stop(self) -> None:
+        """Say goodbye and hang up."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close(self._payloads.farewell(self.clock()))
+
+    def _of_kind(self) -> Payloads:
+        settings = self.settings
+        if settings.payload == "sparkplug-b" and settings.group is not None:
+            host = settings.sparkplug.host_id or f"penstock-{self.name}"
+            return SparkplugPayloads(
+                settings.group, host, settings.sparkplug, self.tags, self.meter
+            )
+        return JsonPayloads(settings.mapping, self.tags, self.meter)
+
+    async def _received(self) -> tuple[Link, list[Message]]:
+        """The link and its next messages; none where something else is due.
+
+        Raises:
+            DeviceError: The link is lost.
+        """
         link = self._link
         try:
             if link is None:
@@ -81,39 +124,30 @@ class MqttConnector(Connector):
             messages = await self._messages(link)
         except Exception as error:
             self._fail(error)
-        samples, self._refused = self._refused, []
-        samples += [sample for one in messages for sample in self._payloads.samples(one)]
-        self._unheard.heard(samples)
-        samples += self._unheard.overdue(self.clock())
-        numbers = [one.number for one in messages if one.number is not None]
-        if not numbers:
-            return Batch(samples)
-        return Batch(samples, self._acknowledgements.expect(link.acknowledge, numbers))
-
-    async def stop(self) -> None:
-        """Say goodbye and hang up."""
-        link, self._link = self._link, None
-        if link is not None:
-            await link.close()
+        if self._payloads.stateful:
+            self.meter.vouched = self.clock()
+        return link, messages
 
     async def _messages(self, link: Link) -> list[Message]:
-        """Messages, or none where something else is due."""
         if self._refused:
             return []
-        if self._unheard.deadline is None:
+        dues = [due for due in (self._unheard.deadline, self._payloads.due) if due is not None]
+        if self._payloads.stateful:
+            dues.append(self.clock() + VOUCH)
+        if not dues:
             return await link.messages()
         try:
-            async with asyncio.timeout(max(0, self._unheard.deadline - self.clock()) / 1e6):
+            async with asyncio.timeout(max(0, min(dues) - self.clock()) / 1e6):
                 return await link.messages()
         except TimeoutError:
             return []
 
-    def _new_link(self, suffix: str, *, clean: bool) -> Link:
+    def _new_link(self, suffix: str, *, clean: bool, will: Outgoing | None = None) -> Link:
         return Link(
             self.settings,
             (self.settings.client_id or f"penstock-{self.name}") + suffix,
             clean=clean,
-            will=None,
+            will=will,
             meter=self.meter,
             clock=self.clock,
         )

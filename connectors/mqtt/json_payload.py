@@ -9,6 +9,7 @@ from typing import Any
 from connectors.mqtt.mapping import Target, targets
 from connectors.mqtt.message import Message
 from connectors.mqtt.paths import MISSING
+from connectors.mqtt.payloads import Payloads
 from connectors.mqtt.settings import MappingSettings
 from connectors.mqtt.values import to_quality, to_time, to_value
 from penstock.connector import Meter, Sample
@@ -22,7 +23,7 @@ from penstock.quality import (
 from penstock.settings.tags import Tag
 
 
-class JsonPayloads:
+class JsonPayloads(Payloads):
     """Turns messages into samples; remembers each tag's last time, to know what is sent again.
 
     Args:
@@ -48,9 +49,9 @@ class JsonPayloads:
         """What to subscribe to."""
         return list(self._targets)
 
-    def tags(self, topic: str) -> list[Tag]:
+    def tags(self, topic_filter: str) -> list[Tag]:
         """The tags whose values come under a topic."""
-        return [target.tag for target in self._targets.get(topic, ())]
+        return [target.tag for target in self._targets.get(topic_filter, ())]
 
     def samples(self, message: Message) -> list[Sample]:
         """The samples in a message; bad ones for all tags of its topic where it is malformed."""

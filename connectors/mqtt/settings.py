@@ -51,6 +51,27 @@ class MappingSettings(Model):
     )
 
 
+class SparkplugSettings(Model):
+    """What is published as a Sparkplug host application; nothing else ever is."""
+
+    host_id: str | None = Field(
+        None, min_length=1, description="Ours, unique among hosts; else penstock-SOURCE."
+    )
+    state: bool = Field(True, description="Whether to publish STATE: that we are online.")
+    rebirth: bool = Field(
+        True, description="Whether edge nodes are asked to be born again where that is needed."
+    )
+    rebirth_pause: PositiveDuration = Field(
+        parse_duration("10 s"),
+        description="Least time between two such requests to one; doubled while no birth comes.",
+    )
+
+    @field_validator("host_id")
+    @classmethod
+    def _judge_host_id(cls, host_id: str | None) -> str | None:
+        return _level("host_id", host_id)
+
+
 class MqttSettings(SourceSettings):
     """Where the broker is, how we introduce ourselves, and what payloads look like."""
 
@@ -62,7 +83,11 @@ class MqttSettings(SourceSettings):
     user: str | None = Field(None, description="User name, if the broker wants one.")
     password: SecretStr | None = Field(None, description="The user's password.")
     tls: TlsSettings = Field(TlsSettings(), description="How an mqtts:// link is protected.")
-    payload: Literal["json"] = Field(description="What messages carry.")
+    payload: Literal["json", "sparkplug-b"] = Field(description="What messages carry.")
+    group: str | None = Field(None, description="Sparkplug group of the edge nodes.")
+    sparkplug: SparkplugSettings = Field(
+        SparkplugSettings(), description="What is published as a Sparkplug host application."
+    )
     mapping: MappingSettings = Field(
         MappingSettings(), description="Where a JSON payload keeps what."
     )
@@ -100,6 +125,18 @@ class MqttSettings(SourceSettings):
         _ = parts.port  # raises where it is none
         return url
 
+    @field_validator("group")
+    @classmethod
+    def _judge_group(cls, group: str | None) -> str | None:
+        return _level("group", group)
+
+    @model_validator(mode="after")
+    def _group_of_sparkplug(self) -> Self:
+        if (self.payload == "sparkplug-b") != (self.group is not None):
+            msg = "payload sparkplug-b needs the group of the edge nodes, and json has none"
+            raise ValueError(msg)
+        return self
+
     @model_validator(mode="after")
     def _judge_keep_alive(self) -> Self:
         if not 1 <= self.keep_alive.total_seconds() <= 65_535:  # noqa: PLR2004  # two bytes
@@ -122,3 +159,11 @@ class MqttSettings(SourceSettings):
     def secure(self) -> bool:
         """Whether TLS is spoken."""
         return urlparse(self.url).scheme == "mqtts"
+
+
+def _level(key: str, text: str | None) -> str | None:
+    """A single level of a topic."""
+    if text is not None and (not text or set(text) & set("/+#")):
+        msg = f"{key} is one level of a topic: without /, + and #"
+        raise ValueError(msg)
+    return text

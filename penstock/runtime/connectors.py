@@ -149,6 +149,7 @@ class _MeterExport:
         self._counters: dict[str, Callable[[float], None]] = {
             "requests": metrics.CONNECTOR_REQUESTS.labels(name).inc,
             "writes": metrics.CONNECTOR_WRITES.labels(name).inc,
+            "rebirths": metrics.CONNECTOR_REBIRTHS.labels(name).inc,
             "bytes_received": metrics.CONNECTOR_BYTES.labels(name).inc,
             "errors": metrics.CONNECTOR_ERRORS.labels(name).inc,
             "missed": metrics.CONNECTOR_MISSED.labels(name).inc,
