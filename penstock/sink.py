@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from penstock.clock import Clock, now
+from penstock.kafka.dead_letters import Origin
 from penstock.settings.model import Model
 from penstock.settings.plant import Plant
 
@@ -35,6 +36,9 @@ class SinkRecord:
     key: str | None
     value: Any
     """`SensorEvent` for sensor topics, else the datum of the record's schema as a dictionary."""
+    origin: Origin | None = None
+    """Of a dead letter that is taken again: where the record was first read. Its `topic` then is
+    `<topic>.retry`, and `partition` and `offset` are of that one."""
 
 
 class Sink(ABC):
@@ -43,6 +47,10 @@ class Sink(ABC):
     Settings: ClassVar[type[SinkSettings]] = SinkSettings
     keeps_offsets: ClassVar[bool] = True
     """Whether `open` knows where to go on; if not, the group's committed offset is taken."""
+    retries: ClassVar[bool] = False
+    """Whether dead letters can be taken again (`penstock dlq retry`): then `write` also gets
+    records of `<topic>.retry`, whose offsets `open` and `flush` keep like any topic's, and `skip`
+    is to be kept, too: what was buried must not be read again once it is taken again."""
 
     def __init__(self, name: str, settings: Any, plant: Plant, *, clock: Clock = now) -> None:
         self.name = name
@@ -76,6 +84,9 @@ class Sink(ABC):
             DecodeError: A record makes no sense here; it goes to the dead letters.
         """
 
+    def skip(self, topic: str, partition: int, offset: int) -> None:  # noqa: B027  # may be ignored
+        """Hear that a record is not for the sink, or is safe among the dead letters."""
+
     @abstractmethod
     def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
         """Carry out what is due (with `force`: everything); called several times a second.
@@ -83,6 +94,14 @@ class Sink(ABC):
         Returns:
             The next offset of each (topic, partition) whose records are all carried out for good.
         """
+
+    def epoch(self, topic: str) -> str:
+        """Of what the sink holds of a topic: changes when it starts anew, from an empty store.
+
+        Dead letters of another epoch are not taken again: the record itself is read again.
+        """
+        del topic
+        return ""
 
     @property
     def counters(self) -> dict[str, float]:

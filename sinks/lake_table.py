@@ -48,6 +48,7 @@ class SourcedTable:
         self._options = dict(options)
         self._columns = columns
         self._application = application
+        self._id = ""
 
     def offset(self, partition: int) -> int | None:
         """The next offset of a partition, by the table itself.
@@ -57,11 +58,15 @@ class SourcedTable:
             LakeSchemaError: The table is not one for these rows.
         """
         try:
-            table = self._open()
-            return None if table is None else self._offset(table, partition)
+            return self._offset(self._created({}), partition)
         except (DeltaError, OSError) as error:
             msg = f"the table cannot be read now: {error}"
             raise LakeError(msg, where=self._uri, remedy="it is tried again") from error
+
+    @property
+    def id(self) -> str:
+        """Of the table as it was last opened; one that is made anew has another."""
+        return self._id
 
     def append(self, rows: pa.Table, known: Offsets, done: Mapping[int, int]) -> bool:
         """Add rows, and move the offsets from `known` to `done`; all or nothing.
@@ -138,6 +143,7 @@ class SourcedTable:
         if table is None:
             msg = "the table was made, and is gone again"
             raise LakeError(msg, where=self._uri, remedy=_AGAIN)
+        self._id = str(table.metadata().id)
         return table
 
     def _offset(self, table: DeltaTable, partition: int) -> int | None:

@@ -18,6 +18,7 @@ wait in Kafka.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ import structlog
 from pydantic import Field, SecretStr
 
 from penstock.errors import DecodeError
+from penstock.kafka.topics import RETRIES, retries
 from penstock.lake.tables import uri_of
 from penstock.settings.paths import Location
 from penstock.settings.plant import Plant
@@ -33,6 +35,7 @@ from penstock.units import Duration, parse_duration
 from sinks.lake_rows import PARTITION_BY, TABLES
 from sinks.lake_table import SourcedTable
 
+_TOPICS: Final = [*TABLES, *(retries(topic).name for topic in TABLES)]
 MOST_ROWS: Final = 2_000_000
 """Waiting rows that are written before the roll is due."""
 
@@ -52,6 +55,7 @@ class ParquetSink(Sink):
 
     Settings = ParquetSettings
     settings: ParquetSettings
+    retries = True
 
     def __init__(
         self,
@@ -65,9 +69,9 @@ class ParquetSink(Sink):
         super().__init__(name, settings, plant, **more)
         self._monotonic = monotonic
         self._rolled = monotonic()
-        self._pending: dict[str, dict[int, list[_Rows]]] = {topic: {} for topic in TABLES}
-        self._tables = {topic: self._table(topic) for topic in TABLES}
-        self._committed: dict[str, dict[int, int | None]] = {topic: {} for topic in TABLES}
+        self._tables = {topic: self._table(topic) for topic in _TOPICS}
+        self._pending: dict[str, dict[int, list[_Rows]]] = {topic: {} for topic in _TOPICS}
+        self._committed: dict[str, dict[int, int | None]] = {topic: {} for topic in _TOPICS}
         """The next offset of each partition, as the table had it when we last looked."""
         self._counters = {"rows": 0.0, "files": 0.0, "commits": 0.0}
         self._log = structlog.get_logger().bind(sink=name)
@@ -76,6 +80,10 @@ class ParquetSink(Sink):
     def topics(self) -> Sequence[str]:
         """SensorEvents and WindowStatistics."""
         return list(TABLES)
+
+    def epoch(self, topic: str) -> str:
+        """The id of the topic's table."""
+        return self._tables[topic].id
 
     @property
     def counters(self) -> dict[str, float]:
@@ -103,9 +111,17 @@ class ParquetSink(Sink):
         by_partition: dict[tuple[str, int], list[SinkRecord]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
-        waiting = {key: _Rows(_rows(key[0], part), part) for key, part in by_partition.items()}
+        waiting = {
+            key: _Rows(_rows(key[0], part), part[-1].offset + 1)
+            for key, part in by_partition.items()
+        }
         for (topic, partition), rows in waiting.items():
             self._pending[topic].setdefault(partition, []).append(rows)
+
+    def skip(self, topic: str, partition: int, offset: int) -> None:
+        """Keep the offset until the next roll."""
+        nothing = TABLES[_source(topic)].columns.empty_table()
+        self._pending[topic].setdefault(partition, []).append(_Rows(nothing, offset + 1))
 
     def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
         """Commit what waits, when the roll is due.
@@ -119,7 +135,7 @@ class ParquetSink(Sink):
             return {}
         self._rolled = self._monotonic()
         done: dict[tuple[str, int], int] = {}
-        for topic in TABLES:
+        for topic in _TOPICS:
             done |= self._commit(topic)
         return done
 
@@ -128,8 +144,10 @@ class ParquetSink(Sink):
         if not pending:
             return {}
         tables = [rows.table for part in pending.values() for rows in part]
-        rows = pa.concat_tables(tables).sort_by(TABLES[topic].sort)
-        done = {partition: part[-1].next_offset for partition, part in pending.items()}
+        rows = pa.concat_tables(tables).sort_by(TABLES[_source(topic)].sort)
+        done = {
+            partition: max(rows.next_offset for rows in part) for partition, part in pending.items()
+        }
         known = {partition: self._committed[topic].get(partition) for partition in done}
         if self._tables[topic].append(rows, known, done):
             self._count(rows)
@@ -140,7 +158,7 @@ class ParquetSink(Sink):
     def _table(self, topic: str) -> SourcedTable:
         options = {key: value.get_secret_value() for key, value in self.settings.options.items()}
         prefix = f"{self.plant.environment}-{self.name}-{topic}"
-        table = TABLES[topic]
+        table = TABLES[_source(topic)]
         return SourcedTable(
             uri_of(self.settings.path, table.name),
             options,
@@ -169,14 +187,27 @@ class _Rows:
 
     __slots__ = ("next_offset", "table")
 
-    def __init__(self, table: pa.Table, records: Sequence[SinkRecord]) -> None:
+    def __init__(self, table: pa.Table, next_offset: int) -> None:
         self.table = table
-        self.next_offset = records[-1].offset + 1
+        self.next_offset = next_offset
+
+
+def _source(topic: str) -> str:
+    """The topic whose dead letters, or records, a topic holds."""
+    return topic.removesuffix(RETRIES)
+
+
+def _as_first_read(record: SinkRecord) -> SinkRecord:
+    """A dead letter that is taken again as the record that it was: rows name its place."""
+    origin = record.origin
+    if origin is None:
+        return record
+    return replace(record, topic=origin.topic, partition=origin.partition, offset=origin.offset)
 
 
 def _rows(topic: str, records: Sequence[SinkRecord]) -> pa.Table:
     try:
-        return TABLES[topic].rows(records)
+        return TABLES[_source(topic)].rows([_as_first_read(record) for record in records])
     except (ValueError, OverflowError, KeyError, TypeError) as error:
         first = records[0]
         msg = f"no rows can be made of {len(records)} records: {error}"

@@ -27,18 +27,37 @@ def errors() -> str:
         for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    rows = []
-    for error in _below(PenstockError):
-        if "code" in vars(error) and error.__module__.split(".")[0] in PACKAGES:
-            again = "yes" if error.transient else ""
-            meaning = (error.__doc__ or "").strip().partition("\n\n")[0]
-            rows.append((code(error.code), code(error.__name__), error.exit_code, again, meaning))
     text = (
-        "# Errors\n\nWhat Penstock raises on purpose names the place, the fault and the "
-        "remedy. The code stands before the message on the command line. *Waiting may help*: "
-        "somebody does not answer who may do so later; what runs tries again by itself.\n\n"
+        "# Errors\n\nWhat Penstock raises on purpose names the place, the fault and the remedy. "
+        "The code stands before the message on the command line; dead letters give the name. "
+        "*Waiting may help*: somebody does not answer who may do so later; "
+        "what runs tries again by itself.\n\n"
     )
-    return text + table(["code", "name", "exit code", "waiting may help", "meaning"], sorted(rows))
+    found = sorted(catalogue(), key=lambda error: error.code)
+    rows = [
+        (f"[{error.code}](#{error.code.lower()})", code(error.__name__), error.exit_code,
+         "yes" if error.transient else "", _paragraphs(error)[0])
+        for error in found
+    ]  # fmt: skip
+    text += table(["code", "name", "exit code", "waiting may help", "meaning"], rows)
+    for error in found:
+        meaning, advice = _paragraphs(error)[:2]
+        text += f"\n## {error.code}\n\n{code(error.__name__)}: {meaning}\n\n"
+        text += f"**What to do**: {advice}\n"
+    return text
+
+
+def catalogue() -> list[type[PenstockError]]:
+    """The classes that have a code of their own, but for their base."""
+    return [
+        error
+        for error in _below(PenstockError)[1:]
+        if "code" in vars(error) and error.__module__.split(".")[0] in PACKAGES
+    ]
+
+
+def _paragraphs(error: type[PenstockError]) -> list[str]:
+    return [" ".join(part.split()) for part in (error.__doc__ or "").split("\n\n")]
 
 
 def _below(error: type[PenstockError]) -> list[type[PenstockError]]:
@@ -94,12 +113,13 @@ def shown_topics() -> str:
     sensor = topics.SENSORS.name
     text += table(
         ["topic", "record", "kept"],
-        [_topic(topics.dead_letters(sensor)), _topic(topics.late(sensor))],
+        [_topic(make(sensor)) for make in (topics.dead_letters, topics.retries, topics.late)],
     )
     text += (
-        "\nEvery consumed topic has a `.dlq`, every processor's topic a `.late`. Late records have "
+        "\nEvery consumed topic has a `.dlq` and a `.retry` ([dead letters]"
+        "(../how-to/take-dead-letters-again.md)), every processor's topic a `.late`.\n"
     )
-    text += "the headers " + ", ".join(
+    text += "Late records have the headers " + ", ".join(
         code(name) for name in (topics.LATE_PROCESSOR, topics.LATE_REASON, topics.LATE_ORIGIN)
     )
     text += "; the last only what is no SensorEvent, and is late as a whole.\n"

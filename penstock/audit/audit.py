@@ -4,15 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from deltalake import DeltaTable
+
 from penstock import lake
 from penstock.audit.difference import Difference
-from penstock.audit.lake import TABLES, LakeAudit, audit_lake, lake_rows, lost_file
+from penstock.audit.lake import TABLES, LakeAudit, LakeSource, audit_lake, lake_rows, lost_file
 from penstock.audit.processors import ProcessorAudit, audit_processor
-from penstock.audit.scanning import Bounds, Dead, Scan, scan, scan_dead, scan_late
+from penstock.audit.scanning import Dead, Scan, scan, scan_dead, scan_late
 from penstock.errors import TopicError
 from penstock.kafka import topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
+from penstock.kafka.scan import Bounds
 from penstock.lake.tables import open_table
 from penstock.processor import Processor, chosen
 from penstock.settings.plant import Plant
@@ -106,17 +109,24 @@ class _Auditor:
             table = open_table(path, name, options)
             if table is None:
                 continue
-            prefix = f"{self._plant.environment}-{sink}-{topic}"
-            known = {n: table.transaction_version(f"{prefix}-{n}") for n in self._bounds(topic)}
-            offsets = {n: int(offset) for n, offset in known.items() if offset is not None}
-            rows = lake_rows(table)
+            again = topics.retries(topic).name
+            source = LakeSource(
+                sink, topic, str(table.metadata().id), self._offsets(table, sink, topic),
+                self._offsets(table, sink, again),
+            )  # fmt: skip
             audits, differences = audit_lake(
-                topic, sink, offsets, rows, self._scan(topic), self._dead(topic)
+                source, lake_rows(table), self._scan(topic), self._dead(topic)
             )
             self._audit.lake += audits
             self._audit.differences += differences
         if self._audit.lake:
             self._audit.differences += [lost_file(lost) for lost in lake.check(path, options)]
+
+    def _offsets(self, table: DeltaTable, sink: str, topic: str) -> dict[int, int]:
+        """The next offset of each partition of a topic that is in a table."""
+        prefix = f"{self._plant.environment}-{sink}-{topic}"
+        known = {n: table.transaction_version(f"{prefix}-{n}") for n in self._bounds(topic)}
+        return {n: int(offset) for n, offset in known.items() if offset is not None}
 
     def _scan(self, topic: str) -> dict[int, Scan]:
         if topic not in self._scans:
@@ -125,8 +135,7 @@ class _Auditor:
         return self._scans[topic]
 
     def _dead(self, topic: str) -> Dead:
-        name = topics.dead_letters(topic).name
-        return scan_dead(self._plant.kafka, name, self._bounds(name))
+        return scan_dead(self._plant.kafka, topic, self._bounds)
 
     def _bounds(self, topic: str) -> Bounds:
         try:

@@ -49,10 +49,23 @@ def lake_rows(table: DeltaTable) -> dict[int, NDArray[np.int64]]:
     return {number: np.concatenate(found) for number, found in parts.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class LakeSource:
+    """What a table holds of a topic, by the table itself."""
+
+    sink: str
+    """The sink that writes it."""
+    topic: str
+    epoch: str
+    """The table's id."""
+    offsets: Mapping[int, int]
+    """The next offset of each partition."""
+    taken: Mapping[int, int]
+    """The next offset of each partition of the topic's retries."""
+
+
 def audit_lake(
-    topic: str,
-    sink: str,
-    offsets: Mapping[int, int],
+    source: LakeSource,
     rows: Mapping[int, NDArray[np.int64]],
     scans: Mapping[int, Scan],
     dead: Dead,
@@ -60,18 +73,24 @@ def audit_lake(
     """Check that each record's rows are in the lake, once.
 
     Args:
-        topic: Whose rows.
-        sink: The sink that writes them.
-        offsets: The next offset of each partition, by the table.
+        source: What the table should hold.
         rows: The offset of each row, by partition.
         scans: Of the topic, from the first record that it still holds.
         dead: The topic's dead letters.
     """
+    sink, topic = source.sink, source.topic
     table, audits, differences = TABLES[topic], [], []
-    for number, end in sorted(offsets.items()):
-        scan = scans[number].part(0, end)
+    for number, end in sorted(source.offsets.items()):
+        scan, until = scans[number], source.taken.get(number, 0)
+        last = scan.first + len(scan.counts)
+        letters = dead.of(sink, number, scan.first, last, source.epoch)
+        again = np.array(dead.taken(sink, number, source.epoch, until), np.int64) - scan.first
+        buried = np.array(dead.left(sink, number, letters, until), np.int64) - scan.first
         expected = scan.rows
-        expected[np.array(dead.of(sink, number, scan.first, end), np.int64) - scan.first] = 0
+        retried = expected[again[again >= 0]]
+        expected[max(0, end - scan.first) :] = 0
+        expected[again[again >= 0]] = retried
+        expected[buried] = 0
         mine = rows.get(number, np.empty(0, np.int64))
         mine = mine[mine >= scan.first]
         found = np.bincount(mine - scan.first, minlength=len(expected))

@@ -43,8 +43,8 @@ def audit_processor(
     where = f"{name}[{partition}]"
     books, samples = meta.records, meta.samples
     found = compare(
-        where, "records in = processed + duplicate + dead",
-        books.records_in, books.processed + books.duplicate + books.dead,
+        where, "records in + retried = processed + duplicate + dead",
+        books.records_in + books.retried, books.processed + books.duplicate + books.dead,
     )  # fmt: skip
     found += compare(
         where, "samples in = aggregated + bad + late",
@@ -54,10 +54,10 @@ def audit_processor(
         where, f"records in + lost = offsets {meta.start} to {meta.offset}",
         meta.offset - meta.start, books.records_in + books.lost,
     )  # fmt: skip
-    buried = dead.of(name, partition, meta.start, meta.offset)
-    found += compare(
-        where, f"dead letters, at {runs(buried) or 'none'}, = records dead", len(buried), books.dead
-    )
+    letters = dead.of(name, partition, meta.start, meta.offset, str(meta.epoch))
+    at = runs(sorted({letter.offset for letter in letters})) or "none"
+    found += compare(where, f"dead letters, at {at}, = records dead", len(letters), books.dead)
+    buried = dead.left(name, partition, letters, meta.retry_offset)
     unseen = max(0, min(scan.first, meta.offset) - meta.start)
     if not unseen:
         found += _against_topic(

@@ -1,29 +1,39 @@
 """Counts what topics hold, record by record."""
 
 import hashlib
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from penstock.codec.sensor_event import decode
 from penstock.codec.wire import unframe
-from penstock.errors import DecodeError, KafkaUnavailableError, UnknownSchemaError
-from penstock.kafka.client import options, place
-from penstock.kafka.dead_letters import PREFIX
+from penstock.errors import DecodeError, UnknownSchemaError
+from penstock.kafka.client import place
+from penstock.kafka.dead_letters import (
+    ACTION,
+    RETRY,
+    header_texts,
+    headers_of,
+    origin_of,
+)
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import LATE_ORIGIN, LATE_PROCESSOR, LATE_REASON
+from penstock.kafka.scan import Bounds, read
+from penstock.kafka.topics import (
+    LATE_ORIGIN,
+    LATE_PROCESSOR,
+    LATE_REASON,
+    dead_letters,
+    retries,
+)
 from penstock.runtime.decoding import Decoder
 from penstock.settings.plant import KafkaSettings
 from schemas import SensorEvent
 
-Bounds = Mapping[int, tuple[int, int]]
-"""Of each partition the first offset and the one behind the last."""
 Late = Mapping[tuple[int, str, str], int]
 """Samples (of records that are none: 1) by the record's identity, processor and reason."""
 
@@ -31,7 +41,6 @@ ABSENT: Final = -1
 """No record lies at this offset: it was compacted away, or ends a transaction."""
 BROKEN: Final = -2
 """The record follows no schema."""
-_READ_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -93,8 +102,9 @@ def scan_late(settings: KafkaSettings, registry: Registry, topic: str, bounds: B
     """What a late topic holds; what came twice counts once."""
     found: dict[tuple[int, str, str], int] = {}
     for message in read(settings, topic, bounds):
-        why = _header(message, LATE_PROCESSOR), _header(message, LATE_REASON)
-        if origin := _header(message, LATE_ORIGIN):  # a record that is late as a whole
+        headers = header_texts(headers_of(message))
+        why = headers.get(LATE_PROCESSOR, ""), headers.get(LATE_REASON, "")
+        if origin := headers.get(LATE_ORIGIN, ""):  # a record that is late as a whole
             partition, _, offset = origin.partition("/")
             found[(place_identity(int(partition), int(offset)), *why)] = 1
             continue
@@ -104,33 +114,65 @@ def scan_late(settings: KafkaSettings, registry: Registry, topic: str, bounds: B
     return found
 
 
+class Letter(NamedTuple):
+    """A dead letter of a component's partition."""
+
+    offset: int
+    """Of the record that it was."""
+    attempt: int = 0
+    epoch: str = ""
+
+
 @dataclass(slots=True)
 class Dead:
-    """The places of dead letters."""
+    """The dead letters of a topic, by component and partition."""
 
-    places: dict[tuple[str, int], set[int]] = field(default_factory=dict)
-    """Offsets by component and partition; one that was buried twice counts once."""
+    letters: dict[tuple[str, int], set[Letter]] = field(default_factory=dict)
+    """One that was buried twice counts once."""
+    retried: dict[tuple[str, int], dict[Letter, int]] = field(default_factory=dict)
+    """Those that are to be taken again, and where in the retry topic they lie."""
 
-    def of(self, component: str, partition: int, first: int, end: int) -> list[int]:
-        """Offsets of a component's dead letters between two offsets, ascending."""
-        offsets = self.places.get((component, partition), set())
-        return sorted(offset for offset in offsets if first <= offset < end)
+    def of(self, component: str, partition: int, first: int, end: int, epoch: str) -> list[Letter]:
+        """A component's letters between two offsets, ascending; those of another epoch are not."""
+        return sorted(
+            letter
+            for letter in self.letters.get((component, partition), ())
+            if first <= letter.offset < end and letter.epoch in {"", epoch}
+        )
+
+    def left(
+        self, component: str, partition: int, letters: Iterable[Letter], taken: int
+    ) -> list[int]:
+        """The offsets of letters that were not taken again before an offset of the retry topic."""
+        retried = self.retried.get((component, partition), {})
+        return sorted({one.offset for one in letters if retried.get(one, taken) >= taken})
+
+    def taken(self, component: str, partition: int, epoch: str, until: int) -> list[int]:
+        """The offsets of letters that lie before an offset of the retry topic, ascending."""
+        retried = self.retried.get((component, partition), {})
+        return sorted(
+            {one.offset for one, at in retried.items() if at < until and one.epoch in {"", epoch}}
+        )
 
 
-def scan_dead(settings: KafkaSettings, topic: str, bounds: Bounds) -> Dead:
-    """Where the records of a dead-letter topic came from."""
+def scan_dead(settings: KafkaSettings, topic: str, bounds: Callable[[str], Bounds]) -> Dead:
+    """Which records of a topic became dead letters, and which of those are to be taken again."""
     found = Dead()
-    for message in read(settings, topic, bounds):
-        names = ("connector.name", "partition", "offset")
-        component, partition, offset = (_header(message, PREFIX + name) for name in names)
-        if component and partition and offset:
-            found.places.setdefault((component, int(partition)), set()).add(int(offset))
+    for message in read(settings, dead := dead_letters(topic).name, bounds(dead)):
+        with suppress(DecodeError):  # somebody else's
+            key, letter = _letter(message)
+            found.letters.setdefault(key, set()).add(letter)
+    for message in read(settings, again := retries(topic).name, bounds(again)):
+        if header_texts(headers_of(message)).get(ACTION) == RETRY:
+            key, letter = _letter(message)
+            found.retried.setdefault(key, {})[letter] = place(message)[2]
     return found
 
 
-def _header(message: Message, name: str) -> str:
-    value = dict(message.headers() or ()).get(name) or b""
-    return value if isinstance(value, str) else value.decode(errors="replace")
+def _letter(message: Message) -> tuple[tuple[str, int], Letter]:
+    origin = origin_of(headers_of(message))
+    key = (origin.component, origin.partition)
+    return key, Letter(origin.offset, origin.attempt, origin.epoch)
 
 
 def identity(event: SensorEvent) -> int:
@@ -145,51 +187,3 @@ def place_identity(partition: int, offset: int) -> int:
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
-
-
-def read(settings: KafkaSettings, topic: str, bounds: Bounds) -> Iterator[Message]:
-    """All records between bounds.
-
-    Raises:
-        KafkaUnavailableError: They cannot be read.
-    """
-    left = {number for number, (first, end) in bounds.items() if first < end}
-    consumer = Consumer(
-        options(
-            settings,
-            group_id="penstock-audit",  # never joined: partitions are assigned by hand
-            enable_auto_commit=False,
-            auto_offset_reset="error",
-            isolation_level="read_committed",
-            enable_partition_eof=True,
-        )
-    )
-    with closing(consumer):
-        consumer.assign([TopicPartition(topic, number, bounds[number][0]) for number in left])
-        progress = time.monotonic()
-        while left:
-            messages = consumer.consume(1000, 0.1)
-            if messages:
-                progress = time.monotonic()
-            elif time.monotonic() - progress > _READ_SECONDS:
-                msg = f"the topic cannot be read to its end within {_READ_SECONDS:g} s"
-                raise KafkaUnavailableError(msg, where=topic)
-            for message in messages:
-                if _ends(message, bounds, topic):
-                    left.discard(message.partition() or 0)
-                if message.error() is None and place(message)[2] < bounds[place(message)[1]][1]:
-                    yield message
-
-
-def _ends(message: Message, bounds: Bounds, topic: str) -> bool:
-    """Whether nothing of interest follows in this partition."""
-    error = message.error()
-    if error is None:
-        _, partition, offset = place(message)
-        return offset + 1 >= bounds[partition][1]
-    if error.code() == KafkaError._PARTITION_EOF:
-        return True
-    if error.retriable():
-        return False
-    msg = f"the topic cannot be read: {error.str()}"
-    raise KafkaUnavailableError(msg, where=topic) from KafkaException(error)

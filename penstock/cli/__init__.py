@@ -22,6 +22,7 @@ MODULES: Final = {
     "demo": ("demo",),
     "lake": ("lake",),
     "streams": ("streams",),
+    "dlq": ("dlq",),
     "audit": ("audit",),
     "alerts": ("alerts",),
     "console": ("console",),

@@ -1,25 +1,19 @@
 """`penstock lake …`."""
 
-import json
-import math
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Column, Table
 
 from penstock import lake
+from penstock.cli.tables import show_rows
 from penstock.errors import ConfigurationError, LakeError
 from penstock.settings.loader import load_plant
 from penstock.units import format_duration, parse_duration
 
 DEFAULT_LAKE = ".penstock/demo/lake"
 MEGABYTE = 1024 * 1024
-_ANY_WIDTH = 1_000_000
 
 LakePath = Annotated[str, typer.Option("--lake", help="Folder or s3:// address of the lake.")]
 Config = Annotated[
@@ -51,7 +45,7 @@ def query(
 ) -> None:
     """Run a query and show its rows."""
     names, rows = lake.query(lake.open_lake(*_place(lake_path, config)), sql)
-    if _show(names, rows, as_json):
+    if show_rows(names, rows, as_json):
         typer.echo(_count(len(rows), "row"))
 
 
@@ -67,7 +61,7 @@ def compact(
     """Join small files, while sinks write and others read."""
     path, options = _place(lake_path, config)
     done = lake.compact(path, options, target_size=megabytes * MEGABYTE)
-    _show(_names(lake.Compacted), [astuple(one) for one in done], as_json)
+    show_rows(_names(lake.Compacted), [astuple(one) for one in done], as_json)
 
 
 @commands.command()
@@ -88,7 +82,7 @@ def vacuum(
     path, options = _place(lake_path, config)
     done = lake.vacuum(path, options, keep=duration, dry_run=dry_run)
     rows = [(table.table, file) for table in done for file in table.files]
-    if _show(["table", "file"], rows, as_json):
+    if show_rows(["table", "file"], rows, as_json):
         typer.echo(f"{_count(len(rows), 'file')} {'would be ' * dry_run}deleted")
 
 
@@ -98,7 +92,7 @@ def check(
 ) -> None:
     """Find files that are missing or broken, and the Kafka offsets of what was in them."""
     lost = lake.check(*_place(lake_path, config))
-    _show(_names(lake.LostFile), [astuple(one) for one in lost], as_json)
+    show_rows(_names(lake.LostFile), [astuple(one) for one in lost], as_json)
     if lost:
         raise typer.Exit(LakeError.exit_code)
 
@@ -109,70 +103,6 @@ def _names(kind: type) -> list[str]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _show(names: list[str], rows: list[tuple[Any, ...]], as_json: bool) -> bool:
-    """Print rows; gives whether it was for people."""
-    if as_json:
-        for row in rows:
-            values = dict(zip(names, map(_plain, row), strict=True))
-            typer.echo(json.dumps(values, default=str, allow_nan=False))
-        return False
-    table = Table(*(Column(escape(name), no_wrap=True) for name in names))
-    cells = [[escape(_cell(value)) for value in row] for row in rows]
-    for shown in cells:
-        table.add_row(*shown)
-    console = Console(highlight=False)
-    unbounded = console.options.update(max_width=_ANY_WIDTH)
-    width = Measurement.get(console, unbounded, table).maximum
-    if console.is_terminal and width > console.width:
-        _show_blocks(names, cells, console)
-    else:  # files and pipes have no width
-        Console(width=max(width, console.width), highlight=False).print(table)
-    return True
-
-
-def _show_blocks(names: list[str], rows: list[list[str]], console: Console) -> None:
-    """One column per line, where a row is wider than the terminal."""
-    widest = max(map(len, names), default=0)
-    for number, row in enumerate(rows, start=1):
-        console.print(f"[dim]── {number}[/]")
-        for name, cell in zip(names, row, strict=True):
-            console.print(f"[bold]{escape(name.ljust(widest))}[/]  {cell}", soft_wrap=True)
-
-
-def _cell(value: Any) -> str:
-    r"""A value for people.
-
-    >>> _cell(None), _cell(0.1 + 0.2), _cell(b"\x01\xff"), _cell([1, 2])
-    ('', '0.3', '01ff', '[1, 2]')
-    """
-    match value:
-        case None:
-            return ""
-        case float():
-            return f"{value:.6g}"
-        case bytes():
-            return value.hex()
-    return str(value)
-
-
-def _plain(value: Any) -> Any:
-    r"""A value as JSON can hold it: what is no finite number is null, bytes are hexadecimal.
-
-    >>> _plain([float("nan"), b"\x01\xff", {"a": 1.5}])
-    [None, '01ff', {'a': 1.5}]
-    """
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case bytes():
-            return value.hex()
-        case list() | tuple():
-            return [_plain(one) for one in value]
-        case dict():
-            return {str(key): _plain(one) for key, one in value.items()}
-    return value
 
 
 def _place(path: str, config: Path | None) -> tuple[str, dict[str, str]]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from penstock import components
+from penstock.cli.times import parse_time
 from penstock.clock import now
-from penstock.errors import ConfigurationError, TopicError
+from penstock.errors import TopicError
 from penstock.processor import Processor, chosen
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
@@ -102,7 +102,7 @@ def reset(
     if not yes:
         msg = "this throws the state away: say --yes"
         raise typer.BadParameter(msg)
-    time = None if to_time is None else _microseconds(to_time)
+    time = None if to_time is None else parse_time(to_time, "--to-time")
     control = _administration(config, processor).reset(time)
     starts = ", ".join(str(at) for _, at in sorted(control.starts.items()))
     typer.echo(f"{processor} starts anew in epoch {control.epoch} at offsets {starts}")
@@ -118,23 +118,6 @@ def _processor(plant: Plant, name: str) -> Processor:
 def _administration(config: Path, name: str) -> Administration:
     plant = load_plant(config)
     return Administration(plant, _processor(plant, name))
-
-
-def _microseconds(text: str) -> int:
-    """A point in time in microseconds since 1970.
-
-    >>> _microseconds("1970-01-01T01:00:00+01:00"), _microseconds("1970-01-02")
-    (0, 86400000000)
-    """
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        msg = f"{text!r} is no time"
-        raise ConfigurationError(
-            msg, where="--to-time", remedy="write it as 2026-03-01T06:00:00+01:00"
-        ) from error
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:
@@ -181,7 +164,9 @@ def _cells(one: PartitionOverview) -> Iterator[str]:
     yield f"{one.snapshot_bytes:,} B in {one.snapshot_rows:,} rows"
     yield _behind(one)
     for books in (one.records, one.samples):
-        first, *others = [f"{count:,}" for name, count in books.items() if name != "lost"]
+        first, *others = [
+            f"{count:,}" for name, count in books.items() if name not in {"lost", "retried"}
+        ]
         yield first
         yield " · ".join(others)
 

@@ -7,6 +7,7 @@ fastavro sees a schema, since a `datetime` cannot hold every `long`.
 import io
 import json
 from functools import lru_cache
+from textwrap import shorten
 from typing import Any, Final
 
 import fastavro
@@ -16,6 +17,9 @@ from schemas import schema_text
 
 _MICROSECONDS: Final = {None: 1, "timestamp-micros": 1, "timestamp-millis": 1000}
 """Microseconds in the unit of a long that our schema holds as `timestamp-micros`."""
+
+_REASON: Final = 300
+"""Characters kept of what fastavro says."""
 
 
 @lru_cache(maxsize=256)
@@ -47,7 +51,8 @@ def read_generic(body: bytes, writer_schema: str, name: str) -> dict[str, Any]:
     except DecodeError:
         raise
     except Exception as error:  # fastavro raises whatever broken bytes make Python raise
-        msg = f"fastavro cannot read this as {name}: {type(error).__name__}: {error}"
+        why = shorten(str(error), _REASON, placeholder=" …")  # a mismatch quotes both schemas whole
+        msg = f"fastavro cannot read this as {name}: {type(error).__name__}: {why}"
         raise DecodeError(msg) from error
     if stream.tell() != len(body):
         msg = f"{len(body) - stream.tell()} bytes follow the record"

@@ -12,7 +12,10 @@ _FILE: Final = "factory.json"
 
 
 class FactoryError(PenstockError):
-    """The simulated factory cannot be built, read or started."""
+    """The simulated factory cannot be built, read or started.
+
+    Free the ports, or choose others; the message names them.
+    """
 
     code = "PEN-701"
 

@@ -16,7 +16,10 @@ from penstock.factory.truth import started_at, truth_files
 
 
 class TruthError(PenstockError):
-    """A file of the ground truth cannot be read."""
+    """A file of the ground truth cannot be read.
+
+    Run the simulation again: the file was cut off or changed.
+    """
 
     code = "PEN-700"
 

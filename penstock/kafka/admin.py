@@ -11,7 +11,13 @@ from confluent_kafka.cimpl import NewTopic
 from penstock.errors import KafkaUnavailableError, TopicError
 from penstock.kafka.client import options, usable_options
 from penstock.kafka.contracts import check_retention
-from penstock.kafka.topics import DEAD_LETTERS, HEADERS_BYTES, MAX_MESSAGE_BYTES, Topic
+from penstock.kafka.topics import (
+    DEAD_LETTERS,
+    HEADERS_BYTES,
+    MAX_MESSAGE_BYTES,
+    RETRIES,
+    Topic,
+)
 from penstock.settings.plant import KafkaSettings
 
 CREATE_SECONDS: Final = 15.0
@@ -117,7 +123,7 @@ def _new(topic: Topic, settings: KafkaSettings) -> NewTopic:
         if topic.retention_ms is None
         else {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
     )
-    room = HEADERS_BYTES if topic.name.endswith(DEAD_LETTERS) else 0
+    room = HEADERS_BYTES if topic.name.endswith((DEAD_LETTERS, RETRIES)) else 0
     return NewTopic(
         topic.name,
         num_partitions=settings.partitions,

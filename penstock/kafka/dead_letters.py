@@ -1,47 +1,115 @@
 """Dead letters: what cannot be decoded or processed, byte for byte, with the reason.
 
-The header names are Kafka Connect's (`DeadLetterQueueReporter`): its users' tools read them.
+Most header names are Kafka Connect's (`DeadLetterQueueReporter`): its users' tools read them. Two
+are ours: `penstock.epoch` changes when who buried the record starts anew, and `penstock.attempt`
+counts how often it was taken again before.
 """
 
 import traceback
+from dataclasses import dataclass
 from typing import Final, cast
 
 from confluent_kafka import Message
 
-from penstock.kafka.client import Headers, SyncProducer, place
+from penstock.errors import DecodeError
+from penstock.kafka.client import Headers, SyncProducer
 from penstock.kafka.topics import dead_letters
 from penstock.settings.plant import KafkaSettings
 
 PREFIX: Final = "__connect.errors."
+EPOCH: Final = "penstock.epoch"
+ATTEMPT: Final = "penstock.attempt"
+ACTION: Final = "penstock.retry"
+"""Of records in `<topic>.retry`: RETRY or DROP."""
+RETRY: Final = "retry"
+DROP: Final = "drop"
+DECODING: Final = "VALUE_CONVERTER"
+"""Connect's name of the stage at which a record could not be read."""
+PROCESSING: Final = "TRANSFORMATION"
+"""Connect's name of the stage at which a processor could not take a record."""
+PUTTING: Final = "TASK_PUT"
+"""Connect's name of the stage at which a sink could not take a record."""
+_OURS: Final = (PREFIX, EPOCH, ATTEMPT, ACTION)
 
 
-def headers(
-    *, topic: str, partition: int, offset: int, component: str, stage: str, error: BaseException
-) -> list[tuple[str, str | bytes | None]]:
-    """What is known of a failure, for the headers of its dead letter.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which record a dead letter was, who buried it, and which time this was."""
 
-    Args:
-        topic: Where the record was read.
-        partition: Of that topic.
-        offset: In that partition.
-        component: The processor or sink that could not take it.
-        stage: Connect's: `VALUE_CONVERTER` where decoding failed, `TRANSFORMATION` where a
-            processor did, `TASK_PUT` where a sink did.
-        error: What was raised.
-    """
+    component: str
+    """The processor or sink."""
+    topic: str
+    partition: int
+    offset: int
+    epoch: str = ""
+    """Of the component's state; empty where it has none."""
+    attempt: int = 0
+    """How often the record was taken again before."""
+    stage: str = DECODING
+
+    @property
+    def place(self) -> str:
+        """Where the record was read, for people."""
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+def headers(origin: Origin, error: BaseException) -> list[tuple[str, str | bytes | None]]:
+    """What is known of a failure, for the headers of its dead letter."""
     fields = {
-        "topic": topic,
-        "partition": partition,
-        "offset": offset,
-        "connector.name": component,
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "connector.name": origin.component,
         "task.id": 0,
-        "stage": stage,
-        "class.name": component,
+        "stage": origin.stage,
+        "class.name": origin.component,
         "exception.class.name": f"{type(error).__module__}.{type(error).__qualname__}",
         "exception.message": error,
         "exception.stacktrace": "".join(traceback.format_exception(error)),
     }
-    return [(PREFIX + name, str(value).encode()) for name, value in fields.items()]
+    found: list[tuple[str, str | bytes | None]]
+    found = [(PREFIX + name, str(value).encode()) for name, value in fields.items()]
+    return [*found, (EPOCH, origin.epoch.encode()), (ATTEMPT, str(origin.attempt).encode())]
+
+
+def origin_of(found: Headers) -> Origin:
+    """What the headers of a dead letter, or of its retry, say.
+
+    Raises:
+        DecodeError: They are not those of a dead letter.
+    """
+    texts = header_texts(found)
+    try:
+        return Origin(
+            component=texts[PREFIX + "connector.name"],
+            topic=texts[PREFIX + "topic"],
+            partition=int(texts[PREFIX + "partition"]),
+            offset=int(texts[PREFIX + "offset"]),
+            epoch=texts.get(EPOCH, ""),
+            attempt=int(texts.get(ATTEMPT, "0")),
+            stage=texts[PREFIX + "stage"],
+        )
+    except (KeyError, ValueError) as error:
+        msg = f"the headers are not those of a dead letter: {error!r}"
+        raise DecodeError(msg, remedy="see who else writes to the topic") from error
+
+
+def header_texts(found: Headers) -> dict[str, str]:
+    """Headers by name, as text."""
+    return {
+        name: value if isinstance(value, str) else (value or b"").decode(errors="replace")
+        for name, value in found
+    }
+
+
+def came_with(found: Headers) -> list[tuple[str, str | bytes | None]]:
+    """The headers that a record had before it became a dead letter."""
+    return [(name, value) for name, value in found if not name.startswith(_OURS)]
+
+
+def headers_of(message: Message) -> Headers:
+    """A message's headers; the stubs' tuples have no length."""
+    return cast(Headers, message.headers() or ())
 
 
 class DeadLetters:
@@ -53,27 +121,19 @@ class DeadLetters:
     """
 
     def __init__(self, settings: KafkaSettings, component: str) -> None:
-        self._component = component
         self._producer = SyncProducer(settings, f"{component}-dlq")
 
-    def bury(self, message: Message, stage: str, error: Exception) -> None:
+    def bury(self, message: Message, origin: Origin, error: Exception) -> None:
         """Hand a message over; `flush` tells whether Kafka has it.
 
         Raises:
             KafkaException: The producer can send nothing any more.
         """
-        topic, partition, offset = place(message)
-        why = headers(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            component=self._component,
-            stage=stage,
-            error=error,
-        )
-        came_with = cast(Headers, message.headers() or ())  # the stubs' tuples have no length
         self._producer.send(
-            dead_letters(topic).name, message.key(), message.value(), [*came_with, *why]
+            dead_letters(origin.topic).name,
+            message.key(),
+            message.value(),
+            [*came_with(headers_of(message)), *headers(origin, error)],
         )
 
     def flush(self) -> None:

@@ -49,6 +49,18 @@ class Describer:
             self._admin = AdminClient(options(settings, client_id="penstock-describe"))
         self._timeout = timeout
 
+    def names(self) -> set[str]:
+        """The names of all topics.
+
+        Raises:
+            KafkaUnavailableError: No broker answers.
+        """
+        try:
+            return set(self._admin.list_topics(timeout=self._timeout).topics)
+        except KafkaException as failure:
+            msg = f"Kafka cannot be asked: {failure.args[0].str()}"
+            raise KafkaUnavailableError(msg) from failure
+
     def topic(self, name: str) -> TopicFacts:
         """What a topic is.
 

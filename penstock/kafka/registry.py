@@ -1,5 +1,6 @@
 """The schema registry, by Confluent's API (Confluent, Karapace, Apicurio's `/apis/ccompat/v7`)."""
 
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,8 @@ COMPATIBILITY: Final = "FULL_TRANSITIVE"
 """Every reader reads what every writer wrote, older and newer."""
 TIMEOUT: Final = 5.0
 """Seconds for connecting, and for each wait for an answer."""
+UNKNOWN_SECONDS: Final = 1.0
+"""How long an id that nobody knows is not asked for again: thousands of records may have it."""
 _RETRIES: Final = 1
 _RETRY_WAIT_MS: Final = 200
 _REFUSED: Final = (401, 403)
@@ -47,7 +50,7 @@ def subject(topic: str) -> str:
 
 
 class Registry:
-    """Registers Penstock's schemas and finds others'. What it learned once it never asks again.
+    """Registers Penstock's schemas and finds others'; asks for each only once.
 
     May be used from several threads.
 
@@ -63,6 +66,7 @@ class Registry:
         self._where = _without_user(settings.url)
         self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, str] = {}
+        self._unknown_until: dict[int, float] = {}
         try:
             self._client = SchemaRegistryClient(_options(settings, timeout))
         except (ValueError, OSError) as error:
@@ -101,9 +105,15 @@ class Registry:
             RegistryUnavailableError: The registry does not answer.
             ConfigurationError: The registry refuses us.
         """
-        known = self._schemas.get(schema_id)
+        known, what = self._schemas.get(schema_id), f"id {schema_id}"
         if known is None:
-            found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id))
+            if time.monotonic() < self._unknown_until.get(schema_id, 0.0):
+                raise self._unknown(what)
+            try:
+                found = self._ask(what, lambda: self._client.get_schema(schema_id))
+            except UnknownSchemaError:
+                self._unknown_until[schema_id] = time.monotonic() + UNKNOWN_SECONDS
+                raise
             known = self._schemas[schema_id] = str(found.schema_str)
         return known
 
@@ -128,11 +138,7 @@ class Registry:
     def _translate(self, error: SchemaRegistryError, what: str) -> PenstockError:
         status, text = error.http_status_code, error.error_message
         if error.error_code == _SCHEMA_NOT_FOUND:
-            return UnknownSchemaError(
-                f"the registry knows no schema of {what}",
-                where=self._where,
-                remedy="ask who published the record to register its schema in this registry",
-            )
+            return self._unknown(what)
         if status == _CONFLICT:
             return IncompatibleSchemaError(
                 f"the schema breaks readers of subject {what} ({COMPATIBILITY}): {text}",
@@ -156,6 +162,13 @@ class Registry:
             f"the schema registry answers {status}: {text}",
             where=self._where,
             remedy="wait for it to recover, or correct registry.url",
+        )
+
+    def _unknown(self, what: str) -> UnknownSchemaError:
+        return UnknownSchemaError(
+            f"the registry knows no schema of {what}",
+            where=self._where,
+            remedy="ask who published the record to register its schema in this registry",
         )
 
 

@@ -37,6 +37,8 @@ ACKNOWLEDGEMENTS: Final = Topic("dmz.alert-acknowledgements.v1", "Acknowledgemen
 MAINTENANCE: Final = Topic("it.erp.maintenance-requests.v1", "MaintenanceRequest", 365 * DAY_MS)
 DEAD_LETTERS: Final = ".dlq"
 """How the names of dead-letter topics end."""
+RETRIES: Final = ".retry"
+"""How the names of topics end that hold what becomes of dead letters."""
 LATE_REASON: Final = "penstock.late.reason"
 """Header of a late topic's records: why they came too late."""
 LATE_PROCESSOR: Final = "penstock.late.processor"
@@ -63,6 +65,11 @@ TOPICS: Final = (
 def dead_letters(topic: str) -> Topic:
     """Where what cannot be decoded or processed goes, byte for byte."""
     return Topic(topic + DEAD_LETTERS, None, 30 * DAY_MS)
+
+
+def retries(topic: str) -> Topic:
+    """Where dead letters go that are to be taken again, and word of those that are dropped."""
+    return Topic(topic + RETRIES, None, 30 * DAY_MS)
 
 
 def late(topic: str, record: str = "SensorEvent") -> Topic:

@@ -9,6 +9,7 @@ from penstock.codec.sensor_event import decode
 from penstock.codec.wire import unframe
 from penstock.errors import DecodeError
 from penstock.kafka.client import place
+from penstock.kafka.dead_letters import Origin
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import TOPICS
 from penstock.sink import SinkRecord
@@ -25,8 +26,8 @@ class Decoder:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def record(self, message: Message) -> SinkRecord:
-        """Decode one message.
+    def record(self, message: Message, origin: Origin | None = None) -> SinkRecord:
+        """Decode one message; with `origin`, the dead letter that it once became.
 
         Raises:
             DecodeError: The bytes do not follow their schema.
@@ -47,7 +48,8 @@ class Decoder:
             offset=offset,
             timestamp=0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp * 1000,
             key=None if key is None else key.decode("utf-8", "replace"),
-            value=self._value(topic, schema_id, body),
+            value=self._value(origin.topic if origin else topic, schema_id, body),
+            origin=origin,
         )
 
     def _value(self, topic: str, schema_id: int, body: bytes) -> object:

@@ -16,10 +16,11 @@ from penstock.errors import (
 )
 from penstock.health import Status
 from penstock.kafka.client import is_fatal, options, place, tell
-from penstock.kafka.dead_letters import DeadLetters
+from penstock.kafka.dead_letters import DECODING, PUTTING
 from penstock.kafka.registry import Registry
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.decoding import Decoder
+from penstock.runtime.letters import Letters, topics_of
 from penstock.runtime.positions import start_offset
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord
@@ -50,7 +51,6 @@ class SinkRunner:
     def __init__(self, sink: Sink, plant: Plant, registry: Registry, status: Status) -> None:
         self._sink = sink
         self._status = status
-        self._decoder = Decoder(registry)
         self._log = structlog.get_logger().bind(sink=sink.name)
         self._consumer = Consumer(
             options(
@@ -65,7 +65,7 @@ class SinkRunner:
                 error_cb=self._trouble,
             )
         )
-        self._dead = DeadLetters(plant.kafka, sink.name)
+        self._letters = Letters(sink, plant.kafka, Decoder(registry))
         self._member = False
         self._opening: list[Place] | None = None
         """Partitions that are ours and that the sink has yet to open."""
@@ -89,7 +89,7 @@ class SinkRunner:
             PenstockError: The sink cannot go on.
         """
         self._consumer.subscribe(
-            list(self._sink.topics),
+            topics_of(self._sink),
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
@@ -139,14 +139,17 @@ class SinkRunner:
             if key not in self._next or key in self._undecoded:
                 continue
             try:
-                record = self._decoder.record(message)
+                record = self._letters.decode(message)
             except RegistryUnavailableError as error:
                 self._wait_for_schema(key, offset, error)
                 continue
             except (DecodeError, UnknownSchemaError) as error:
-                self._bury(message, "VALUE_CONVERTER", error)
+                self._bury(message, DECODING, error)
             else:
-                records.append((record, message))
+                if record is None:
+                    self._sink.skip(topic, partition, offset)
+                else:
+                    records.append((record, message))
             self._next[key] = offset + 1
             taken += 1
         self._write(records)
@@ -186,19 +189,15 @@ class SinkRunner:
             self._sink.write([record for record, _ in records])
         except DecodeError as error:
             if len(records) == 1:
-                self._bury(records[0][1], "TASK_PUT", error)
+                self._bury(records[0][1], PUTTING, error)
                 return
             middle = len(records) // 2
             self._write(records[:middle])
             self._write(records[middle:])
 
     def _bury(self, message: Message, stage: str, error: Exception) -> None:
-        self._dead.bury(message, stage, error)
-        metrics.SINK_DEAD.labels(self._sink.name).inc()
-        topic, partition, offset = place(message)
-        self._log.warning(
-            "dead letter", topic=topic, partition=partition, offset=offset, error=str(error)
-        )
+        self._letters.bury(message, stage, error)
+        self._sink.skip(*place(message))
 
     def _carry_out(self) -> None:
         """Open and flush; while that fails for a reason that may pass, try again."""
@@ -259,7 +258,7 @@ class SinkRunner:
 
     def _flush(self, *, force: bool = False) -> None:
         began = time.monotonic()
-        self._dead.flush()
+        self._letters.flush()
         done = self._sink.flush(force=force)
         moved = {key: offset for key, offset in done.items() if self._done.get(key) != offset}
         if moved:

@@ -17,7 +17,16 @@ from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import CATALOG, SENSORS, TOPICS, control, dead_letters, late, state
+from penstock.kafka.topics import (
+    CATALOG,
+    SENSORS,
+    TOPICS,
+    control,
+    dead_letters,
+    late,
+    retries,
+    state,
+)
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.catalogue import publish_catalogue
 from penstock.runtime.connectors import ConnectorRunner
@@ -95,7 +104,8 @@ async def _serve(connector: Connector, plant: Plant, status: Status) -> None:
 def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
     processor = components.load("processors", name)(plant)
     topics = [*TOPICS, state(processor.state_topic), control(processor.control_topic)]
-    topics += [dead_letters(processor.reads), late(processor.reads, processor.input)]
+    topics += [dead_letters(processor.reads), retries(processor.reads)]
+    topics += [late(processor.reads, processor.input)]
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
         return
@@ -106,7 +116,8 @@ def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
 def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
     settings = _section(plant.sinks, name, "sink")
     sink = components.load("sinks", settings.type)(name, settings, plant)
-    topics = [*TOPICS, *(dead_letters(topic) for topic in sink.topics)]
+    beside = [make(topic) for topic in sink.topics for make in (dead_letters, retries)]
+    topics = [*TOPICS, *beside]
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
         return

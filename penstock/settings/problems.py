@@ -15,6 +15,8 @@ _SHOWN: Final = 12
 class InvalidConfigurationError(ConfigurationError):
     """A configuration with all that is wrong with it.
 
+    Go through the lines: each names the file, the place in it, the fault and the remedy.
+
     Args:
         problems: Each names its file and line.
     """

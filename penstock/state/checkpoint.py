@@ -9,13 +9,13 @@ from penstock import __version__
 from penstock.errors import StateError
 from penstock.operator import Books
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of `Meta` and of the state topic; older ones are read, newer ones refused."""
 
 
 @dataclass(slots=True)
 class RecordBooks:
-    """Where the records of a partition went; in = processed + duplicate + dead, always."""
+    """Where a partition's records went: in + retried = processed + duplicate + dead, always."""
 
     records_in: int = 0
     processed: int = 0
@@ -23,11 +23,14 @@ class RecordBooks:
     dead: int = 0
     lost: int = 0
     """Records that the topic no longer held when it was their turn; not among `records_in`."""
+    retried: int = 0
+    """Dead letters taken again; each is then processed, a duplicate, or dead once more."""
 
     @property
     def closed(self) -> bool:
         """Whether every record is accounted for."""
-        return self.records_in == self.processed + self.duplicate + self.dead
+        taken = self.records_in + self.retried
+        return taken == self.processed + self.duplicate + self.dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Meta:
     size: int = 0
     """Bytes of the whole state."""
     parked: Parked | None = None
+    retry_offset: int = 0
+    """The next offset of the retry topic."""
     release: str = __version__
     """Of Penstock, who wrote this."""
 

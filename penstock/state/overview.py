@@ -144,7 +144,7 @@ class _Look:
 
 
 def _records(meta: Meta | None) -> dict[str, int]:
-    names = ("processed", "duplicate", "dead", "lost")
+    names = ("processed", "duplicate", "dead", "lost", "retried")
     books = meta.records if meta else None
     return {"in": books.records_in if books else 0} | {
         name: getattr(books, name) if books else 0 for name in names

@@ -63,6 +63,7 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
     timers: dict[Callable[[], Awaitable[None]], float] = {
         _snapshot_and_lag(app, host, processor): settings.snapshot_every,
         host.intake.advance: settings.advance_every,
+        host.retry: settings.advance_every,
         assignment.take_again_if_due: _OBEY_SECONDS,
         lambda: watchdog.look(assignment.partitions()): settings.stalled_after / 4,
     }

@@ -35,6 +35,7 @@ from streams.host.meter import Meter
 from streams.host.outputs import Outputs
 from streams.host.owned import Owned
 from streams.host.restore import Restorer, Takeover
+from streams.host.retries import RetryReader
 from streams.host.schema_ids import SchemaIds
 from streams.host.standing import Standing
 
@@ -99,6 +100,7 @@ class Host:
         self._clock = clock
         self._executor: Executor = ThreadPoolExecutor(plant.kafka.partitions + 1, "snapshots")
         self._opening: Executor = ThreadPoolExecutor(plant.kafka.partitions, "restore")
+        self._retries = RetryReader(plant.kafka, processor.name, processor.reads)
         self._commands = Commands(plant.kafka, processor.control_topic)
         self._obeyed = Control()
         self._guard = TopicGuard(self.describer)
@@ -218,6 +220,10 @@ class Host:
 
     # Regular work.
 
+    async def retry(self) -> None:
+        """Take dead letters again that people put back."""
+        await self.intake.retry(self._retries)
+
     async def snapshot(self) -> None:
         """Store what changed in all partitions."""
         await asyncio.gather(
@@ -276,6 +282,7 @@ class Host:
     def close(self) -> None:
         """Let go of Kafka."""
         self._commands.close()
+        self._retries.close()
         self.outputs.close()
         self._executor.shutdown(wait=False)
         self._opening.shutdown(wait=False)

@@ -20,6 +20,8 @@ from streams.host.outputs import Outgoing, Outputs
 from streams.host.owned import Owned
 from streams.host.partition import Partition
 from streams.host.readers import Schemas
+from streams.host.record import Retried
+from streams.host.retries import RetryReader
 from streams.host.schema_ids import SchemaIds, schema_ids
 
 _log = structlog.get_logger()
@@ -115,6 +117,26 @@ class Intake:
             owned.backlog.popleft()
             await self._emit(number, owned, partial(_process, records, schemas))
 
+    async def retry(self, reader: RetryReader) -> None:
+        """Take dead letters again that people put back."""
+        ready = {
+            number: owned.partition.retry_offset
+            for number, owned in self._keeper.owned.items()
+            if owned.partition.takes_retries and not owned.backlog
+        }
+        term = self._keeper.term
+        for number, found in (await asyncio.to_thread(reader.read, ready)).items():
+            try:
+                schemas = await self._schemas.resolve(schema_ids(found.letters))
+            except RegistryUnavailableError as error:
+                self._status.note(last_error=str(error))
+                return  # they are read again
+            owned = self._keeper.owned.get(number)
+            if owned is None or term != self._keeper.term:
+                return
+            letters, after = found
+            await self._emit(number, owned, partial(_retry, letters, after, schemas))
+
     async def advance(self) -> None:
         """Let the operators emit what is due."""
         time_now = self._clock()
@@ -124,3 +146,12 @@ class Intake:
 
 def _process(records: Sequence[Any], schemas: Schemas, partition: Partition) -> Sequence[Outgoing]:
     return partition.process(records, schemas)
+
+
+def _retry(
+    letters: Sequence[Retried],
+    retry_offset: int,
+    schemas: Schemas,
+    partition: Partition,
+) -> Sequence[Outgoing]:
+    return partition.retry(letters, retry_offset, schemas)

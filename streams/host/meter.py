@@ -91,7 +91,7 @@ class Meter:
 
     def _book(self, labels: tuple[str, str], partition: Partition) -> None:
         records, samples = partition.books, partition.operator.books
-        for what in ("in", "processed", "duplicate", "dead", "lost"):
+        for what in ("in", "retried", "processed", "duplicate", "dead", "lost"):
             count = records.records_in if what == "in" else getattr(records, what)
             metrics.BOOKED_RECORDS.labels(*labels, what).set(count)
         for what in ("in", "aggregated", "bad", "late"):

@@ -5,17 +5,18 @@ from typing import Any, Protocol
 
 from penstock.clock import now
 from penstock.errors import ParkedError
-from penstock.kafka import dead_letters, topics
+from penstock.kafka.dead_letters import PROCESSING
 from penstock.operator import Books, Operator, Output, RecordBatch, SampleBatch
 from penstock.state.checkpoint import Checkpoint, Meta, RecordBooks, Source, Watermarks
 from penstock.state.layout import OPERATOR, SEEN
 from schemas import Version
+from streams.host.burial import Burial
 from streams.host.duplicates import Duplicates
 from streams.host.encoders import Encoders
 from streams.host.failures import Failures
 from streams.host.outputs import Outgoing
-from streams.host.readers import TRANSFORMATION, Schemas, reader
-from streams.host.record import Record
+from streams.host.readers import Schemas, reader
+from streams.host.record import Record, Retried
 
 
 class Observer(Protocol):
@@ -41,6 +42,7 @@ class Partition:
         epoch: Of results' versions.
         meta: What the state was restored from, if it was.
         seen: The seen ranges, if they were restored.
+        log_end: The end of the partition when it was taken over.
         unsaved: Rows that are to be stored anew with the next snapshot.
     """
 
@@ -56,6 +58,7 @@ class Partition:
         epoch: int,
         meta: Meta | None = None,
         seen: Duplicates | None = None,
+        log_end: int = 0,
         unsaved: Mapping[str, bytes | None] | None = None,
     ) -> None:
         self.source = source
@@ -65,15 +68,19 @@ class Partition:
         self.results = 0
         """Published since the partition was taken over."""
         self._failures = Failures()
+        self.retry_offset = meta.retry_offset if meta else 0
+        """The next offset of the retry topic."""
+        self._log_end = log_end
         self._environment = environment
         self._start = meta.start if meta else start
         self._encoders = encoders
         self._observer = observer
         self._epoch = epoch
+        self._burial = Burial(encoders.processor.name, source.topic, source.partition, str(epoch))
         self._emission = meta.emission if meta and meta.offset == start else 0
         self._reader = reader(encoders.processor, source.partition, seen or Duplicates())
         self._unsaved = dict(unsaved or {})
-        self._saved = (start, self._emission) if meta and not meta.parked else None
+        self._saved = self._at if meta and not meta.parked else None
 
     def process(self, records: Sequence[Record], schemas: Schemas) -> list[Outgoing]:
         """Take consecutive records in; gives what is to be published.
@@ -94,7 +101,40 @@ class Partition:
         self.books.duplicate += read.duplicate
         outgoing = [self._bury(*refused) for refused in read.refused]
         if read.items:
-            self._update(read.items, records, outgoing)
+            self._update(read.items, records, outgoing, self._failures)
+        return outgoing
+
+    @property
+    def takes_retries(self) -> bool:
+        """Whether all is processed that a predecessor may have published results of.
+
+        Until then a result with a retried record in it could get a lesser version than one
+        without.
+        """
+        return self.next_offset >= self._log_end
+
+    def retry(
+        self, letters: Sequence[Retried], retry_offset: int, schemas: Schemas
+    ) -> list[Outgoing]:
+        """Take dead letters of this partition in again.
+
+        Args:
+            letters: All that are for this processor, up to `retry_offset`.
+            retry_offset: The next offset of the retry topic.
+            schemas: The schema of each id in them, or that there is none.
+        """
+        self.retry_offset = retry_offset
+        mine = [one for one in letters if one.origin.epoch == self._burial.epoch]
+        self.books.retried += len(mine)
+        outgoing: list[Outgoing] = []
+        while mine:  # a letter that was retried twice is in two batches
+            batch = list({one.offset: one for one in reversed(mine)}.values())[::-1]
+            mine = [one for one in mine if one not in batch]
+            read = self._reader.read(batch, schemas, again=True)
+            self.books.duplicate += read.duplicate
+            outgoing += [self._bury(*refused) for refused in read.refused]
+            if read.items:
+                self._update(read.items, batch, outgoing, None)
         return outgoing
 
     def advance(self, time: int) -> list[Outgoing]:
@@ -116,7 +156,7 @@ class Partition:
         """The state to store, None if nothing changed; if storing fails, `restore_unsaved` it."""
         self._unsaved |= {OPERATOR + name: row for name, row in self.operator.changes().items()}
         self._unsaved |= {SEEN + name: row for name, row in self._reader.changes().items()}
-        at = (self.next_offset, self._emission)
+        at = self._at
         if not self._unsaved and at == self._saved:
             return None
         meta = Meta(
@@ -128,6 +168,7 @@ class Partition:
             offset=self.next_offset,
             epoch=self._epoch,
             emission=self._emission,
+            retry_offset=self.retry_offset,
             records=RecordBooks(*_values(self.books)),
             samples=Books(*_values(self.operator.books)),
             watermarks=Watermarks.of(self.operator.watermarks()),
@@ -144,25 +185,35 @@ class Partition:
         self._saved = None
 
     def _update(
-        self, items: Sequence[Any], records: Sequence[Record], outgoing: list[Outgoing]
+        self,
+        items: Sequence[Any],
+        records: Sequence[Record],
+        outgoing: list[Outgoing],
+        failures: Failures | None,
     ) -> None:
-        """Feed the operator; halve again and again where it raises, down to the record at fault."""
+        """Feed the operator; halve again and again where it raises, down to the record at fault.
+
+        What fails of dead letters says nothing of the processor's health: `failures` is None.
+        """
         try:
             batch = self._reader.batch(items)
-            self._observer.batch(batch)
+            if failures:
+                self._observer.batch(batch)
             output = self.operator.update(batch)
         except (MemoryError, ParkedError):
             raise
         except Exception as error:  # whatever a record may make an operator raise
             if len(items) == 1:
-                self._failures.failed(error, f"{self.source}@{items[0].offset}")
-                outgoing.append(self._bury(_of(items[0], records), error, TRANSFORMATION))
+                if failures:
+                    failures.failed(error, f"{self.source}@{items[0].offset}")
+                outgoing.append(self._bury(_of(items[0], records), error, PROCESSING))
                 return
             half = len(items) // 2
-            self._update(items[:half], records, outgoing)
-            self._update(items[half:], records, outgoing)
+            self._update(items[:half], records, outgoing, failures)
+            self._update(items[half:], records, outgoing, failures)
             return
-        self._failures.passed(len(items))
+        if failures:
+            failures.passed(len(items))
         self.books.processed += len(items)
         outgoing += self._publish(output, items)
 
@@ -171,25 +222,25 @@ class Partition:
         self.results += len(output.results)
         for result in output.results:
             self._emission += 1
-            version = Version(self._epoch, (self.next_offset,), self._emission)
+            version = Version(self._epoch, self._offsets, self._emission)
             outgoing.append(self._encoders.result(result, version))
         for late in output.late:
             outgoing += self._reader.late(items, late.mask, late.reason, self._encoders)
         return outgoing
 
+    @property
+    def _offsets(self) -> tuple[int, ...]:
+        """For versions: what is retried after equal offsets is newer."""
+        return (self.next_offset, self.retry_offset)[: 2 if self.retry_offset else 1]
+
+    @property
+    def _at(self) -> tuple[int, int, int]:
+        return (self.next_offset, self.retry_offset, self._emission)
+
     def _bury(self, record: Record, error: Exception, stage: str) -> Outgoing:
         self.books.dead += 1
         self._observer.dead(record.offset, error)
-        headers = dead_letters.headers(
-            topic=self.source.topic,
-            partition=self.source.partition,
-            offset=record.offset,
-            component=self._encoders.processor.name,
-            stage=stage,
-            error=error,
-        )
-        topic = topics.dead_letters(self.source.topic).name
-        return Outgoing(topic, record.key, record.value, [*record.headers, *headers])
+        return self._burial.letter(record, error, stage)
 
 
 def _of(item: Any, records: Sequence[Record]) -> Record:

@@ -16,18 +16,15 @@ from penstock.codec.generic import is_current
 from penstock.codec.records import decode_record
 from penstock.codec.wire import unframe
 from penstock.errors import DecodeError, UnknownSchemaError
+from penstock.kafka.dead_letters import DECODING, PROCESSING
 from penstock.operator import RecordBatch, SampleBatch
 from penstock.processor import Processor
 from streams.host.duplicates import Duplicates, Verdict
 from streams.host.encoders import Encoders
 from streams.host.outputs import Outgoing
-from streams.host.record import Record
+from streams.host.record import Record, Retried
 
 EVENT: Final = "SensorEvent"
-CONVERTER: Final = "VALUE_CONVERTER"
-"""Connect's word for the stage of a dead letter that cannot be decoded."""
-TRANSFORMATION: Final = "TRANSFORMATION"
-"""Connect's word for the stage of a dead letter that cannot be processed."""
 
 Schemas = Mapping[int, str | UnknownSchemaError]
 """The schema of each id, or that there is none."""
@@ -54,8 +51,11 @@ class Read:
 class Reader(Protocol):
     """Reads the records of one partition of a topic."""
 
-    def read(self, records: Sequence[Record], schemas: Schemas) -> Read:
-        """Decode and check records; one that cannot be read spoils no other."""
+    def read(self, records: Sequence[Record], schemas: Schemas, *, again: bool = False) -> Read:
+        """Decode and check records; one that cannot be read spoils no other.
+
+        `again`: these are dead letters, to be taken a second time.
+        """
 
     def batch(self, items: Sequence[Any]) -> Any:
         """Join items into what the operator takes."""
@@ -88,7 +88,7 @@ class EventReader:
         self._decoder = BatchDecoder()
         self.changes = seen.changes
 
-    def read(self, records: Sequence[Record], schemas: Schemas) -> Read:
+    def read(self, records: Sequence[Record], schemas: Schemas, *, again: bool = False) -> Read:
         """Decode events; each (source, session, asset, sequence) is taken once."""
         found = Read()
         readable, raws = [], []
@@ -96,28 +96,33 @@ class EventReader:
             try:
                 raws.append(_raw(record, schemas))
             except (DecodeError, UnknownSchemaError) as error:
-                found.refused.append(Refused(record, error, CONVERTER))
+                found.refused.append(Refused(record, error, DECODING))
             else:
                 readable.append(record)
         parsed = self._decoder.parse(raws)
         for failure in parsed.failures:
-            found.refused.append(Refused(readable[failure.index], failure.error, CONVERTER))
+            found.refused.append(Refused(readable[failure.index], failure.error, DECODING))
         for one in parsed.events:
-            self._judge(one, records, found)
+            if not again or _unread(one, records):
+                self._judge(one, records, found, again=again)
+            else:  # noted before the operator failed on it
+                found.items.append(one)
         return found
 
-    def _judge(self, one: ParsedEvent, records: Sequence[Record], found: Read) -> None:
+    def _judge(
+        self, one: ParsedEvent, records: Sequence[Record], found: Read, *, again: bool
+    ) -> None:
+        """Of a dead letter that is too old to judge is known that nobody could read it."""
         event = one.event
         verdict = self._seen.add(event.source, event.session, event.asset, event.sequence)
-        if verdict is Verdict.NEW:
+        if verdict is Verdict.NEW or (again and verdict is Verdict.TOO_OLD):
             found.items.append(one)
         elif verdict is Verdict.DUPLICATE:
             found.duplicate += 1
         else:
             msg = f"sequence {event.sequence} of session {event.session!r} is too old to judge"
-            error = DecodeError(msg, remedy="republish it with a new session if it was not seen")
-            record = next(record for record in records if record.offset == one.offset)
-            found.refused.append(Refused(record, error, TRANSFORMATION))
+            error = DecodeError(msg, remedy="have it taken again if it was not seen")
+            found.refused.append(Refused(_of(one, records), error, PROCESSING))
 
     def batch(self, items: Sequence[ParsedEvent]) -> SampleBatch:
         """The events' samples as columns."""
@@ -153,8 +158,9 @@ class RecordReader:
         self._processor = processor
         self._partition = partition
 
-    def read(self, records: Sequence[Record], schemas: Schemas) -> Read:
+    def read(self, records: Sequence[Record], schemas: Schemas, *, again: bool = False) -> Read:
         """Decode records, by whichever compatible schema they were written with."""
+        del again
         found = Read()
         for record in records:
             try:
@@ -162,9 +168,9 @@ class RecordReader:
             except (DecodeError, UnknownSchemaError) as error:
                 if isinstance(error, DecodeError):
                     error.where = error.where or f"offset {record.offset}"
-                found.refused.append(Refused(record, error, CONVERTER))
+                found.refused.append(Refused(record, error, DECODING))
             except Exception as error:  # whatever a record may make the processor's code raise
-                found.refused.append(Refused(record, error, TRANSFORMATION))
+                found.refused.append(Refused(record, error, PROCESSING))
             else:
                 found.items.append(ReadRecord(record.offset, value, record))
         return found
@@ -173,7 +179,7 @@ class RecordReader:
         schema_id, body = unframe(record.value)
         schema = schemas[schema_id]
         if isinstance(schema, UnknownSchemaError):
-            raise schema
+            raise schema.with_traceback(None)  # of which it else gets another piece each time
         name = self._processor.input
         return self._processor.from_avro(decode_record(body, schema, name))
 
@@ -195,9 +201,19 @@ class RecordReader:
         return {}
 
 
+def _of(one: ParsedEvent, records: Sequence[Record]) -> Record:
+    return next(record for record in records if record.offset == one.offset)
+
+
+def _unread(one: ParsedEvent, records: Sequence[Record]) -> bool:
+    """Whether nobody could read a dead letter when it was buried."""
+    record = _of(one, records)
+    return isinstance(record, Retried) and record.origin.stage == DECODING
+
+
 def _raw(record: Record, schemas: Schemas) -> RawRecord:
     schema_id, body = unframe(record.value)
     schema = schemas[schema_id]
     if isinstance(schema, UnknownSchemaError):
-        raise schema
+        raise schema.with_traceback(None)  # of which it else gets another piece each time
     return RawRecord(record.offset, body, None if is_current(schema, EVENT) else schema)

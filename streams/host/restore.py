@@ -178,7 +178,7 @@ class Restorer:
         epoch = control.epoch or now() // 1000
         partition = Partition(
             source, self.processor.operator(), self.encoders, self.observer(source.partition),
-            environment=self.environment, start=start, epoch=epoch,
+            environment=self.environment, start=start, epoch=epoch, log_end=bounds[1],
         )  # fmt: skip
         store.expect(stored, epoch)
         return Taken(partition, store, _baseline(partition, store), 0)
@@ -211,7 +211,7 @@ class Restorer:
         partition = Partition(
             source, operator, self.encoders, self.observer(source.partition),
             environment=self.environment, start=meta.offset + lost, epoch=meta.epoch, meta=meta,
-            seen=Duplicates.restored(_named(rows, SEEN)),
+            seen=Duplicates.restored(_named(rows, SEEN)), log_end=bounds[1],
             unsaved=_to_store_anew(rows, meta, operator, stored.old_layout),
         )  # fmt: skip
         store.expect(stored, meta.epoch)

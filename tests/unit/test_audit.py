@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock.audit.lake import audit_lake, lost_file
+from penstock.audit.lake import LakeSource, audit_lake, lost_file
 from penstock.audit.processors import audit_processor
-from penstock.audit.scanning import ABSENT, BROKEN, Dead, Scan
+from penstock.audit.scanning import ABSENT, BROKEN, Dead, Letter, Scan
 from penstock.lake import LostFile
 from penstock.operator import Books
 from penstock.state.checkpoint import Meta, RecordBooks, Source, Watermarks
@@ -17,7 +17,7 @@ from penstock.state.checkpoint import Meta, RecordBooks, Source, Watermarks
 SCAN = Scan(
     100, np.array([5, 5, BROKEN, 3, 7, ABSENT]), np.array([1, 1, 0, 2, 3, 0], np.uint64)
 )  # fmt: skip
-DEAD = Dead({("stats", 0): {102, 103, 999}, ("lake", 0): {102}})
+DEAD = Dead({("stats", 0): {Letter(102), Letter(103), Letter(999)}, ("lake", 0): {Letter(102)}})
 LATE = {(3, "stats", "too late"): 2, (3, "others", "too late"): 5, (77, "stats", "too late"): 9}
 META = Meta(
     environment="test", operator="o", state_format=1, source=Source("ot.sensors.v1", "id", 0),
@@ -42,7 +42,7 @@ def test_books_that_agree() -> None:
     ("records", "samples", "found"),
     [
         ({"dead": 1, "processed": 3}, {}, "dead letters, at 102–103, = records dead: 2, 1"),
-        ({"processed": 1}, {}, "records in = processed + duplicate + dead: 5, 4"),
+        ({"processed": 1}, {}, "records in + retried = processed + duplicate + dead: 5, 4"),
         ({"lost": 1}, {}, "records in + lost = offsets 100 to 105: 5, 6"),
         ({"duplicate": 0, "processed": 3}, {}, "duplicates in the topic: 1, 0"),
         ({}, {"samples_in": 13, "bad": 2}, "samples in the topic, each record once: 12, 13"),
@@ -61,7 +61,9 @@ def test_each_miscount_of_a_processor_is_named(
 
 def test_a_broken_record_must_be_dead() -> None:
     meta = replace(META, records=replace(META.records, dead=1, processed=3))
-    assert wrong(meta, dead=Dead({("stats", 0): {103}})) == ["broken records not dead: 102: 0, 1"]
+    assert wrong(meta, dead=Dead({("stats", 0): {Letter(103)}})) == [
+        "broken records not dead: 102: 0, 1"
+    ]
 
 
 def test_what_the_topic_no_longer_holds_is_not_counted_again() -> None:
@@ -79,9 +81,8 @@ def test_what_the_topic_no_longer_holds_is_not_counted_again() -> None:
     ],
 )  # fmt: skip
 def test_rows_of_the_lake_are_compared_by_offset(offsets: list[int], found: list[str]) -> None:
-    audits, differences = audit_lake(
-        "ot.sensors.v1", "lake", {0: 105}, {0: np.array([*offsets, 7])}, {0: SCAN}, DEAD
-    )
+    source = LakeSource("lake", "ot.sensors.v1", "t", {0: 105}, {})
+    audits, differences = audit_lake(source, {0: np.array([*offsets, 7])}, {0: SCAN}, DEAD)
     assert [f"{one.what}: {one.expected}, {one.found}" for one in differences] == found
     assert audits[0].expected == 20
     assert bool(audits[0].difference) is bool(found)

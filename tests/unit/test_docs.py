@@ -55,6 +55,20 @@ def test_the_reference_is_up_to_date() -> None:
     assert {path.name for path in folder.iterdir()} == set(pages) | {"index.md"}
 
 
+def test_every_error_has_a_code_of_its_own_and_says_what_to_do() -> None:
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        found = importlib.import_module("generator.running").catalogue()
+    finally:
+        sys.path.pop(0)
+    codes = [error.code for error in found]
+    assert len(set(codes)) == len(codes) > 20
+    for error in found:
+        _, advice, *_ = [*(error.__doc__ or "").split("\n\n"), "", ""]
+        assert advice.strip()
+        assert not advice.strip().startswith("Args:"), error
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     broken = []

@@ -10,14 +10,16 @@ import pytest
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.errors import StateError, UnknownSchemaError
+from penstock.kafka.dead_letters import origin_of
 from penstock.operator import Books, Operator, Output, Result, SampleBatch
-from penstock.state.checkpoint import Meta, Source
+from penstock.state.checkpoint import Meta, RecordBooks, Source
 from penstock.state.checks import verify
 from schemas import SensorEvent, Version, schema_text
 from streams.host.duplicates import Duplicates
 from streams.host.late import pick
 from streams.host.outputs import Outgoing
 from streams.host.partition import Partition
+from streams.host.record import Retried
 from streams.host.schema_ids import schema_ids
 
 SOURCE = Source("ot.t.v1", "id-1", 0)
@@ -169,7 +171,7 @@ def test_a_restored_partition_goes_on() -> None:
 def test_another_format_is_refused() -> None:
     stored = partition().capture("w", 1)
     assert stored is not None
-    newer = stored.meta.dump().replace(b'"format":2', b'"format":3,"unheard_of":1')
+    newer = stored.meta.dump().replace(b'"format":3', b'"format":4,"unheard_of":1')
     with pytest.raises(StateError, match=r"newer release .* \(finish the roll-out, or reset"):
         Meta.load(newer, "state[0]")
     with pytest.raises(StateError, match="cannot be read"):
@@ -220,3 +222,48 @@ def test_late_samples_keep_their_columns() -> None:
     assert late.server_offsets.tolist() == [7]
     assert late.values.tolist() == [10, 30, 40]
     assert late.quality.tolist() == [1, 3, 4]
+
+
+def letter(message: Outgoing, **more: Any) -> Retried:
+    """A dead letter that is put back."""
+    origin = replace(origin_of(message.headers), **more)
+    return Retried(origin, message.key, message.value, message.headers)
+
+
+def test_dead_letters_are_taken_again_by_who_buried_them_and_the_books_close() -> None:
+    one = partition()
+    records = [record(0, 1.0), Record(1, frame(2, record(1, 2.0).value[5:])), record(2, -3.0)]  # type: ignore[index]
+    dead = [each for each in one.process(records, SCHEMAS) if each.topic == "ot.t.v1.dlq"]
+    assert [origin_of(each.headers).stage for each in dead] == ["VALUE_CONVERTER", "TRANSFORMATION"]
+    mended = {**SCHEMAS, 2: schema_text("SensorEvent")}
+
+    again = one.retry([letter(each) for each in dead], 2, mended)
+    results = [each.value for each in again if each.topic == "results"]
+    assert results == [repr((3.0, Version(9, (3, 2), 2))).encode()]
+    (failed,) = [each for each in again if each.topic == "ot.t.v1.dlq"]
+    assert (origin_of(failed.headers).attempt, origin_of(failed.headers).offset) == (1, 2)
+    assert one.books == RecordBooks(3, processed=2, dead=3, retried=2)
+
+    # One that was put back twice, and one of a state that is no more.
+    one.retry([letter(dead[0]), letter(failed, epoch="8")], 4, mended)
+    assert one.books == RecordBooks(3, processed=2, duplicate=1, dead=3, retried=3)
+    assert one.books.closed
+    stored = one.capture("w", 1)
+    assert stored is not None
+    assert (stored.meta.offset, stored.meta.retry_offset) == (3, 4)
+
+
+def test_letters_wait_until_a_predecessors_results_are_overtaken() -> None:
+    one = partition(log_end=2)
+    one.process([record(0, 1.0)], SCHEMAS)
+    assert not one.takes_retries
+    one.process([record(1, 1.0)], SCHEMAS)
+    assert one.takes_retries
+
+
+def test_letters_that_fail_again_do_not_park_the_partition() -> None:
+    one = partition()
+    dead = [each for each in one.process([record(0, -1.0)], SCHEMAS) if each.key]
+    letters = [letter(dead[0], offset=n) for n in range(300)]
+    one.retry(letters, 300, SCHEMAS)
+    assert (one.books.dead, one.books.retried) == (301, 300)

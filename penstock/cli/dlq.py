@@ -1,0 +1,214 @@
+"""`penstock dlq …`: look at dead letters, have them taken again, or close them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from penstock import dlq
+from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.tables import show_rows
+from penstock.cli.times import parse_time
+from penstock.dlq import Choice, Letter
+from penstock.dlq.letters import topics_with_letters
+from penstock.errors import ConfigurationError
+from penstock.kafka.dead_letters import came_with, header_texts
+from penstock.settings.loader import load_plant
+
+_SHOWN_BYTES: Final = 64
+
+commands = typer.Typer(
+    name="dlq", help="Look at dead letters, have them taken again, or close them.",
+    no_args_is_help=True,
+)  # fmt: skip
+Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
+Topic = Annotated[
+    str | None, typer.Option(help="The topic that the records were read from; else all.")
+]
+Component = Annotated[str | None, typer.Option(help="The processor or sink that buried them.")]
+Reason = Annotated[str | None, typer.Option(help="Part of the reason, or of the error's class.")]
+Key = Annotated[str | None, typer.Option(help="The record's key, as an asset's path.")]
+Place = Annotated[str | None, typer.Option(help="As ot.sensors.v1/0@7: partition 0, offset 7.")]
+Since = Annotated[str | None, typer.Option(help="Buried then or later; ISO 8601, UTC if not said.")]
+Until = Annotated[str | None, typer.Option(help="Buried before then.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per letter.")]
+All = Annotated[bool, typer.Option("--all", help="All open letters, where no filter is given.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(commands)
+
+
+@commands.command(name="list")
+def list_(
+    topic: Topic = None,
+    component: Component = None,
+    reason: Reason = None,
+    key: Key = None,
+    place: Place = None,
+    since: Since = None,
+    until: Until = None,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Count the open dead letters, by component and reason; `--json` gives each."""
+    choice = _choice(component, reason, key, place, since, until)
+    letters = list(_open(config, topic, choice))
+    if as_json:
+        for letter in letters:
+            typer.echo(json.dumps(_summary(letter)))
+        return
+    _show(letters)
+
+
+@commands.command()
+def show(
+    place: Annotated[str, typer.Argument(help="As ot.sensors.v1/0@7: partition 0, offset 7.")],
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show one record's open letters whole: why, by whom, its headers and its bytes."""
+    topic = place.rpartition("/")[0]
+    letters = list(_open(config, topic or None, Choice(place=place)))
+    if not letters:
+        msg = f"there is no open dead letter of {place}"
+        raise ConfigurationError(msg, remedy="see 'penstock dlq list --json' for those there are")
+    for letter in letters:
+        whole = _summary(letter) | {
+            "stage": letter.origin.stage,
+            "headers": header_texts(came_with(letter.headers)),
+            "stacktrace": header_texts(letter.headers)["__connect.errors.exception.stacktrace"],
+            "value": None if letter.value is None else letter.value.hex(),
+        }
+        if as_json:
+            typer.echo(json.dumps(whole))
+        else:
+            _show_whole(letter, whole, Console(soft_wrap=True, highlight=False))
+
+
+@commands.command()
+def retry(
+    topic: Topic = None,
+    component: Component = None,
+    reason: Reason = None,
+    key: Key = None,
+    place: Place = None,
+    since: Since = None,
+    until: Until = None,
+    everything: All = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Have components take letters again that they buried, each exactly once.
+
+    Mend the cause first: what fails again becomes a dead letter again. A component that does not
+    run takes them when it next does.
+    """
+    choice = _some(_choice(component, reason, key, place, since, until), topic, everything)
+    plant = load_plant(config)
+    topics = [topic] if topic else topics_with_letters(plant.kafka)
+    _tell("to be taken again", [one for name in topics for one in dlq.retry(plant, name, choice)])
+
+
+@commands.command()
+def drop(
+    topic: Topic = None,
+    component: Component = None,
+    reason: Reason = None,
+    key: Key = None,
+    place: Place = None,
+    since: Since = None,
+    until: Until = None,
+    everything: All = False,
+    yes: Yes = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Close letters for good; they stay in their topic as long as that keeps them."""
+    choice = _some(_choice(component, reason, key, place, since, until), topic, everything)
+    if not yes:
+        msg = "a dropped letter cannot be taken again: say --yes"
+        raise typer.BadParameter(msg)
+    plant = load_plant(config)
+    topics = [topic] if topic else topics_with_letters(plant.kafka)
+    _tell("dropped", [one for name in topics for one in dlq.drop(plant, name, choice)])
+
+
+def _choice(
+    component: str | None, reason: str | None, key: str | None, place: str | None,
+    since: str | None, until: str | None,
+) -> Choice:  # fmt: skip
+    return Choice(
+        component=component, reason=reason, key=key, place=place,
+        since=None if since is None else parse_time(since, "--since"),
+        until=None if until is None else parse_time(until, "--until"),
+    )  # fmt: skip
+
+
+def _some(choice: Choice, topic: str | None, everything: bool) -> Choice:
+    if choice == Choice() and topic is None and not everything:
+        msg = "say which: --component, --reason, --key, --place, --since, --until, --topic or --all"
+        raise typer.BadParameter(msg)
+    return choice
+
+
+def _open(config: Path, topic: str | None, choice: Choice) -> Iterator[Letter]:
+    settings = load_plant(config).kafka
+    for name in [topic] if topic else topics_with_letters(settings):
+        yield from dlq.read_letters(settings, name, choice)
+
+
+def _summary(letter: Letter) -> dict[str, Any]:
+    return {
+        "place": letter.origin.place,
+        "component": letter.origin.component,
+        "attempt": letter.origin.attempt,
+        "time": _time(letter),
+        "key": letter.key_text,
+        "error": letter.error,
+        "reason": letter.reason,
+    }
+
+
+def _time(letter: Letter) -> str:
+    return datetime.fromtimestamp(letter.time / 1e6, UTC).isoformat(timespec="seconds")
+
+
+def _show(letters: list[Letter]) -> None:
+    groups: dict[tuple[str, str, str], list[Letter]] = {}
+    for letter in letters:
+        key = (letter.origin.component, letter.origin.topic, letter.error)
+        groups.setdefault(key, []).append(letter)
+    rows: list[tuple[Any, ...]] = [
+        (*group, len(found), _time(found[-1]), found[-1].origin.place)
+        for group, found in sorted(groups.items())
+    ]
+    names = ["component", "topic", "error", "letters", "last at", "last place"]
+    show_rows(names, rows, as_json=False)
+    for (component, _, error), found in sorted(groups.items()):
+        typer.echo(f"{component}, {error}: {found[-1].reason}")
+    typer.echo(f"{len(letters):,} open dead letters")
+
+
+def _show_whole(letter: Letter, whole: dict[str, Any], console: Console) -> None:
+    value = letter.value
+    shown = "none" if value is None else value[:_SHOWN_BYTES].hex(" ")
+    size = 0 if value is None else len(value)
+    for name in ("place", "component", "stage", "attempt", "time", "key", "error", "reason"):
+        console.print(f"{name:<10}{whole[name]}", markup=False)
+    for name, text in whole["headers"].items():
+        console.print(f"{'header':<10}{name}: {text}", markup=False)
+    console.print(f"{'value':<10}{size} bytes: {shown}{' …' if size > _SHOWN_BYTES else ''}")
+    console.print(whole["stacktrace"], markup=False)
+
+
+def _tell(what: str, letters: list[Letter]) -> None:
+    for component, count in sorted(Counter(one.origin.component for one in letters).items()):
+        typer.echo(f"{component}: {count:,} dead letters {what}")
+    if not letters:
+        typer.echo("no open dead letter is chosen")

@@ -1,0 +1,91 @@
+"""Reads the dead letters that people want a processor to take again.
+
+They lie in `<topic>.retry`, in the partition of the record that they were. Few as they are, they do
+not pass through the consumer group: a consumer of their own is assigned the partitions that this
+worker owns, from the offsets in their states on.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import structlog
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from penstock.errors import DecodeError
+from penstock.kafka.client import options, place
+from penstock.kafka.dead_letters import ACTION, RETRY, header_texts, headers_of, origin_of
+from penstock.kafka.topics import retries
+from penstock.settings.plant import KafkaSettings
+from streams.host.record import Retried
+
+_log = structlog.get_logger()
+_MOST: Final = 500
+"""Records of one look."""
+_WAIT: Final = 0.05
+
+
+class Found(NamedTuple):
+    """What a look at the retry topic gave of a partition."""
+
+    letters: list[Retried]
+    next_offset: int
+
+
+class RetryReader:
+    """Finds a processor's own letters; blocks, for a thread.
+
+    Args:
+        settings: Where Kafka is.
+        processor: Whose letters.
+        reads: The topic that the processor reads.
+    """
+
+    def __init__(self, settings: KafkaSettings, processor: str, reads: str) -> None:
+        self._processor = processor
+        self._topic = retries(reads).name
+        self._positions: dict[int, int] = {}
+        self._consumer = Consumer(
+            options(
+                settings,
+                group_id="penstock-retries",  # never joined: partitions are assigned by hand
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+            )
+        )
+
+    def read(self, offsets: Mapping[int, int]) -> dict[int, Found]:
+        """What lies there from an offset of each partition on, as far as it is at hand."""
+        if self._positions != offsets:
+            self._positions = dict(offsets)
+            assigned = [TopicPartition(self._topic, n, at) for n, at in offsets.items()]
+            self._consumer.assign(assigned)
+        found: dict[int, Found] = {}
+        if not offsets:
+            return found
+        for message in self._consumer.consume(_MOST, _WAIT):
+            error = message.error()
+            if error is not None:  # mends itself, or the topic is missing: nobody retried anything
+                _log.debug("retries", error=error.str())
+                continue
+            _, number, offset = place(message)
+            letter = self._letter(message)
+            letters = found[number].letters if number in found else []
+            found[number] = Found([*letters, letter] if letter else letters, offset + 1)
+            self._positions[number] = offset + 1
+        return found
+
+    def close(self) -> None:
+        """Let go of Kafka."""
+        self._consumer.close()
+
+    def _letter(self, message: Message) -> Retried | None:
+        headers = headers_of(message)
+        try:
+            origin = origin_of(headers)
+        except DecodeError as error:  # written by somebody else
+            _log.error("no retry", place=place(message), error=str(error))
+            return None
+        if origin.component != self._processor or header_texts(headers).get(ACTION) != RETRY:
+            return None
+        return Retried(origin, message.key(), message.value(), headers)
