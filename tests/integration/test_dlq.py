@@ -160,6 +160,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
         stack.down()
 
 
+@pytest.mark.timeout(900)  # many processes, and a slow machine
 def test_a_thousand_poisoned_records_are_taken_again_once_and_the_books_close(rig: Rig) -> None:
     later = rig.schema + 6  # of a schema that somebody registers too late
     values = iter(range(10**6))
