@@ -41,7 +41,7 @@ def errors() -> str:
     ]  # fmt: skip
     text += table(["code", "name", "exit code", "waiting may help", "meaning"], rows)
     for error in found:
-        meaning, advice = _paragraphs(error)[:2]
+        meaning, advice = [*_paragraphs(error), ""][:2]
         text += f"\n## {error.code}\n\n{code(error.__name__)}: {meaning}\n\n"
         text += f"**What to do**: {advice}\n"
     return text

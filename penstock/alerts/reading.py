@@ -22,7 +22,10 @@ _log = structlog.get_logger()
 
 
 class NoAlertError(PenstockError):
-    """There is no alert of this id, or several begin with it."""
+    """There is no alert of this id, or several begin with it.
+
+    `penstock alerts list` shows those there are, with their names.
+    """
 
     code = "PEN-800"
     exit_code = 2
