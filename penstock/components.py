@@ -1,4 +1,4 @@
-"""Finds connectors, processors and sinks by entry point, so that the core imports none of them.
+"""Finds components by entry point, so that the core imports none of them.
 
 A third party's package offers a component by an entry point in one of the groups below; Penstock's
 own are found in the same way.
@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 
 from penstock.errors import ConfigurationError, UnknownComponentError
 
-Group = Literal["connectors", "processors", "hosts", "sinks"]
-GROUPS: Final[tuple[Group, ...]] = ("connectors", "processors", "hosts", "sinks")
+Group = Literal["connectors", "processors", "detectors", "hosts", "sinks"]
+GROUPS: Final[tuple[Group, ...]] = ("connectors", "processors", "detectors", "hosts", "sinks")
 
 
 def names(group: Group) -> list[str]:

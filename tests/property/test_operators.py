@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import streams
 from penstock import components
+from penstock.anomaly.settings import MonitorSettings
 from penstock.lines import lines_of
 from penstock.operator import Operator
 from penstock.processor import Processor
@@ -19,6 +20,7 @@ from penstock.settings.tags import Tag
 from penstock.testing.determinism import CHECKS
 from penstock.testing.strategies import partial_lists, record_lists, score_mixes
 from penstock.testing.subject import subject
+from streams.anomaly_scores import AnomalyScoresSettings
 
 TUMBLING = {7: {"reopen_for": 20}, 10: {"reopen_for": 0}, 30: {"reopen_for": 45}}
 HOPPING = {6: {"reopen_for": 9, "every": 3}, 30: {"reopen_for": 20, "every": 6}}
@@ -32,7 +34,16 @@ TAGS = {
 }
 
 
-def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=TUMBLING, tags=TAGS, output="press"):
+def plant(
+    hold=12,
+    out_of_order=5,
+    clock_ahead=40,
+    sizes=TUMBLING,
+    tags=TAGS,
+    output="press",
+    detector="pca",
+    grid=3,
+):
     us = {n: timedelta(microseconds=n) for n in range(100)}
     windows = Windows(
         hold=us[hold],
@@ -48,7 +59,20 @@ def plant(hold=12, out_of_order=5, clock_ahead=40, sizes=TUMBLING, tags=TAGS, ou
         for source, tags in tags.items()
     }
     lines = {"line": Line(output=output)}
-    return Plant(site=Site(path="acme/bremen"), windows=windows, lines=lines, tags=rows)
+    scores = AnomalyScoresSettings(
+        detector=detector,
+        grid=us[grid],
+        max_age=us[90],
+        settle=us[9],
+        monitor=MonitorSettings(warm_up=20, memory=60, drift_span=5),
+    )
+    return Plant(
+        site=Site(path="acme/bremen"),
+        windows=windows,
+        lines=lines,
+        tags=rows,
+        processors={"anomaly-scores": scores},
+    )
 
 
 OTHERS = [
@@ -63,6 +87,8 @@ OTHERS = [
     plant(sizes=MIXED),
     plant(tags=TAGS | {"2": (("line/press/plc", "a", "good"),)}),
     plant(output="press/plc"),
+    plant(detector="half-space-trees"),
+    plant(grid=4),
     plant(),
 ]
 

@@ -1,0 +1,1 @@
+"""What the operator of anomaly scores is made of."""

@@ -1,0 +1,113 @@
+"""Parameters of anomaly scores; durations in microseconds."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from penstock.anomaly.settings import MonitorSettings
+from penstock.detector import Detector, DetectorSettings
+
+RELEASE: Final = "AnomalyRelease"
+"""The tag whose sample has an asset learn anew what is normal, from the sample's time on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a machine does what it is for.
+
+    Args:
+        state: Tag of its state; empty: `signal` decides.
+        producing: Codes of the state in which it produces.
+        mode: Tag of its mode; empty: it has none.
+        setup_modes: Codes of the mode in which it is set up.
+        signal: Tag that is compared, where it has no state.
+        comparison: `<`, `<=`, `>` or `>=`.
+        limit: What it is compared with.
+    """
+
+    state: str = ""
+    producing: frozenset[int] = frozenset()
+    mode: str = ""
+    setup_modes: frozenset[int] = frozenset()
+    signal: str = ""
+    comparison: str = ">"
+    limit: float = 0.0
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What it looks at."""
+        return frozenset({self.state, self.mode, self.signal}) - {""}
+
+    @property
+    def text(self) -> list[Any]:
+        """All of it."""
+        codes = [sorted(self.producing), sorted(self.setup_modes)]
+        return [self.state, self.mode, self.signal, self.comparison, self.limit, *codes]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedAsset:
+    """What is known of an asset beforehand.
+
+    Args:
+        others: Its tags that are no signals.
+        rule: When it runs; None: always.
+        enabled: Whether it is watched.
+    """
+
+    others: frozenset[str] = frozenset()
+    rule: Rule | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class AnomalyParameters:
+    """What decides about scores.
+
+    Args:
+        grid: From one row to the next.
+        max_age: A value counts no more once its source has been silent for longer.
+        settle: How long after a standstill a machine is still held to be in setup.
+        out_of_order: How far samples of an asset may overtake each other.
+        clock_ahead: A sample further ahead of its record's ingest time than this is set aside.
+        detector: Name of the detector.
+        make: Makes a detector.
+        options: The detector's own settings.
+        monitor: Learning and alarms.
+        assets: What is known of assets beforehand, by full path.
+    """
+
+    grid: int
+    max_age: int
+    settle: int
+    out_of_order: int
+    clock_ahead: int
+    detector: str
+    make: Callable[[DetectorSettings, int], Detector]
+    options: DetectorSettings
+    monitor: MonitorSettings
+    assets: Mapping[str, WatchedAsset] = field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """All of it, for fingerprints."""
+        assets = {
+            name: [sorted(one.others), one.rule and one.rule.text, one.enabled]
+            for name, one in sorted(self.assets.items())
+        }
+        delays = [self.out_of_order, self.clock_ahead]
+        return json.dumps([*self._scoring, *delays, assets], separators=(",", ":"))
+
+    @cached_property
+    def hash(self) -> str:
+        """Of what makes scores comparable: detector, learning and grid."""
+        return hashlib.sha256(json.dumps(self._scoring).encode()).hexdigest()[:12]
+
+    @property
+    def _scoring(self) -> list[Any]:
+        durations = [self.grid, self.max_age, self.settle]
+        models = [self.options.model_dump(mode="json"), self.monitor.model_dump(mode="json")]
+        return [self.detector, *durations, *models]

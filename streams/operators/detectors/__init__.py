@@ -1,0 +1,1 @@
+"""Detectors of anomalies: one file each, found by entry point."""
