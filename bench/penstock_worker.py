@@ -14,7 +14,7 @@ from typing import Literal
 from bench.workload import OUT_OF_ORDER, REOPEN_FOR, WINDOW
 from penstock import logs
 from penstock.health import Status
-from penstock.processor import Processor
+from penstock.processor import Input, Processor
 from penstock.settings.plant import (
     KafkaSettings,
     Plant,
@@ -60,7 +60,7 @@ class Arguments:
 
     def processor(self) -> Processor:
         """The processor that does the work, on the benchmark's topics."""
-        names = {"name": self.name, "reads": self.reads, "writes": self.writes}
+        names = {"name": self.name, "reads": (Input(self.reads),), "writes": self.writes}
         kind = type("BenchProcessor", (WindowStatisticsProcessor,), names)
         processor: Processor = kind(self.plant())
         return processor

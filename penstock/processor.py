@@ -1,7 +1,7 @@
-"""The contract of a processor: an operator between two topics."""
+"""The contract of a processor: an operator between topics."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -21,19 +21,31 @@ class ProcessorSettings(Model):
     )
 
 
+class Input(NamedTuple):
+    """A topic that a processor reads."""
+
+    topic: str
+    record: str = "SensorEvent"
+    """The schema of what it carries. Of SensorEvents the operator gets a `SampleBatch`, of all else
+    a `RecordBatch` of what `from_avro` makes, duplicates included."""
+
+
 class Processor(ABC):
     """Declares what an operator reads and writes; the host does the rest.
 
     A processor that reads one zone and writes another is a conduit between them.
+
+    **Several topics.** They are keyed alike and have as many partitions, so that one operator gets
+    partition n of all of them: a batch is of one topic. In which order batches of different topics
+    come is not defined, and another one after a crash: what an operator has found once it has seen
+    the same records of each topic must not depend on it. So that nobody sees what a crash undid,
+    results go out once the snapshot that they are of is stored, about a second later.
     """
 
     name: ClassVar[str]
     """The entry point's name; part of consumer group, transactional ids and state topic."""
-    reads: ClassVar[str]
-    """The topic that it consumes."""
-    input: ClassVar[str] = "SensorEvent"
-    """The schema of what it consumes. Of SensorEvents the operator gets a `SampleBatch`, of all
-    else a `RecordBatch` of what `from_avro` makes, duplicates included."""
+    reads: ClassVar[tuple[Input, ...]]
+    """The topics that it consumes; a version's offsets are in this order."""
     writes: ClassVar[str]
     """The topic that its results go to."""
     record: ClassVar[str]
@@ -54,20 +66,29 @@ class Processor(ABC):
 
     @property
     def state_topic(self) -> str:
-        """Where its snapshots are kept: `<zone>.<processor>.state.v1`."""
-        return f"{self.reads.split('.')[0]}.{self.name}.state.v1"
+        """Where its snapshots are kept: `<zone>.<processor>.state.v1`, of its first topic."""
+        return f"{self.reads[0].topic.split('.')[0]}.{self.name}.state.v1"
 
     @property
     def control_topic(self) -> str:
         """Where people's commands to it are kept: `<zone>.<processor>.control.v1`."""
-        return f"{self.reads.split('.')[0]}.{self.name}.control.v1"
+        return f"{self.reads[0].topic.split('.')[0]}.{self.name}.control.v1"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it consumes."""
+        return tuple(one.topic for one in self.reads)
 
     @abstractmethod
     def operator(self) -> Operator[Any]:
         """A new operator with empty state, for one partition."""
 
-    def from_avro(self, datum: dict[str, Any]) -> Any:
+    def from_avro(self, record: str, datum: dict[str, Any]) -> Any:
         """What the operator takes in of a record that is no SensorEvent.
+
+        Args:
+            record: The schema of the topic that it came from.
+            datum: What it holds, by this release's schema.
 
         Raises:
             DecodeError: The record makes no sense.

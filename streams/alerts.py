@@ -15,7 +15,7 @@ from penstock import components
 from penstock.errors import DecodeError
 from penstock.kafka.topics import ALERTS, ANOMALIES
 from penstock.operator import Operator, RecordBatch, Result
-from penstock.processor import Processor, ProcessorSettings
+from penstock.processor import Input, Processor, ProcessorSettings
 from penstock.settings.plant import Plant
 from penstock.units import Duration, microseconds, parse_duration
 from schemas import Acknowledgement, Alert, AnomalyScore, Version
@@ -49,8 +49,7 @@ class AlertsProcessor(Processor):
     """Publishes alerts of assets, one per asset and cause at a time."""
 
     name: ClassVar[str] = "alerts"
-    reads: ClassVar[str] = ANOMALIES.name
-    input: ClassVar[str] = "AnomalyScore"
+    reads: ClassVar[tuple[Input, ...]] = (Input(ANOMALIES.name, "AnomalyScore"),)
     writes: ClassVar[str] = ALERTS.name
     record: ClassVar[str] = "Alert"
     identity: ClassVar[tuple[str, ...]] = ("id",)
@@ -67,7 +66,9 @@ class AlertsProcessor(Processor):
         """A new operator with the configuration's delays."""
         return alerts.Alerts(alert_parameters(self.plant, self.settings))
 
-    def from_avro(self, datum: dict[str, Any]) -> AnomalyScore | SignalWindow | Acknowledgement:
+    def from_avro(
+        self, record: str, datum: dict[str, Any]
+    ) -> AnomalyScore | SignalWindow | Acknowledgement:
         """The score, window or acknowledgement of a datum.
 
         Raises:

@@ -23,7 +23,7 @@ from penstock.detector import Detector, DetectorSettings
 from penstock.errors import ConfigurationError
 from penstock.kafka.topics import ANOMALIES, SENSORS
 from penstock.operator import Operator, Result
-from penstock.processor import Processor, ProcessorSettings
+from penstock.processor import Input, Processor, ProcessorSettings
 from penstock.settings.plant import Plant
 from penstock.settings.production import States
 from penstock.settings.tags import Role
@@ -144,7 +144,7 @@ class AnomalyScoresProcessor(Processor):
     """Publishes an `AnomalyScore` of every asset and moment of the grid."""
 
     name: ClassVar[str] = "anomaly-scores"
-    reads: ClassVar[str] = SENSORS.name
+    reads: ClassVar[tuple[Input, ...]] = (Input(SENSORS.name),)
     writes: ClassVar[str] = ANOMALIES.name
     record: ClassVar[str] = "AnomalyScore"
     identity: ClassVar[tuple[str, ...]] = ("asset", "source", "time", "detector")

@@ -6,7 +6,7 @@ from penstock.errors import DecodeError
 from penstock.kafka.topics import LINES, PARTIALS, SENSORS
 from penstock.lines import lines_of
 from penstock.operator import Operator, RecordBatch, Result
-from penstock.processor import Processor
+from penstock.processor import Input, Processor
 from penstock.settings.plant import Plant
 from penstock.units import microseconds
 from schemas import LinePartial, LineStatistics, Version
@@ -29,7 +29,7 @@ class LinePartialsProcessor(Processor):
     """Publishes what each asset contributes to the windows of its line, keyed by line."""
 
     name: ClassVar[str] = "line-partials"
-    reads: ClassVar[str] = SENSORS.name
+    reads: ClassVar[tuple[Input, ...]] = (Input(SENSORS.name),)
     writes: ClassVar[str] = PARTIALS.name
     record: ClassVar[str] = "LinePartial"
     identity: ClassVar[tuple[str, ...]] = (
@@ -59,8 +59,7 @@ class LineStatisticsProcessor(Processor):
     """Publishes statistics of lines, from the partials of their assets."""
 
     name: ClassVar[str] = "line-statistics"
-    reads: ClassVar[str] = PARTIALS.name
-    input: ClassVar[str] = "LinePartial"
+    reads: ClassVar[tuple[Input, ...]] = (Input(PARTIALS.name, "LinePartial"),)
     writes: ClassVar[str] = LINES.name
     record: ClassVar[str] = "LineStatistics"
     identity: ClassVar[tuple[str, ...]] = ("line", "window_start", "window_size")
@@ -74,7 +73,7 @@ class LineStatisticsProcessor(Processor):
         """A new operator with the plant's lines."""
         return line_statistics.LineStatistics(line_parameters(self.plant))
 
-    def from_avro(self, datum: dict[str, Any]) -> LinePartial:
+    def from_avro(self, record: str, datum: dict[str, Any]) -> LinePartial:
         """The partial of a datum of `line_partial.avsc`.
 
         Raises:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from penstock.operator import Operator, Result
-from penstock.processor import Processor
+from penstock.processor import Input, Processor
 from penstock.settings.plant import Windows
 from penstock.units import microseconds
 from schemas import Version, WindowStatistics
@@ -48,7 +48,7 @@ class WindowStatisticsProcessor(Processor):
     """Publishes `WindowStatistics` of every asset, source and size of the plant's `windows`."""
 
     name: ClassVar[str] = "window-statistics"
-    reads: ClassVar[str] = "ot.sensors.v1"
+    reads: ClassVar[tuple[Input, ...]] = (Input("ot.sensors.v1"),)
     writes: ClassVar[str] = "ot.features.v1"
     record: ClassVar[str] = "WindowStatistics"
     identity: ClassVar[tuple[str, ...]] = ("asset", "source", "window_start", "window_size")

@@ -130,7 +130,14 @@ def shown_topics() -> str:
         internal = [
             code(part.fget(processor)) for part in (Processor.state_topic, Processor.control_topic)
         ]
-        rows.append((code(name), code(processor.reads), code(processor.writes), *internal))
+        rows.append(
+            (
+                code(name),
+                ", ".join(code(one.topic) for one in processor.reads),
+                code(processor.writes),
+                *internal,
+            )
+        )
     text += table(["processor", "reads", "writes", "state", "commands"], rows)
     return text + "\nState and commands are compacted, and internal.\n"
 

@@ -9,8 +9,8 @@ from deltalake import DeltaTable
 from penstock import lake
 from penstock.audit.difference import Difference
 from penstock.audit.lake import TABLES, LakeAudit, LakeSource, audit_lake, lake_rows, lost_file
-from penstock.audit.processors import ProcessorAudit, audit_processor
-from penstock.audit.scanning import Dead, Scan, scan, scan_dead, scan_late
+from penstock.audit.processors import Held, ProcessorAudit, audit_processor
+from penstock.audit.scanning import Dead, Late, Scan, scan, scan_dead, scan_late
 from penstock.errors import TopicError
 from penstock.kafka import topics
 from penstock.kafka.describe import Describer
@@ -92,14 +92,12 @@ class _Auditor:
     def _processor(self, processor: Processor, metas: Mapping[int, Meta]) -> None:
         if not metas:
             return
-        scans, dead = self._scan(processor.reads), self._dead(processor.reads)
-        name = topics.late(processor.reads).name
-        late = scan_late(self._plant.kafka, self._registry, name, self._bounds(name))
+        found = {topic: (self._scan(topic), self._dead(topic), self._late(topic))
+                 for topic in processor.topics}  # fmt: skip
         for number, meta in sorted(metas.items()):
-            row, differences = audit_processor(
-                processor.name, number, meta, scans[number], dead, late
-            )
-            self._audit.processors.append(row)
+            held = {t: Held(scans[number], dead, late) for t, (scans, dead, late) in found.items()}
+            rows, differences = audit_processor(processor.name, meta, held)
+            self._audit.processors += rows
             self._audit.differences += differences
 
     def _lake(self, sink: str, settings: Any) -> None:
@@ -136,6 +134,10 @@ class _Auditor:
 
     def _dead(self, topic: str) -> Dead:
         return scan_dead(self._plant.kafka, topic, self._bounds)
+
+    def _late(self, topic: str) -> Late:
+        name = topics.late(topic).name
+        return scan_late(self._plant.kafka, self._registry, name, self._bounds(name))
 
     def _bounds(self, topic: str) -> Bounds:
         try:

@@ -37,11 +37,14 @@ def run(
 
 
 def _show(found: Audit, console: Console) -> None:
-    books = Table("processor", "partition", "offsets", "records in", "processed", "duplicate",
-                  "dead", "lost", "samples in", "aggregated", "bad", "late")  # fmt: skip
+    books = Table("processor", "topic", "partition", "offsets", "records in",
+                  "processed", "duplicate", "dead", "lost", "samples in", "aggregated", "bad",
+                  "late")  # fmt: skip
     for one in found.processors:
         counts = [f"{count:,}" for count in (*one.records.values(), *one.samples.values())]
-        books.add_row(one.processor, str(one.partition), f"{one.start}–{one.offset}", *counts)
+        books.add_row(
+            one.processor, one.topic, str(one.partition), f"{one.start}–{one.offset}", *counts
+        )
     tables = Table("table", "topic", "partition", "to offset", "rows", "expected")
     for row in found.lake:
         tables.add_row(row.table, row.topic, str(row.partition), f"{row.offset:,}",
@@ -50,8 +53,8 @@ def _show(found: Audit, console: Console) -> None:
     console.print(tables)
     for unseen in (one for one in found.processors if one.unseen):
         console.print(
-            f"{unseen.processor}[{unseen.partition}]: the topic no longer holds {unseen.unseen} "
-            "records of the books; their samples are not counted again"
+            f"{unseen.processor}, {unseen.topic}[{unseen.partition}]: the topic no longer holds "
+            f"{unseen.unseen} records of the books; their samples are not counted again"
         )
     for each in found.differences:
         console.print(

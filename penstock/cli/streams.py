@@ -19,9 +19,9 @@ from penstock.settings.plant import Plant
 from penstock.state.administration import Administration
 from penstock.state.overview import PartitionOverview, ProcessorOverview, overview
 
-_FEW: Final = ("partition", "lag", "watermark behind", "snapshot", "state")
+_FEW: Final = ("topic", "partition", "lag", "watermark behind", "snapshot", "state")
 _ALL: Final = (
-    "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
+    "topic", "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
     "records in", "processed · duplicate · dead", "samples in", "aggregated · bad · late",
 )  # fmt: skip
 DEFAULT_CONFIG: Final = Path(".penstock/demo/plant.yaml")
@@ -104,8 +104,10 @@ def reset(
         raise typer.BadParameter(msg)
     time = None if to_time is None else parse_time(to_time, "--to-time")
     control = _administration(config, processor).reset(time)
-    starts = ", ".join(str(at) for _, at in sorted(control.starts.items()))
-    typer.echo(f"{processor} starts anew in epoch {control.epoch} at offsets {starts}")
+    typer.echo(f"{processor} starts anew in epoch {control.epoch}")
+    for topic, starts in control.starts.items():
+        offsets = ", ".join(str(at) for _, at in sorted(starts.items()))
+        typer.echo(f"  {topic} from offsets {offsets}")
     if control.parked:
         typer.echo(f"It is parked; go on with: penstock streams resume {processor}")
 
@@ -140,7 +142,7 @@ def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:
 
 
 def _few_cells(one: PartitionOverview) -> Iterator[str]:
-    yield from (str(one.partition), f"{one.lag:,}", _behind(one))
+    yield from (one.topic, str(one.partition), f"{one.lag:,}", _behind(one))
     yield _snapshot(one)
     if one.parked:
         yield "parked"
@@ -158,7 +160,7 @@ def _behind(one: PartitionOverview) -> str:
 
 
 def _cells(one: PartitionOverview) -> Iterator[str]:
-    yield from (str(one.partition), "–" if one.epoch is None else str(one.epoch))
+    yield from (one.topic, str(one.partition), "–" if one.epoch is None else str(one.epoch))
     yield from (f"{one.offset:,}", f"{one.end:,}", f"{one.lag:,}")
     yield _snapshot(one)
     yield f"{one.snapshot_bytes:,} B in {one.snapshot_rows:,} rows"

@@ -104,8 +104,8 @@ async def _serve(connector: Connector, plant: Plant, status: Status) -> None:
 def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
     processor = components.load("processors", name)(plant)
     topics = [*TOPICS, state(processor.state_topic), control(processor.control_topic)]
-    topics += [dead_letters(processor.reads), retries(processor.reads)]
-    topics += [late(processor.reads, processor.input)]
+    for topic, record in processor.reads:
+        topics += [dead_letters(topic), retries(topic), late(topic, record)]
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
         return

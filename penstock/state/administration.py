@@ -1,6 +1,6 @@
 """Carries out what people command of a processor: park, resume, reset."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from penstock.kafka.topics import state as state_topic
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta, Parked
-from penstock.state.control import Control, read_control, write_control
+from penstock.state.control import Control, Offsets, read_control, write_control
 from penstock.state.fencing import open_producer, transactional_id
 from penstock.state.reading import read_metas
 
@@ -68,18 +68,20 @@ class Administration:
                 msg, where=self._processor.name, remedy="stop them, or park it first"
             )
         self._fence()
-        reads = self._processor.reads
-        if time is None:
-            starts = {n: first for n, (first, _) in self._describer.bounds(reads, numbers).items()}
-        else:
-            starts = self._describer.offsets_at(reads, numbers, time)
+        starts = {topic: self._starts(topic, numbers, time) for topic in self._processor.topics}
         metas = read_metas(self._plant.kafka, self._processor.state_topic, numbers)
-        behind = {n: meta.offset for n, meta in metas.items() if isinstance(meta, Meta)}
+        behind: dict[str, dict[int, int]] = {topic: {} for topic in starts}
+        for number, meta in metas.items():
+            for topic, one in meta.inputs.items() if isinstance(meta, Meta) else ():
+                behind.setdefault(topic, {})[number] = one.offset
         return self._write(self._anew(control, starts, behind))
 
-    def _anew(
-        self, control: Control, starts: Mapping[int, int], behind: Mapping[int, int]
-    ) -> Control:
+    def _starts(self, topic: str, numbers: Sequence[int], time: int | None) -> dict[int, int]:
+        if time is not None:
+            return self._describer.offsets_at(topic, numbers, time)
+        return {n: first for n, (first, _) in self._describer.bounds(topic, numbers).items()}
+
+    def _anew(self, control: Control, starts: Offsets, behind: Offsets) -> Control:
         epoch = max(self._clock() // 1000, control.epoch + 1)
         return replace(control, epoch=epoch, starts=starts, behind=behind, resumed=self._clock())
 

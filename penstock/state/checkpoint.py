@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from penstock import __version__
 from penstock.errors import StateError
 from penstock.operator import Books
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of `Meta` and of the state topic; older ones are read, newer ones refused."""
+_OF_ONE_TOPIC: Final = 3
+"""The last format in which a processor read a single topic."""
 
 
 @dataclass(slots=True)
@@ -35,7 +37,7 @@ class RecordBooks:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The topic that state was made from; a recreated topic has another id."""
+    """A partition of a topic that is read; a recreated topic has another id."""
 
     topic: str
     topic_id: str
@@ -43,6 +45,20 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]"
+
+
+@dataclass(slots=True)
+class InputState:
+    """How far a partition of a topic is taken into a state."""
+
+    topic_id: str
+    start: int
+    """The first offset of this epoch."""
+    offset: int
+    """The next offset: the rows hold all records before it and none from it on."""
+    records: RecordBooks = field(default_factory=RecordBooks)
+    retry_offset: int = 0
+    """The next offset of the topic's retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +95,14 @@ class Meta:
     """The operator's fingerprint."""
     state_format: int
     """The number of the operator's own format of rows."""
-    source: Source
-    start: int
-    """The first offset of this epoch."""
-    offset: int
-    """The next offset: the rows hold all records before it and none from it on."""
+    partition: int
+    """Of every topic that is read, and of the state topic."""
+    inputs: Mapping[str, InputState]
+    """Of each topic that is read, in the processor's order."""
     epoch: int
     """Grows whenever the state starts anew; milliseconds since 1970 at that moment."""
     emission: int
-    """Results published at `offset`."""
-    records: RecordBooks
+    """Results published at these offsets."""
     samples: Books
     watermarks: Watermarks
     writer: str
@@ -102,8 +116,6 @@ class Meta:
     size: int = 0
     """Bytes of the whole state."""
     parked: Parked | None = None
-    retry_offset: int = 0
-    """The next offset of the retry topic."""
     release: str = __version__
     """Of Penstock, who wrote this."""
 
@@ -132,12 +144,17 @@ class Meta:
                 )
             if found == 1:
                 fields = _from_format_1(fields)
+            if found <= _OF_ONE_TOPIC:
+                fields = _from_one_topic(fields)
             parked = fields.get("parked")
+            inputs = {
+                topic: InputState(**one | {"records": RecordBooks(**one["records"])})
+                for topic, one in fields["inputs"].items()
+            }
             return cls(
                 **fields
                 | {
-                    "source": Source(**fields["source"]),
-                    "records": RecordBooks(**fields["records"]),
+                    "inputs": inputs,
                     "samples": Books(**fields["samples"]),
                     "watermarks": Watermarks(**fields["watermarks"]),
                     "parked": Parked(**parked) if parked else None,
@@ -162,6 +179,14 @@ def _from_format_1(fields: dict[str, Any]) -> dict[str, Any]:
         "written": 0,
         "release": "0.1",
     }
+
+
+def _from_one_topic(fields: dict[str, Any]) -> dict[str, Any]:
+    """A processor read one topic."""
+    source = fields.pop("source")
+    one = {name: fields.pop(name) for name in ("start", "offset", "records")}
+    one |= {"topic_id": source["topic_id"], "retry_offset": fields.pop("retry_offset", 0)}
+    return fields | {"partition": source["partition"], "inputs": {source["topic"]: one}}
 
 
 def seen_of_format_1(data: bytes) -> bytes:

@@ -1,17 +1,22 @@
 """Whether stored state is of this deployment, this operator, and the records that a topic holds."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
 from penstock.errors import StateError
 from penstock.operator import Operator
-from penstock.state.checkpoint import Meta, Source
+from penstock.state.checkpoint import InputState, Meta, Source
+
+_ANEW: Final = "reset the processor to start anew from what its topics hold"
 
 
 def verify(
     meta: Meta,
     *,
-    source: Source,
-    operator: Operator,
+    sources: Sequence[Source],
+    operator: Operator[Any],
     environment: str,
-    end: int,
+    ends: Mapping[str, int],
     state_topic: str,
 ) -> None:
     """Check that state may be gone on with.
@@ -20,25 +25,33 @@ def verify(
 
     Args:
         meta: Of the state.
-        source: The partition as it is now.
+        sources: The partitions as they are now.
         operator: A new one, of today's parameters.
         environment: The deployment that wants the state.
-        end: The next offset to be written to the partition.
+        ends: Of each topic the next offset to be written to the partition.
         state_topic: For the error.
 
     Raises:
         StateError: It may not.
     """
-    where = f"{state_topic}[{source.partition}]"
+    where = f"{state_topic}[{meta.partition}]"
     _verify_owner(meta, environment, where)
     _verify_operator(meta, operator, where)
-    anew = "reset the processor to start anew from what the topic holds"
-    if (meta.source.topic, meta.source.topic_id) != (source.topic, source.topic_id):
-        msg = f"the state is of another topic {meta.source.topic}: it was deleted and created again"
-        raise StateError(msg, where=where, remedy=anew)
-    if meta.offset > end:
-        msg = f"the state goes up to offset {meta.offset}, but {source} ends at {end}"
-        raise StateError(msg, where=where, remedy=f"{source.topic} lost records; {anew}")
+    if set(meta.inputs) != {source.topic for source in sources}:
+        read, now = ", ".join(meta.inputs), ", ".join(source.topic for source in sources)
+        msg = f"the state is of other topics ({read}; now {now})"
+        raise StateError(msg, where=where, remedy=_ANEW)
+    for source in sources:
+        _verify_input(meta.inputs[source.topic], source, ends[source.topic], where)
+
+
+def _verify_input(found: InputState, source: Source, end: int, where: str) -> None:
+    if found.topic_id != source.topic_id:
+        msg = f"the state is of another topic {source.topic}: it was deleted and created again"
+        raise StateError(msg, where=where, remedy=_ANEW)
+    if found.offset > end:
+        msg = f"the state goes up to offset {found.offset}, but {source} ends at {end}"
+        raise StateError(msg, where=where, remedy=f"{source.topic} lost records; {_ANEW}")
 
 
 def _verify_owner(meta: Meta, environment: str, where: str) -> None:
@@ -49,7 +62,7 @@ def _verify_owner(meta: Meta, environment: str, where: str) -> None:
         )
 
 
-def _verify_operator(meta: Meta, operator: Operator, where: str) -> None:
+def _verify_operator(meta: Meta, operator: Operator[Any], where: str) -> None:
     if meta.state_format > operator.state_format:
         msg = (
             f"the state was written by a newer release ({meta.release}, operator's format "

@@ -7,7 +7,7 @@ it; commands work also while no worker runs, who comes later obeys.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import Producer
 
@@ -23,6 +23,10 @@ PARTITION: Final = 0
 _WRITE_SECONDS: Final = 10.0
 
 
+Offsets = Mapping[str, Mapping[int, int]]
+"""By topic and partition; without a topic's name as an old release wrote them, of its only one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """All that is commanded of a processor."""
@@ -33,14 +37,22 @@ class Control:
     """When it was last resumed, microseconds; what was parked before that goes on."""
     epoch: int = 0
     """State of an older epoch counts no more."""
-    starts: Mapping[int, int] = field(default_factory=dict)
-    """Where the epoch begins, by partition."""
-    behind: Mapping[int, int] = field(default_factory=dict)
-    """How far the epoch before had come, by partition."""
+    starts: Offsets = field(default_factory=dict)
+    """Where the epoch begins."""
+    behind: Offsets = field(default_factory=dict)
+    """How far the epoch before had come."""
 
     def holds(self, parked: Parked | None) -> bool:
         """Whether a partition that was parked has not been resumed since."""
         return parked is not None and parked.since > self.resumed
+
+    def start(self, topic: str, partition: int, otherwise: int) -> int:
+        """Where the epoch begins in a partition."""
+        return self.starts.get(topic, self.starts.get("", {})).get(partition, otherwise)
+
+    def until(self, topic: str, partition: int) -> int:
+        """How far the epoch before had come in a partition."""
+        return self.behind.get(topic, self.behind.get("", {})).get(partition, 0)
 
     def dump(self) -> bytes:
         """As JSON."""
@@ -60,14 +72,20 @@ class Control:
                 parked=Parked(**parked) if parked else None,
                 resumed=int(found["resumed"]),
                 epoch=int(found["epoch"]),
-                starts={int(n): int(at) for n, at in found["starts"].items()},
-                behind={int(n): int(at) for n, at in found["behind"].items()},
+                starts=_offsets(found["starts"]),
+                behind=_offsets(found["behind"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"the control record cannot be read: {error!r}"
             raise StateError(
                 msg, where=where, remedy="park or resume the processor again"
             ) from error
+
+
+def _offsets(found: Mapping[str, Any]) -> Offsets:
+    if any(isinstance(one, int) for one in found.values()):
+        found = {"": found}
+    return {topic: {int(n): int(at) for n, at in by.items()} for topic, by in found.items()}
 
 
 def read_control(settings: KafkaSettings, topic: str) -> Control:

@@ -1,6 +1,6 @@
 """How far each processor is, as Kafka tells it; works while all workers are down."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from penstock.errors import StateError, TopicError
 from penstock.kafka.describe import Describer
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
-from penstock.state.checkpoint import Meta, Source
+from penstock.state.checkpoint import Meta, RecordBooks, Source
 from penstock.state.checks import verify
 from penstock.state.control import Control, read_control
 from penstock.state.reading import read_metas
@@ -17,8 +17,13 @@ from penstock.state.reading import read_metas
 
 @dataclass(frozen=True, slots=True)
 class PartitionOverview:
-    """One partition of a processor; what is not known because nothing is stored yet is None."""
+    """One partition of a topic that a processor reads.
 
+    What is not known because nothing is stored yet is None. What is of the state as a whole
+    (snapshot, watermarks, samples) is said with the first of its topics only.
+    """
+
+    topic: str
     partition: int
     epoch: int | None
     start: int
@@ -66,21 +71,21 @@ def overview(plant: Plant, processor: Processor, clock: Clock = now) -> Processo
         KafkaUnavailableError: Kafka does not answer.
     """
     describer = Describer(plant.kafka)
-    facts = describer.topics([processor.reads, processor.state_topic])
-    numbers = range(facts[processor.reads].partitions)
+    facts = describer.topics([*processor.topics, processor.state_topic])
+    numbers = range(min(facts[topic].partitions for topic in processor.topics))
     control = _control(plant, processor, describer)
     metas = read_metas(plant.kafka, processor.state_topic, numbers)
-    bounds = describer.bounds(processor.reads, numbers)
+    bounds = {topic: describer.bounds(topic, numbers) for topic in processor.topics}
     look = _Look(processor, plant.environment, control, clock())
+    sources = {n: [Source(t, facts[t].id, n) for t in processor.topics] for n in numbers}
     return ProcessorOverview(
         processor=processor.name,
         workers=describer.members(f"{plant.environment}-{processor.name}"),
         parked=control.parked.reason if control.parked else None,
         partitions=[
-            look.partition(
-                Source(processor.reads, facts[processor.reads].id, n), metas[n], bounds[n]
-            )
+            one
             for n in numbers
+            for one in look.partition(sources[n], metas[n], {t: b[n] for t, b in bounds.items()})
         ],
     )
 
@@ -101,31 +106,56 @@ class _Look:
     time: int
 
     def partition(
-        self, source: Source, found: Meta | StateError | None, bounds: tuple[int, int]
-    ) -> PartitionOverview:
+        self,
+        sources: Sequence[Source],
+        found: Meta | StateError | None,
+        bounds: Mapping[str, tuple[int, int]],
+    ) -> Iterator[PartitionOverview]:
         meta = found if isinstance(found, Meta) and found.epoch >= self.control.epoch else None
-        start = self.control.starts.get(source.partition, bounds[0])
-        offset = meta.offset if meta else start
-        until = self.control.behind.get(source.partition, 0)
+        parked = self._parked(sources, found, {topic: end for topic, (_, end) in bounds.items()})
+        for source in sources:
+            first = source is sources[0]
+            yield self._input(source, meta, bounds[source.topic], parked, meta if first else None)
+
+    def _input(
+        self,
+        source: Source,
+        meta: Meta | None,
+        bounds: tuple[int, int],
+        parked: str | None,
+        whole: Meta | None,
+    ) -> PartitionOverview:
+        """One topic's partition; `whole` tells of the state as such."""
+        topic, number = source.topic, source.partition
+        found = meta.inputs.get(topic) if meta else None
+        start = found.start if found else self.control.start(topic, number, bounds[0])
+        offset = found.offset if found else start
+        until = self.control.until(topic, number)
         return PartitionOverview(
-            partition=source.partition,
+            topic=topic,
+            partition=number,
             epoch=meta.epoch if meta else self.control.epoch or None,
-            start=meta.start if meta else start,
+            start=start,
             offset=offset,
             end=bounds[1],
             lag=max(0, bounds[1] - offset),
-            snapshot_age=(self.time - meta.written) / 1e6 if meta and meta.written else None,
-            snapshot_bytes=meta.size if meta else 0,
-            snapshot_rows=meta.rows if meta else 0,
-            watermark_least=meta.watermarks.least if meta else None,
-            watermark_greatest=meta.watermarks.greatest if meta else None,
-            records=_records(meta),
-            samples=_samples(meta),
-            parked=self._parked(source, found, bounds[1]),
+            snapshot_age=(self.time - whole.written) / 1e6 if whole and whole.written else None,
+            snapshot_bytes=whole.size if whole else 0,
+            snapshot_rows=whole.rows if whole else 0,
+            watermark_least=whole.watermarks.least if whole else None,
+            watermark_greatest=whole.watermarks.greatest if whole else None,
+            records=_records(found.records if found else RecordBooks()),
+            samples=_samples(whole),
+            parked=parked,
             rebuilds_until=until if offset < until else None,
         )
 
-    def _parked(self, source: Source, found: Meta | StateError | None, end: int) -> str | None:
+    def _parked(
+        self,
+        sources: Sequence[Source],
+        found: Meta | StateError | None,
+        ends: Mapping[str, int],
+    ) -> str | None:
         """Why the partition stands still, or will as soon as a worker takes it."""
         if self.control.parked:
             return self.control.parked.reason
@@ -135,20 +165,17 @@ class _Look:
             return None
         try:
             verify(
-                found, source=source, operator=self.processor.operator(),
-                environment=self.environment, end=end, state_topic=self.processor.state_topic,
+                found, sources=sources, operator=self.processor.operator(),
+                environment=self.environment, ends=ends, state_topic=self.processor.state_topic,
             )  # fmt: skip
         except StateError as error:
             return str(error)
         return found.parked.reason if found.parked and self.control.holds(found.parked) else None
 
 
-def _records(meta: Meta | None) -> dict[str, int]:
+def _records(books: RecordBooks) -> dict[str, int]:
     names = ("processed", "duplicate", "dead", "lost", "retried")
-    books = meta.records if meta else None
-    return {"in": books.records_in if books else 0} | {
-        name: getattr(books, name) if books else 0 for name in names
-    }
+    return {"in": books.records_in} | {name: getattr(books, name) for name in names}
 
 
 def _samples(meta: Meta | None) -> dict[str, int]:

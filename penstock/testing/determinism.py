@@ -13,6 +13,9 @@ Every run ends with records far later than all others, so that everything gets p
 **Duplicates.** A record of SensorEvents that comes twice is dropped by the host, by (source,
 session, asset, sequence), before an operator sees it. What is left for an operator to see is a gap
 in the offsets. An operator that is fed otherwise must itself bear every record twice.
+
+**Several topics.** Their records are `penstock.testing.joined.Of` a topic. A batch is of one topic;
+in which order those of different topics come must make no difference.
 """
 
 import random
@@ -22,6 +25,7 @@ from typing import Any, Final
 
 from penstock.errors import StateError
 from penstock.operator import Operator, Output
+from penstock.testing.joined import Of, by_topic, interleaved
 from penstock.testing.outcome import Outcome, alike, plain
 from penstock.testing.subject import Subject
 
@@ -42,7 +46,14 @@ class _Run:
         self._feed, self._offset = subject.feed(), first
 
     def take(self, records: Sequence[Any], step: int = 1) -> Output:
-        """Update with one batch."""
+        """Update with one batch, or with one for each run of records of the same topic."""
+        outputs = [self._take(run, step) for run in by_topic(records)]
+        return Output(
+            [result for output in outputs for result in output.results],
+            [late for output in outputs for late in output.late],
+        )
+
+    def _take(self, records: Sequence[Any], step: int) -> Output:
         batch = self._feed.batch(records, self._offset, step)
         self._offset += len(records) * step
         output = self.operator.update(batch)
@@ -143,6 +154,22 @@ def check_shuffle(subject: Subject, records: Sequence[Any]) -> None:
             run.close(ordered)
             _equal(0, run.operator.books.late, "late samples within out_of_order")
         runs[0].expect(runs[1], "after a shuffle within out_of_order")
+
+
+def check_interleaving(subject: Subject, records: Sequence[Any]) -> None:
+    """Records of several topics give the same in whichever order the topics come."""
+    if not all(isinstance(record, Of) for record in records):
+        return
+    whole = _Run(subject)
+    whole.take(sorted(records, key=lambda record: record.topic))
+    whole.close(records)
+    for seed in range(_SHUFFLES):
+        other = _Run(subject)
+        for record in interleaved(records, random.Random(seed)):
+            other.take([record])
+        other.close(records)
+        whole.outcome.expect_results(other.outcome, "with the topics in another order")
+        _equal(plain(whole.operator.books), plain(other.operator.books), "books of another order")
 
 
 def check_books(subject: Subject, records: Sequence[Any]) -> None:
@@ -246,6 +273,7 @@ CHECKS: Final = (
     check_restore,
     check_duplicates,
     check_shuffle,
+    check_interleaving,
     check_books,
     check_advance,
     check_refusal,

@@ -12,6 +12,7 @@ from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from penstock.testing.alerting import AlertFeed
 from penstock.testing.batches import SampleFeed
+from penstock.testing.joined import JoinedFeed
 from penstock.testing.partials import PartialFeed
 from penstock.units import microseconds
 
@@ -67,7 +68,7 @@ def subject(processor: type[Processor], plant: Plant, others: Sequence[Plant] = 
         identity=processor.identity,
         others=[processor(other).operator for other in others],
         feed=feed_of(processor, plant),
-        out_of_order=microseconds(plant.windows.out_of_order),
+        out_of_order=microseconds(plant.windows.out_of_order) if len(processor.reads) == 1 else 0,
     )
 
 
@@ -82,7 +83,9 @@ def feed_of(processor: type[Processor], plant: Plant) -> Callable[[], Feed]:
         "AnomalyScore": AlertFeed,
         "LinePartial": PartialFeed.of(lines_of(plant)),
     }
-    return feeds[processor.input]
+    if len(processor.reads) == 1:
+        return feeds[processor.reads[0].record]
+    return lambda: JoinedFeed({topic: feeds[record]() for topic, record in processor.reads})
 
 
 def subjects(plant: Plant, others: Sequence[Plant] = ()) -> list[Subject]:

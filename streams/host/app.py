@@ -1,6 +1,6 @@
 """The Faust app of a processor: the one place that knows Faust, with `transport`."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,11 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
         topic_disable_leader=True,
         stream_buffer_maxsize=4,
     )
-    app.transport = batch_transport(app, processor.reads, host)
-    topic = app.topic(processor.reads, schema=_BatchSchema())
-    app.agent(topic, name=processor.name)(_agent(app, host, processor.reads))
-    assignment = _Assignment(app, host, processor.reads)
-    watchdog = Watchdog(host, processor.reads, settings.stalled_after)
+    app.transport = batch_transport(app, processor.topics, host)
+    topic = app.topic(*processor.topics, schema=_BatchSchema())
+    app.agent(topic, name=processor.name)(_agent(app, host, processor.topics))
+    assignment = _Assignment(app, host, processor.topics)
+    watchdog = Watchdog(host, processor.topics, settings.stalled_after)
     timers: dict[Callable[[], Awaitable[None]], float] = {
         _snapshot_and_lag(app, host, processor): settings.snapshot_every,
         host.intake.advance: settings.advance_every,
@@ -77,13 +77,13 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
 class _Assignment:
     """What the group assigns to this worker, and taking it over."""
 
-    def __init__(self, app: faust.App, host: Host, topic: str) -> None:
+    def __init__(self, app: faust.App, host: Host, topics: Sequence[str]) -> None:
         self._app = app
         self._host = host
-        self._topic = topic
+        self._topics = frozenset(topics)
 
     def partitions(self) -> list[int]:
-        """Of the topic that the processor reads; none while they are being taken over."""
+        """Of the topics that the processor reads; none while they are being taken over."""
         return [] if self._host.taking_over else self._assigned()
 
     def _flows(self) -> bool:
@@ -92,7 +92,7 @@ class _Assignment:
 
     def _assigned(self) -> list[int]:
         assignment = self._app.consumer.assignment()
-        return sorted(tp.partition for tp in assignment if tp.topic == self._topic)
+        return sorted({tp.partition for tp in assignment if tp.topic in self._topics})
 
     async def take(self, *_: Any, **__: Any) -> None:
         """Take the partitions of a new assignment over, before anything flows."""
@@ -113,14 +113,14 @@ class _Assignment:
         return lambda: app.consumer_generation_id == generation and not app.should_stop
 
 
-def _agent(app: faust.App, host: Host, topic: str) -> Any:
+def _agent(app: faust.App, host: Host, topics: Sequence[str]) -> Any:
     catching_up: set[int] = set()
 
     async def catch_up(number: int) -> None:
         try:
             await host.intake.catch_up(number)
-            if number in host.resume_offsets():
-                app.consumer.resume_partitions({TP(topic, number)})
+            if number in host.owned:
+                app.consumer.resume_partitions({TP(topic, number) for topic in topics})
         except Exception as error:
             await app.crash(error)
         finally:
@@ -130,7 +130,7 @@ def _agent(app: faust.App, host: Host, topic: str) -> Any:
         async for event in _events(stream):
             message = event.message
             try:
-                flows = await host.intake.take(message.partition, *event.value)
+                flows = await host.intake.take(message.topic, message.partition, *event.value)
             except Exception as error:  # Faust would skip the batch and go on
                 await app.crash(error)
                 return
@@ -164,10 +164,11 @@ def _snapshot_and_lag(
     async def work() -> None:
         host.status.beat()
         await host.snapshot()
-        for number, offset in host.resume_offsets().items():
+        for (topic, number), offset in host.resume_offsets().items():
             with suppress(AssertionError, AttributeError):  # no longer assigned
-                end = app.consumer.highwater(TP(processor.reads, number))
+                end = app.consumer.highwater(TP(topic, number))
                 if end is not None:
-                    metrics.LAG.labels(processor.name, str(number)).set(max(0, end - offset))
+                    lag = metrics.LAG.labels(processor.name, topic, str(number))
+                    lag.set(max(0, end - offset))
 
     return work

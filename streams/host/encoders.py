@@ -1,5 +1,6 @@
 """Makes messages of what a processor publishes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from penstock.codec.records import encode_record
@@ -20,14 +21,15 @@ class Encoders:
     Args:
         processor: Whose results they are.
         result_schema: Id of the schema of its results.
-        late_schema: Id of the schema for the late topic.
+        late_schemas: By topic that it reads, the id of the schema for its late topic.
     """
 
-    def __init__(self, processor: Processor, result_schema: int, late_schema: int) -> None:
+    def __init__(
+        self, processor: Processor, result_schema: int, late_schemas: Mapping[str, int]
+    ) -> None:
         self.processor = processor
         self._result_schema = result_schema
-        self._late_schema = late_schema
-        self._late_topic = topics.late(processor.reads).name
+        self._late_schemas = late_schemas
 
     def result(self, result: Result, version: Version) -> Outgoing:
         """The message of a result."""
@@ -35,22 +37,22 @@ class Encoders:
         value = frame(self._result_schema, encode_record(self.processor.record, datum))
         return Outgoing(self.processor.writes, result.key.encode(), value)
 
-    def late_samples(self, event: SensorEvent, mask: Any, reason: str) -> Outgoing:
+    def late_samples(self, topic: str, event: SensorEvent, mask: Any, reason: str) -> Outgoing:
         """The message of an event's late samples."""
         picked = pick(event, mask)
-        value = frame(self._late_schema, encode(picked))
-        return self._late(picked.asset.encode(), value, (), reason)
+        value = frame(self._late_schemas[topic], encode(picked))
+        return self._late(topic, picked.asset.encode(), value, (), reason)
 
-    def late_record(self, record: Record, partition: int, reason: str) -> Outgoing:
+    def late_record(self, topic: str, record: Record, partition: int, reason: str) -> Outgoing:
         """The message of a late record, byte for byte."""
         origin = (topics.LATE_ORIGIN, f"{partition}/{record.offset}".encode())
-        return self._late(record.key, record.value, [*record.headers, origin], reason)
+        return self._late(topic, record.key, record.value, [*record.headers, origin], reason)
 
     def _late(
-        self, key: bytes | None, value: bytes | None, headers: Headers, reason: str
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, reason: str
     ) -> Outgoing:
         why = [
             (topics.LATE_REASON, reason.encode()),
             (topics.LATE_PROCESSOR, self.processor.name.encode()),
         ]
-        return Outgoing(self._late_topic, key, value, [*headers, *why])
+        return Outgoing(topics.late(topic).name, key, value, [*headers, *why])

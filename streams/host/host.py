@@ -34,6 +34,7 @@ from streams.host.intake import Intake
 from streams.host.meter import Meter
 from streams.host.outputs import Outputs
 from streams.host.owned import Owned
+from streams.host.record import Place
 from streams.host.restore import Restorer, Takeover
 from streams.host.retries import RetryReader
 from streams.host.schema_ids import SchemaIds
@@ -100,11 +101,11 @@ class Host:
         self._clock = clock
         self._executor: Executor = ThreadPoolExecutor(plant.kafka.partitions + 1, "snapshots")
         self._opening: Executor = ThreadPoolExecutor(plant.kafka.partitions, "restore")
-        self._retries = RetryReader(plant.kafka, processor.name, processor.reads)
+        self._retries = RetryReader(plant.kafka, processor.name)
         self._commands = Commands(plant.kafka, processor.control_topic)
         self._obeyed = Control()
         self._guard = TopicGuard(self.describer)
-        self._durable: dict[int, int] = {}
+        self._durable: dict[Place, int] = {}
         self._taking = asyncio.Lock()
         self._fenced_since: float | None = None
         self._astray = False
@@ -117,12 +118,16 @@ class Host:
 
     # What the transport asks.
 
-    def resume_offsets(self) -> Mapping[int, int]:
-        """The next offset of each owned partition."""
-        return {number: owned.partition.next_offset for number, owned in self.owned.items()}
+    def resume_offsets(self) -> Mapping[Place, int]:
+        """The next offset of each topic's owned partitions."""
+        return {
+            (topic, number): one.next_offset
+            for number, owned in self.owned.items()
+            for topic, one in owned.partition.inputs.items()
+        }
 
-    def durable_offsets(self) -> Mapping[int, int]:
-        """The next offset that each partition's stored state covers."""
+    def durable_offsets(self) -> Mapping[Place, int]:
+        """The next offset of each topic's partition that the stored state covers."""
         return self._durable
 
     async def hand_over(self) -> None:
@@ -177,7 +182,7 @@ class Host:
             self._own(takeover)
             seconds = time.monotonic() - begun
             metrics.RESTORE_SECONDS.labels(self.name).set(seconds)
-            offsets = {str(n): offset for n, offset in self.resume_offsets().items()}
+            offsets = {f"{t}[{n}]": offset for (t, n), offset in self.resume_offsets().items()}
             _log.info("restored", seconds=seconds, offsets=offsets)
             return
 
@@ -234,7 +239,7 @@ class Host:
     async def _snapshot(self, number: int, owned: Owned) -> None:
         begun = time.monotonic()
         try:
-            offset = await owned.snapshot()
+            offsets = await owned.snapshot()
         except FencedError as error:
             self.drop(number, owned)
             self._fenced(number, error)
@@ -249,8 +254,8 @@ class Host:
             self.drop(number, owned)
             raise
         else:
-            if offset is not None:
-                self._durable[number] = offset
+            if offsets is not None:
+                self._durable |= {(topic, number): offset for topic, offset in offsets.items()}
                 metrics.SNAPSHOTS.labels(self.name).inc()
                 metrics.SNAPSHOT_SECONDS.labels(self.name).observe(time.monotonic() - begun)
 
@@ -277,7 +282,8 @@ class Host:
         if self.owned.get(number) is owned:
             del self.owned[number]
             self.meter.released(number)
-        self._durable.pop(number, None)
+        for topic in owned.partition.inputs:
+            self._durable.pop((topic, number), None)
 
     def close(self) -> None:
         """Let go of Kafka."""

@@ -60,14 +60,14 @@ class Intake:
         self._status = status
         self._clock = clock
 
-    async def take(self, number: int, term: int, records: list[Any]) -> bool:
-        """Process a fetched batch; False if the partition must stand still.
+    async def take(self, topic: str, number: int, term: int, records: list[Any]) -> bool:
+        """Process a fetched batch; False if the topic's partition must stand still.
 
         Raises:
             KafkaException: An output cannot be published.
             Exception: Whatever the operator's results make the encoder raise.
         """
-        while self._keeper.outputs.full:
+        while self._full(number):
             await asyncio.sleep(_WAIT)
         owned = self._keeper.owned.get(number)
         if term != self._keeper.term:
@@ -75,9 +75,14 @@ class Intake:
         if owned is None:
             return False  # fenced or parked
         if owned.backlog or not self._schemas.known(schema_ids(records)):
-            owned.backlog.append(records)
+            owned.backlog.append((topic, records))
             return False
-        return await self._emit(number, owned, partial(_process, records, self._schemas.schemas))
+        work = partial(_process, topic, records, self._schemas.schemas)
+        return await self._emit(number, owned, work)
+
+    def _full(self, number: int) -> bool:
+        owned = self._keeper.owned.get(number)
+        return self._keeper.outputs.full or (owned is not None and owned.full)
 
     async def _emit(
         self, number: int, owned: Owned, work: Callable[[Partition], Sequence[Outgoing]]
@@ -106,7 +111,7 @@ class Intake:
         owned = self._keeper.owned.get(number)
         backoff = Backoff()
         while owned is not None and owned.backlog and self._keeper.owned.get(number) is owned:
-            records = list(owned.backlog[0])
+            topic, records = owned.backlog[0]
             try:
                 schemas = await self._schemas.resolve(schema_ids(records))
             except RegistryUnavailableError as error:
@@ -115,17 +120,18 @@ class Intake:
                 await asyncio.sleep(backoff.next())
                 continue
             owned.backlog.popleft()
-            await self._emit(number, owned, partial(_process, records, schemas))
+            await self._emit(number, owned, partial(_process, topic, records, schemas))
 
     async def retry(self, reader: RetryReader) -> None:
         """Take dead letters again that people put back."""
         ready = {
-            number: owned.partition.retry_offset
+            (topic, number): one.retry_offset
             for number, owned in self._keeper.owned.items()
             if owned.partition.takes_retries and not owned.backlog
+            for topic, one in owned.partition.inputs.items()
         }
         term = self._keeper.term
-        for number, found in (await asyncio.to_thread(reader.read, ready)).items():
+        for (topic, number), found in (await asyncio.to_thread(reader.read, ready)).items():
             try:
                 schemas = await self._schemas.resolve(schema_ids(found.letters))
             except RegistryUnavailableError as error:
@@ -135,7 +141,7 @@ class Intake:
             if owned is None or term != self._keeper.term:
                 return
             letters, after = found
-            await self._emit(number, owned, partial(_retry, letters, after, schemas))
+            await self._emit(number, owned, partial(_retry, topic, letters, after, schemas))
 
     async def advance(self) -> None:
         """Let the operators emit what is due."""
@@ -144,14 +150,17 @@ class Intake:
             await self._emit(number, owned, lambda one: one.advance(time_now))
 
 
-def _process(records: Sequence[Any], schemas: Schemas, partition: Partition) -> Sequence[Outgoing]:
-    return partition.process(records, schemas)
+def _process(
+    topic: str, records: Sequence[Any], schemas: Schemas, partition: Partition
+) -> Sequence[Outgoing]:
+    return partition.process(topic, records, schemas)
 
 
 def _retry(
+    topic: str,
     letters: Sequence[Retried],
     retry_offset: int,
     schemas: Schemas,
     partition: Partition,
 ) -> Sequence[Outgoing]:
-    return partition.retry(letters, retry_offset, schemas)
+    return partition.retry(topic, letters, retry_offset, schemas)

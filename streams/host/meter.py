@@ -90,10 +90,11 @@ class Meter:
                 metrics.WATERMARK_DELAY.labels(*labels).set(delay)
 
     def _book(self, labels: tuple[str, str], partition: Partition) -> None:
-        records, samples = partition.books, partition.operator.books
-        for what in ("in", "retried", "processed", "duplicate", "dead", "lost"):
-            count = records.records_in if what == "in" else getattr(records, what)
-            metrics.BOOKED_RECORDS.labels(*labels, what).set(count)
+        for topic, one in partition.inputs.items():
+            for what in ("in", "retried", "processed", "duplicate", "dead", "lost"):
+                count = one.books.records_in if what == "in" else getattr(one.books, what)
+                metrics.BOOKED_RECORDS.labels(labels[0], topic, labels[1], what).set(count)
+        samples = partition.operator.books
         for what in ("in", "aggregated", "bad", "late"):
             count = samples.samples_in if what == "in" else getattr(samples, what)
             metrics.BOOKED_SAMPLES.labels(*labels, what).set(count)

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 _PROCESSOR: Final = ["processor"]
 _PARTITION: Final = ["processor", "partition"]
+_INPUT: Final = ["processor", "topic", "partition"]
 
 RECORDS: Final = Counter("penstock_processor_records", "Records read", _PROCESSOR)
 SAMPLES: Final = Counter("penstock_processor_samples", "Samples given to the operator", _PROCESSOR)
@@ -31,7 +32,7 @@ LATE: Final = Counter(
     "penstock_processor_late_samples", "Samples sent to the late topic", _PROCESSOR
 )
 RESULTS: Final = Counter("penstock_processor_results", "Results published", _PROCESSOR)
-LAG: Final = Gauge("penstock_processor_lag_records", "Records not yet processed", _PARTITION)
+LAG: Final = Gauge("penstock_processor_lag_records", "Records not yet processed", _INPUT)
 WATERMARK_DELAY: Final = Gauge(
     "penstock_processor_watermark_delay_seconds",
     "How far the slowest source of a partition is behind the wall clock",
@@ -56,7 +57,7 @@ PARKED: Final = Gauge(
 BOOKED_RECORDS: Final = Gauge(
     "penstock_processor_booked_records",
     "Books of the state's records: in = processed + duplicate + dead; lost ones expired unread",
-    [*_PARTITION, "what"],
+    [*_INPUT, "what"],
 )
 BOOKED_SAMPLES: Final = Gauge(
     "penstock_processor_booked_samples",

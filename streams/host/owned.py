@@ -10,8 +10,10 @@ from typing import Final
 
 from penstock.errors import FencedError, KafkaUnavailableError
 from penstock.state.checkpoint import Checkpoint, Parked
+from penstock.state.layout import OUTBOX
 from streams.host.guard import TopicGuard
-from streams.host.outputs import Outgoing, Outputs, Receipts
+from streams.host.outbox import dump_outbox
+from streams.host.outputs import FULL, Outgoing, Outputs, Receipts
 from streams.host.partition import Partition
 from streams.host.record import Record
 from streams.host.restore import Taken
@@ -25,7 +27,7 @@ class Owned:
 
     Args:
         taken: The partition and where its state is stored.
-        outputs: Publishes what it emits.
+        outputs: Publishes what it emits, at once, or, with several inputs, once it is stored.
         guard: Is asked before each snapshot.
         executor: Runs what blocks.
     """
@@ -34,8 +36,8 @@ class Owned:
         self, taken: Taken, outputs: Outputs, guard: TopicGuard, executor: Executor
     ) -> None:
         self.partition: Partition = taken.partition
-        self.backlog: deque[Sequence[Record]] = deque()
-        """Batches that wait for a schema."""
+        self.backlog: deque[tuple[str, Sequence[Record]]] = deque()
+        """Topics and batches that wait for a schema."""
         self.stored_at = time.monotonic()
         """When all that was processed was last stored."""
         self._store = taken.store
@@ -49,16 +51,29 @@ class Owned:
         self._storing = asyncio.Lock()
         self._over = False
         """Fenced or handed over: opening the store again would fence the rightful owner."""
+        self._holds = len(self.partition.inputs) > 1
+        self._held: list[Outgoing] = []
+        """What is published once it is stored."""
+        self._outputs.publish(taken.outbox, self._receipts[-1])
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages to Kafka; the next snapshot waits for them."""
-        self._outputs.publish(messages, self._receipts[-1])
+        if self._holds:
+            self._held += messages
+        else:
+            self._outputs.publish(messages, self._receipts[-1])
 
-    async def snapshot(self) -> int | None:
+    @property
+    def full(self) -> bool:
+        """Whether so much waits to be stored that processing should wait, too."""
+        return len(self._held) > FULL
+
+    async def snapshot(self) -> dict[str, int] | None:
         """Store what changed; processing goes on meanwhile.
 
         Returns:
-            The next offset that is now durable; None if nothing had changed, or it is not ours.
+            The next offset of each topic that is now durable; None if nothing had changed, or it is
+            not ours.
 
         Raises:
             FencedError: Another worker took over.
@@ -75,12 +90,17 @@ class Owned:
                 self.stored_at = begun
                 return None
             self._number += 1
+            held, self._held = self._held, []
+            if self._holds:
+                rows = {**checkpoint.rows, OUTBOX: dump_outbox(held)}
+                checkpoint = Checkpoint(rows, checkpoint.meta)
             waiting = list(self._receipts)
             self._receipts.append(Receipts())
             try:
                 await self._run(self._write, waiting, checkpoint)
             except KafkaUnavailableError:
                 self.partition.restore_unsaved(checkpoint)
+                self._held = held + self._held
                 raise
             except FencedError:
                 self._over = True
@@ -88,7 +108,8 @@ class Owned:
             del self._receipts[: len(waiting)]
             self.stored_at = begun
             self._stored = Checkpoint({}, checkpoint.meta)
-            return checkpoint.meta.offset
+            self._outputs.publish(held, self._receipts[-1])
+            return {topic: one.offset for topic, one in checkpoint.meta.inputs.items()}
 
     async def park(self, parked: Parked) -> None:
         """Store beside the last snapshot why the partition stands still, and let go of it.

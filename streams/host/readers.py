@@ -18,7 +18,7 @@ from penstock.codec.wire import unframe
 from penstock.errors import DecodeError, UnknownSchemaError
 from penstock.kafka.dead_letters import DECODING, PROCESSING
 from penstock.operator import RecordBatch, SampleBatch
-from penstock.processor import Processor
+from penstock.processor import Input, Processor
 from streams.host.duplicates import Duplicates, Verdict
 from streams.host.encoders import Encoders
 from streams.host.outputs import Outgoing
@@ -65,28 +65,26 @@ class Reader(Protocol):
     ) -> Iterable[Outgoing]:
         """The messages of what an operator hands back of these items' batch."""
 
-    def changes(self) -> Mapping[str, bytes]:
-        """The rows of what was seen that changed since the last call."""
 
-
-def reader(processor: Processor, partition: int, seen: Duplicates) -> Reader:
-    """The reader of a partition of what a processor reads."""
-    if processor.input == EVENT:
-        return EventReader(seen)
-    return RecordReader(processor, partition)
+def reader(processor: Processor, one: Input, partition: int, seen: Duplicates) -> Reader:
+    """The reader of a partition of a topic that a processor reads."""
+    if one.record == EVENT:
+        return EventReader(one.topic, seen)
+    return RecordReader(processor, one, partition)
 
 
 class EventReader:
     """Reads SensorEvents.
 
     Args:
+        topic: That holds them.
         seen: What was read before.
     """
 
-    def __init__(self, seen: Duplicates) -> None:
+    def __init__(self, topic: str, seen: Duplicates) -> None:
+        self._topic = topic
         self._seen = seen
         self._decoder = BatchDecoder()
-        self.changes = seen.changes
 
     def read(self, records: Sequence[Record], schemas: Schemas, *, again: bool = False) -> Read:
         """Decode events; each (source, session, asset, sequence) is taken once."""
@@ -135,7 +133,7 @@ class EventReader:
         ends = np.cumsum([len(item.event.values) for item in items])
         for item, part in zip(items, np.split(mask, ends[:-1]), strict=True):
             if part.any():
-                yield encoders.late_samples(item.event, part, reason)
+                yield encoders.late_samples(self._topic, item.event, part, reason)
 
 
 class ReadRecord(NamedTuple):
@@ -150,12 +148,14 @@ class RecordReader:
     """Reads records of any other schema.
 
     Args:
-        processor: Says which, and makes its own objects of them.
+        processor: Makes its own objects of them.
+        one: The topic that holds them, and their schema.
         partition: Whose records.
     """
 
-    def __init__(self, processor: Processor, partition: int) -> None:
+    def __init__(self, processor: Processor, one: Input, partition: int) -> None:
         self._processor = processor
+        self._topic, self._name = one
         self._partition = partition
 
     def read(self, records: Sequence[Record], schemas: Schemas, *, again: bool = False) -> Read:
@@ -180,8 +180,8 @@ class RecordReader:
         schema = schemas[schema_id]
         if isinstance(schema, UnknownSchemaError):
             raise schema.with_traceback(None)  # of which it else gets another piece each time
-        name = self._processor.input
-        return self._processor.from_avro(decode_record(body, schema, name))
+        datum = decode_record(body, schema, self._name)
+        return self._processor.from_avro(self._name, datum)
 
     def batch(self, items: Sequence[ReadRecord]) -> RecordBatch:
         """The records' objects."""
@@ -194,11 +194,7 @@ class RecordReader:
         """The records themselves, byte for byte."""
         for item, is_late in zip(items, mask, strict=True):
             if is_late:
-                yield encoders.late_record(item.record, self._partition, reason)
-
-    def changes(self) -> Mapping[str, bytes]:
-        """Nothing is kept of what was read."""
-        return {}
+                yield encoders.late_record(self._topic, item.record, self._partition, reason)
 
 
 def _of(one: ParsedEvent, records: Sequence[Record]) -> Record:

@@ -6,6 +6,9 @@ from typing import Protocol
 from penstock.kafka.dead_letters import Origin
 from streams.host.outputs import Headers
 
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
+
 
 class Record(Protocol):
     """A record as the consumer gives it."""

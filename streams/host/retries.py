@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from penstock.errors import DecodeError
 from penstock.kafka.client import options, place
 from penstock.kafka.dead_letters import ACTION, RETRY, header_texts, headers_of, origin_of
-from penstock.kafka.topics import retries
+from penstock.kafka.topics import RETRIES, retries
 from penstock.settings.plant import KafkaSettings
-from streams.host.record import Retried
+from streams.host.record import Place, Retried
 
 _log = structlog.get_logger()
 _MOST: Final = 500
@@ -37,13 +37,11 @@ class RetryReader:
     Args:
         settings: Where Kafka is.
         processor: Whose letters.
-        reads: The topic that the processor reads.
     """
 
-    def __init__(self, settings: KafkaSettings, processor: str, reads: str) -> None:
+    def __init__(self, settings: KafkaSettings, processor: str) -> None:
         self._processor = processor
-        self._topic = retries(reads).name
-        self._positions: dict[int, int] = {}
+        self._positions: dict[Place, int] = {}
         self._consumer = Consumer(
             options(
                 settings,
@@ -54,13 +52,19 @@ class RetryReader:
             )
         )
 
-    def read(self, offsets: Mapping[int, int]) -> dict[int, Found]:
-        """What lies there from an offset of each partition on, as far as it is at hand."""
+    def read(self, offsets: Mapping[Place, int]) -> dict[Place, Found]:
+        """What lies there from an offset on, as far as it is at hand.
+
+        Args:
+            offsets: In the retries of each topic's partition.
+        """
         if self._positions != offsets:
             self._positions = dict(offsets)
-            assigned = [TopicPartition(self._topic, n, at) for n, at in offsets.items()]
+            assigned = [
+                TopicPartition(retries(topic).name, n, at) for (topic, n), at in offsets.items()
+            ]
             self._consumer.assign(assigned)
-        found: dict[int, Found] = {}
+        found: dict[Place, Found] = {}
         if not offsets:
             return found
         for message in self._consumer.consume(_MOST, _WAIT):
@@ -68,11 +72,12 @@ class RetryReader:
             if error is not None:  # mends itself, or the topic is missing: nobody retried anything
                 _log.debug("retries", error=error.str())
                 continue
-            _, number, offset = place(message)
+            topic, number, offset = place(message)
+            whose = (topic.removesuffix(RETRIES), number)
             letter = self._letter(message)
-            letters = found[number].letters if number in found else []
-            found[number] = Found([*letters, letter] if letter else letters, offset + 1)
-            self._positions[number] = offset + 1
+            letters = found[whose].letters if whose in found else []
+            found[whose] = Found([*letters, letter] if letter else letters, offset + 1)
+            self._positions[whose] = offset + 1
         return found
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ and ends their transactions. So a worker that was paused cannot move the state b
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -59,7 +59,8 @@ class SnapshotStore:
         """Bytes of each row of the whole state, and `_size` of all."""
         self._size = 0
         self._obsolete: list[bytes] = []
-        self._obsolete_until = 0
+        self._obsolete_until: Mapping[str, int] = {}
+        """By topic: how far the state before had come."""
 
     def open(self) -> None:
         """Become the only writer; ends a predecessor's transaction.
@@ -84,7 +85,8 @@ class SnapshotStore:
             before = found.meta
             self._obsolete += stored.keys
         self._size = sum(self._sizes.values())
-        self._obsolete_until = before.offset if before else 0
+        known = before.inputs if before else {}
+        self._obsolete_until = {topic: one.offset for topic, one in known.items()}
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint, whole or not at all.
@@ -100,7 +102,7 @@ class SnapshotStore:
         assert producer is not None
         self._last.append((checkpoint.meta.writer, checkpoint.meta.number))
         meta = self._measured(checkpoint)
-        done = self._obsolete if meta.offset >= self._obsolete_until else []
+        done = self._obsolete if self._caught_up(meta) else []
         try:
             producer.begin_transaction()
             self._produce(producer, self._messages(checkpoint))
@@ -120,6 +122,11 @@ class SnapshotStore:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.close()
+
+    def _caught_up(self, meta: Meta) -> bool:
+        """Whether the state has come as far as the one before, in the topics that both read."""
+        known = self._obsolete_until.items()
+        return all(meta.inputs[t].offset >= at for t, at in known if t in meta.inputs)
 
     def _messages(self, checkpoint: Checkpoint) -> Iterator[RowMessage]:
         for name, row in checkpoint.rows.items():

@@ -19,6 +19,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.tuples import ack_lock
 
+from streams.host.record import Place
+
 _log = structlog.get_logger()
 
 FETCH_MAX_WAIT_MS: Final = 50
@@ -36,17 +38,17 @@ class Batch(NamedTuple):
 
 
 class StateKeeper(Protocol):
-    """What the transport asks of the host; partitions are those of the topic it reads."""
+    """What the transport asks of the host; places are those of the topics it reads."""
 
     @property
     def term(self) -> int:
         """Counts hand-overs; a message that was fetched in another term is not taken."""
 
-    def resume_offsets(self) -> Mapping[int, int]:
-        """The next offset of each partition whose state is restored."""
+    def resume_offsets(self) -> Mapping[Place, int]:
+        """The next offset of each topic's partition whose state is restored."""
 
-    def durable_offsets(self) -> Mapping[int, int]:
-        """The next offset that each partition's stored state covers."""
+    def durable_offsets(self) -> Mapping[Place, int]:
+        """The next offset of each topic's partition that the stored state covers."""
 
     async def hand_over(self) -> None:
         """Store the state of all partitions and forget them."""
@@ -94,7 +96,7 @@ class BatchConsumer(driver.Consumer):
 
     logger = driver.logger
     keeper: ClassVar[StateKeeper]
-    topic: ClassVar[str]
+    topics: ClassVar[frozenset[str]]
     _thread: _Thread
     _term = 0
 
@@ -150,10 +152,7 @@ class BatchConsumer(driver.Consumer):
             return True
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
-        durable = {
-            TP(self.topic, partition): offset
-            for partition, offset in self.keeper.durable_offsets().items()
-        }
+        durable = {TP(*place): offset for place, offset in self.keeper.durable_offsets().items()}
         return {tp: offset for tp, offset in durable.items() if self._should_commit(tp, offset)}
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -179,8 +178,8 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Go on where the restored states end; what has no state stands still (565)."""
         self._term, resume = self.keeper.term, self.keeper.resume_offsets()
-        assigned = {tp for tp in self.assignment() if tp.topic == self.topic}
-        offsets = {tp: resume[tp.partition] for tp in assigned if tp.partition in resume}
+        assigned = {tp for tp in self.assignment() if tp.topic in self.topics}
+        offsets = {tp: resume[tp] for tp in assigned if tp in resume}
         self.pause_partitions(assigned - offsets.keys())
         await self._thread.seek_wait(offsets)
         self.resume_partitions(offsets)
@@ -190,13 +189,14 @@ class BatchConsumer(driver.Consumer):
         """Faust's watchdog judges by acknowledged offsets, which say nothing here."""
 
 
-def batch_transport(app: AppT, topic: str, keeper: StateKeeper) -> driver.Transport:
+def batch_transport(app: AppT, topics: Iterable[str], keeper: StateKeeper) -> driver.Transport:
     """The transport for one app, to be set as `app.transport`.
 
     It is set rather than registered as an entry point of `faust.transports`: it belongs to one
     host's state, and no other Faust app of the installation should find it by its URL's scheme.
     """
-    consumer = type("BatchConsumer", (BatchConsumer,), {"keeper": keeper, "topic": topic})
+    names = {"keeper": keeper, "topics": frozenset(topics)}
+    consumer = type("BatchConsumer", (BatchConsumer,), names)
 
     class _Transport(driver.Transport):
         Consumer = consumer

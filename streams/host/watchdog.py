@@ -9,6 +9,7 @@ from penstock.errors import KafkaUnavailableError, StalledError, TopicError
 from penstock.kafka.describe import Describer
 from streams.host.intake import Intake
 from streams.host.outputs import Outputs
+from streams.host.record import Place
 
 
 class Watched(Protocol):
@@ -22,8 +23,8 @@ class Watched(Protocol):
     def standing(self) -> Container[int]:
         """The partitions that stand still on purpose."""
 
-    def resume_offsets(self) -> Mapping[int, int]:
-        """The next offset of each owned partition."""
+    def resume_offsets(self) -> Mapping[Place, int]:
+        """The next offset of each topic's owned partitions."""
 
 
 class Watchdog:
@@ -34,7 +35,7 @@ class Watchdog:
 
     Args:
         host: Whose partitions.
-        topic: What they are of.
+        topics: What they are of.
         patience: Seconds without progress.
         monotonic: Seconds.
     """
@@ -42,15 +43,15 @@ class Watchdog:
     def __init__(
         self,
         host: Watched,
-        topic: str,
+        topics: Sequence[str],
         patience: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host
-        self._topic = topic
+        self._topics = topics
         self._patience = patience
         self._monotonic = monotonic
-        self._seen: dict[int, tuple[int | None, float]] = {}
+        self._seen: dict[Place, tuple[int | None, float]] = {}
         """Of each partition the next offset, and since when it is that."""
 
     async def look(self, assigned: Sequence[int]) -> None:
@@ -60,40 +61,47 @@ class Watchdog:
             StalledError: One has not moved for too long.
         """
         try:
-            bounds = await asyncio.to_thread(self._host.describer.bounds, self._topic, assigned)
+            ends = await asyncio.to_thread(self._ends, assigned)
         except (KafkaUnavailableError, TopicError):
             self._seen.clear()  # nobody could move
             return
-        self.judge(assigned, {number: end for number, (_, end) in bounds.items()})
+        self.judge(ends)
 
-    def judge(self, assigned: Sequence[int], ends: Mapping[int, int]) -> None:
-        """See which partitions moved since the last call.
+    def _ends(self, assigned: Sequence[int]) -> dict[Place, int]:
+        return {
+            (topic, number): end
+            for topic in self._topics
+            for number, (_, end) in self._host.describer.bounds(topic, assigned).items()
+        }
+
+    def judge(self, ends: Mapping[Place, int]) -> None:
+        """See which of the assigned places, whose logs' ends are given, moved since the last call.
 
         Raises:
             StalledError: One has not moved for too long.
         """
         positions, now = self._host.resume_offsets(), self._monotonic()
         waiting = [
-            number
-            for number in assigned
-            if number not in self._host.standing
+            place
+            for place, end in ends.items()
+            if place[1] not in self._host.standing
             and not self._host.outputs.full
-            and not self._host.intake.waits(number)
-            and (positions.get(number) is None or positions[number] < ends[number])
+            and not self._host.intake.waits(place[1])
+            and (positions.get(place) is None or positions[place] < end)
         ]
         self._seen = {
-            number: self._seen[number]
-            if number in self._seen and self._seen[number][0] == positions.get(number)
-            else (positions.get(number), now)
-            for number in waiting
+            place: self._seen[place]
+            if place in self._seen and self._seen[place][0] == positions.get(place)
+            else (positions.get(place), now)
+            for place in waiting
         }
-        for number, (position, since) in self._seen.items():
+        for place, (position, since) in self._seen.items():
             if now - since >= self._patience:
                 at = "its state is not restored" if position is None else f"it is at {position}"
                 msg = (
                     f"no batch for {now - since:.0f} s although records wait: {at}, "
-                    f"the log ends at {ends[number]}"
+                    f"the log ends at {ends[place]}"
                 )
                 raise StalledError(
-                    msg, where=f"{self._topic}[{number}]", remedy="a new process takes its place"
+                    msg, where=f"{place[0]}[{place[1]}]", remedy="a new process takes its place"
                 )

@@ -22,7 +22,7 @@ from penstock.settings.plant import Plant
 from streams.host.app import build_app
 from streams.host.encoders import Encoders
 from streams.host.host import Host, HostSettings
-from streams.host.state_topic import check_state_topic
+from streams.host.topics import check_topics
 
 _log = structlog.get_logger()
 _STOP_MOST: Final = 15.0
@@ -71,7 +71,7 @@ async def _serve(
         await app.start()
         await app.wait(stopping.wait())
         _log.info("stopping", crashed=repr(app.crash_reason) if app.crash_reason else None)
-        _leave_in_time(app, plant, processor.reads, settings.stop_within)
+        _leave_in_time(app, plant, processor.topics[0], settings.stop_within)
         await app.stop()
     finally:
         host.close()
@@ -87,15 +87,16 @@ async def _prepare(
     status: Status,
     stopping: asyncio.Event,
 ) -> Encoders | None:
-    """Check the state topic, register what is written; None when stopped before that was done."""
+    """Check the topics, register what is written; None when stopped before that was done."""
     backoff = Backoff()
     while not stopping.is_set():
         try:
-            await asyncio.to_thread(check_state_topic, processor, plant.kafka)
+            await asyncio.to_thread(check_topics, processor, plant.kafka)
             result = await asyncio.to_thread(registry.register, processor.writes, processor.record)
-            late = await asyncio.to_thread(
-                registry.register, topics.late(processor.reads).name, processor.input
-            )
+            late = {
+                topic: await asyncio.to_thread(registry.register, topics.late(topic).name, record)
+                for topic, record in processor.reads
+            }
         except PenstockError as error:
             if not error.transient:
                 raise

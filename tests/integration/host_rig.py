@@ -93,7 +93,7 @@ class Rig:
         )  # fmt: skip
         processor = self.arguments.processor()
         self.reads, self.writes, self.state = (
-            processor.reads, processor.writes, processor.state_topic,
+            processor.topics[0], processor.writes, processor.state_topic,
         )  # fmt: skip
         self.contracts = [
             topics.Topic(self.reads, "SensorEvent", topics.DAY_MS),
@@ -145,10 +145,10 @@ class Rig:
     def send(self, one: SensorEvent) -> None:
         self.raw(one.asset, frame(self.schema, encode(one)))
 
-    def raw(self, key: str, value: bytes | None) -> None:
+    def raw(self, key: str, value: bytes | None, topic: str | None = None) -> None:
         while True:
             try:
-                return self.producer.produce(self.reads, key=key.encode(), value=value)
+                return self.producer.produce(topic or self.reads, key=key.encode(), value=value)
             except BufferError:
                 self.producer.poll(0.1)
 
@@ -215,6 +215,10 @@ class Rig:
         found = read_states(self.kafka, self.state, numbers)
         return {n: one.checkpoint for n, one in found.items() if one.checkpoint is not None}
 
+    def offsets(self) -> dict[int, int]:
+        """The next offset of each partition that is not yet in its stored state."""
+        return {n: one.meta.inputs[self.reads].offset for n, one in self.snapshots().items()}
+
     def ends(self) -> dict[int, int]:
         bounds = Describer(self.kafka).bounds(self.reads, range(self.kafka.partitions))
         return {number: end for number, (_, end) in bounds.items()}
@@ -279,9 +283,11 @@ def rig(
 def assert_books(rig: Rig, *, processed: int, **others: int) -> None:
     """The stored books of all partitions, once all was stored, close and say what is expected."""
     ends = rig.ends()
-    rig.until(lambda: {n: found.meta.offset for n, found in rig.snapshots().items()} == ends)
+    rig.until(lambda: rig.offsets() == ends)
     metas = [found.meta for found in rig.snapshots().values()]
-    assert all(meta.records.closed and meta.samples.closed for meta in metas)
+    books = [meta.inputs[rig.reads].records for meta in metas]
+    assert all(one.closed for one in books)
+    assert all(meta.samples.closed for meta in metas)
     for name, count in {
         "processed": processed,
         "duplicate": 0,
@@ -289,4 +295,4 @@ def assert_books(rig: Rig, *, processed: int, **others: int) -> None:
         "lost": 0,
         **others,
     }.items():
-        assert sum(getattr(meta.records, name) for meta in metas) == count, name
+        assert sum(getattr(one, name) for one in books) == count, name

@@ -18,7 +18,7 @@ import numpy as np
 from penstock import logs
 from penstock.health import HealthServer, Status
 from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
-from penstock.processor import Processor
+from penstock.processor import Input, Processor
 from penstock.settings.plant import (
     KafkaSettings,
     Plant,
@@ -138,7 +138,8 @@ class SumsProcessor(Processor):
         self._fingerprint = fingerprint
         self._behaviour = behaviour
         self.name = name  # type: ignore[misc]  # of the test, not of the class
-        self.reads = f"ot.{name}.v1"  # type: ignore[misc]
+        reads = [f"ot.{name}.v1", f"ot.{name}-more.v1"][: 2 if "joins" in behaviour else 1]
+        self.reads = tuple(map(Input, reads))  # type: ignore[misc]
         self.writes = f"ot.{name}-sums.v1"  # type: ignore[misc]
 
     def operator(self) -> Operator:
@@ -182,7 +183,7 @@ class Arguments:
     folder: str
     fingerprint: str = "sums-1"
     behaviour: Sequence[str] = ()
-    """`fails`, `ticks`, `large`, `newer`, `hangs`: see the code."""
+    """`fails`, `ticks`, `large`, `newer`, `hangs`, `joins`: see the code."""
     environment: str = "test"
     host: dict[str, float] = field(default_factory=dict)
 

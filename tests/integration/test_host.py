@@ -124,7 +124,7 @@ def test_stop_hands_over_and_loss_is_counted(rig: Rig) -> None:
     assert worker.wait(10) == 0
     assert time.monotonic() - begun < 4.0  # 1 s on an idle machine
     ends = rig.ends()
-    assert {n: found.meta.offset for n, found in rig.snapshots().items()} == ends
+    assert rig.offsets() == ends
 
     rig.feed(40)
     lost = rig.ends()

@@ -30,8 +30,8 @@ Expected = host_rig.Expected
 def penstock(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command line, for the rig's processor."""
     processor = rig.arguments.processor()
-    monkeypatch.setattr(streams.components, "names", lambda _group: [rig.name])
     monkeypatch.setattr(streams.components, "load", lambda _group, _name: lambda _plant: processor)
+    monkeypatch.setattr(streams, "chosen", lambda _plant: [processor])
     monkeypatch.setattr(streams, "load_plant", lambda _config: rig.arguments.plant())
 
     def run(*words: str) -> Result:
@@ -110,14 +110,14 @@ def test_reset_counts_anew_in_a_new_epoch(rig: Rig, penstock: Any) -> None:
     assert "resume" in done.output
     found = status(penstock)
     assert {one["partition"]: one["rebuilds_until"] for one in found["partitions"]} == {
-        number: stored.meta.offset or None for number, stored in before.items()
+        number: stored.meta.inputs[rig.reads].offset or None for number, stored in before.items()
     }
     penstock("resume", rig.name)
     rig.feed(100)
     rig.await_exact()  # of the greatest versions, which are the new epoch's
     rig.until(lambda: all(s.meta.epoch > before[n].meta.epoch for n, s in rig.snapshots().items()))
     after = rig.snapshots()
-    assert all(after[n].meta.start == 0 for n in before)
+    assert all(after[n].meta.inputs[rig.reads].start == 0 for n in before)
     rig.until(lambda: not any(obsolete(rig).values()))
     worker.terminate()
     worker.wait()

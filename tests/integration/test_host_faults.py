@@ -66,7 +66,7 @@ def test_a_worker_that_reads_nothing_ends(rig: Rig) -> None:
     rig.feed(10)
     worker = rig.start(behaviour=["hangs"], host=FAST | {"stalled_after": 3.0})
     rig.await_log("restored")
-    rig.until(lambda: sum(one.meta.offset for one in rig.snapshots().values()) > 0)
+    rig.until(lambda: sum(rig.offsets().values()) > 0)
     rig.feed(100)
     assert worker.wait(30) == 1
     assert "StalledError" in rig.logs()
@@ -81,7 +81,7 @@ def test_a_topic_that_is_created_anew_under_a_worker_is_noticed(rig: Rig, which:
     rig.await_log("restored")
     rig.feed(80)
     rig.await_exact()
-    rig.until(lambda: sum(one.meta.offset for one in rig.snapshots().values()) == 80)
+    rig.until(lambda: sum(rig.offsets().values()) == 80)
     before = rig.snapshots()
     name = getattr(rig, which)
     admin = AdminClient(options(rig.kafka))
@@ -96,8 +96,8 @@ def test_a_topic_that_is_created_anew_under_a_worker_is_noticed(rig: Rig, which:
     assert "deleted" in rig.log_lines("parked")[0]["error"]
     after = rig.snapshots()
     if which == "reads":
-        assert {n: one.meta.offset for n, one in after.items()} == {
-            n: one.meta.offset for n, one in before.items()
+        assert {n: one.meta.inputs[rig.reads].offset for n, one in after.items()} == {
+            n: one.meta.inputs[rig.reads].offset for n, one in before.items()
         }, "nothing of the new topic is in the state"
         return
     worker.terminate()

@@ -37,7 +37,11 @@ def test_a_row_larger_than_a_message_is_stored_in_parts(rig: Rig) -> None:
     asset = "acme/hall/a0"
     rig.send(event(asset, rig.sequence(asset), [1.0, 2.0]))
     rig.producer.flush()
-    rig.until(lambda: any(one.meta.records.processed for one in rig.snapshots().values()))
+    rig.until(
+        lambda: any(
+            one.meta.inputs[rig.reads].records.processed for one in rig.snapshots().values()
+        )
+    )
     assert max(one.meta.size for one in rig.snapshots().values()) > 12_000_000
     worker = restart(rig, worker)
     rig.send(event(asset, rig.sequence(asset), [3.0]))
@@ -91,7 +95,7 @@ def test_time_passes_about_once_a_second_and_missing_state_is_said(rig: Rig) -> 
     rig.await_messages(rig.writes, 3 * rig.kafka.partitions)
     assert time.monotonic() - begun < 20
     rig.feed(40)
-    rig.until(lambda: sum(one.meta.offset for one in rig.snapshots().values()) == 40)
+    rig.until(lambda: sum(rig.offsets().values()) == 40)
     worker.terminate()
     worker.wait()
     admin = AdminClient(options(rig.kafka))

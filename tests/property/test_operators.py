@@ -111,9 +111,9 @@ LINES = lines_of(plant())
 
 
 def records_of(processor, sizes):
-    if processor.input == "SensorEvent":
+    if processor.reads[0].record == "SensorEvent":
         return record_lists(longest=8)
-    if processor.input == "AnomalyScore":
+    if processor.reads[0].record == "AnomalyScore":
         return score_mixes()
     return partial_lists(LINES, list(sizes), longest=8)
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from penstock.audit.lake import LakeSource, audit_lake, lost_file
-from penstock.audit.processors import audit_processor
+from penstock.audit.processors import Held, audit_processor
 from penstock.audit.scanning import ABSENT, BROKEN, Dead, Letter, Scan
 from penstock.lake import LostFile
 from penstock.operator import Books
-from penstock.state.checkpoint import Meta, RecordBooks, Source, Watermarks
+from penstock.state.checkpoint import InputState, Meta, RecordBooks, Watermarks
 
+TOPIC = "ot.sensors.v1"
 # Offset 100: 5 samples. 101: the same record again. 102: broken. 103: buried. 104: 7 samples.
 SCAN = Scan(
     100, np.array([5, 5, BROKEN, 3, 7, ABSENT]), np.array([1, 1, 0, 2, 3, 0], np.uint64)
@@ -20,16 +21,22 @@ SCAN = Scan(
 DEAD = Dead({("stats", 0): {Letter(102), Letter(103), Letter(999)}, ("lake", 0): {Letter(102)}})
 LATE = {(3, "stats", "too late"): 2, (3, "others", "too late"): 5, (77, "stats", "too late"): 9}
 META = Meta(
-    environment="test", operator="o", state_format=1, source=Source("ot.sensors.v1", "id", 0),
-    start=100, offset=105, epoch=1, emission=0,
-    records=RecordBooks(records_in=5, processed=2, duplicate=1, dead=2),
+    environment="test", operator="o", state_format=1, partition=0, epoch=1, emission=0,
+    inputs={"ot.sensors.v1": InputState(
+        "id", 100, 105, RecordBooks(records_in=5, processed=2, duplicate=1, dead=2)
+    )},
     samples=Books(samples_in=12, aggregated=9, bad=1, late=2),
     watermarks=Watermarks(), writer="w", number=1, written=0,
 )  # fmt: skip
 
 
+def with_books(**records: int) -> Meta:
+    (one,) = META.inputs.values()
+    return replace(META, inputs={TOPIC: replace(one, records=replace(one.records, **records))})
+
+
 def wrong(meta: Meta = META, scan: Scan = SCAN, dead: Dead = DEAD, late: Any = LATE) -> list[str]:
-    row, differences = audit_processor("stats", 0, meta, scan, dead, late)
+    (row,), differences = audit_processor("stats", meta, {TOPIC: Held(scan, dead, late)})
     assert row.difference == len(differences)
     return [f"{one.what}: {one.expected}, {one.found}" for one in differences]
 
@@ -53,21 +60,19 @@ def test_books_that_agree() -> None:
 def test_each_miscount_of_a_processor_is_named(
     records: dict[str, int], samples: dict[str, int], found: str
 ) -> None:
-    meta = replace(
-        META, records=replace(META.records, **records), samples=replace(META.samples, **samples)
-    )
+    meta = replace(with_books(**records), samples=replace(META.samples, **samples))
     assert wrong(meta) == [found]
 
 
 def test_a_broken_record_must_be_dead() -> None:
-    meta = replace(META, records=replace(META.records, dead=1, processed=3))
-    assert wrong(meta, dead=Dead({("stats", 0): {Letter(103)}})) == [
+    assert wrong(with_books(dead=1, processed=3), dead=Dead({("stats", 0): {Letter(103)}})) == [
         "broken records not dead: 102: 0, 1"
     ]
 
 
 def test_what_the_topic_no_longer_holds_is_not_counted_again() -> None:
-    row, differences = audit_processor("stats", 0, META, SCAN.part(103, 106), DEAD, LATE)
+    held = Held(SCAN.part(103, 106), DEAD, LATE)
+    (row,), differences = audit_processor("stats", META, {TOPIC: held})
     assert (row.unseen, differences) == (3, [])
 
 

@@ -8,8 +8,15 @@ import pytest
 
 from penstock.errors import DecodeError, StateError
 from penstock.operator import Books, Operator, Output, Result
-from penstock.testing.batches import Record
-from penstock.testing.determinism import CHECKS
+from penstock.testing.batches import Record, SampleFeed
+from penstock.testing.determinism import (
+    CHECKS,
+    check_crash,
+    check_interleaving,
+    check_restore,
+    check_split,
+)
+from penstock.testing.joined import JoinedFeed, Of
 from penstock.testing.subject import Subject
 
 RECORDS = [
@@ -177,6 +184,24 @@ def failing(operator):
         except (AssertionError, ValueError):
             failed.add(check.__name__.removeprefix("check_"))
     return failed
+
+
+SEVERAL = [Of("ot.b", one) if number % 2 else Of("ot.a", one) for number, one in enumerate(RECORDS)]
+
+
+@pytest.mark.parametrize("check", [check_split, check_crash, check_restore, check_interleaving])
+def test_an_operator_of_several_topics_is_fed_one_at_a_time(check):
+    feeds = {"ot.a": SampleFeed, "ot.b": SampleFeed}
+    one = Subject("totals", Totals, ("asset",), feed=lambda: joined(feeds))
+    check(one, SEVERAL)
+    wrong = Subject("totals", DependsOnTheOrderOfArrival, ("asset",), feed=lambda: joined(feeds))
+    if check is check_interleaving:
+        with pytest.raises(AssertionError, match="with the topics in another order"):
+            check(wrong, SEVERAL)
+
+
+def joined(feeds):
+    return JoinedFeed({topic: feed() for topic, feed in feeds.items()})
 
 
 def test_an_operator_that_is_right_passes():

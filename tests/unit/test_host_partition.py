@@ -12,16 +12,19 @@ from penstock.codec.wire import frame
 from penstock.errors import StateError, UnknownSchemaError
 from penstock.kafka.dead_letters import origin_of
 from penstock.operator import Books, Operator, Output, Result, SampleBatch
-from penstock.state.checkpoint import Meta, RecordBooks, Source
+from penstock.processor import Input
+from penstock.state.checkpoint import InputState, Meta, RecordBooks, Source
 from penstock.state.checks import verify
 from schemas import SensorEvent, Version, schema_text
 from streams.host.duplicates import Duplicates
+from streams.host.inputs import inputs_of
 from streams.host.late import pick
 from streams.host.outputs import Outgoing
 from streams.host.partition import Partition
 from streams.host.record import Retried
 from streams.host.schema_ids import schema_ids
 
+TOPIC = "ot.t.v1"
 SOURCE = Source("ot.t.v1", "id-1", 0)
 INTS, NONE = np.empty(0, np.int32), np.empty(0)
 SCHEMAS: Mapping[int, str | UnknownSchemaError] = {
@@ -72,7 +75,7 @@ class Total(Operator):
 
 class FakeEncoders:
     class processor:
-        name, input = "total", "SensorEvent"
+        name, reads = "total", (Input("ot.t.v1"),)
 
     def result(self, result: Result, version: Version) -> Outgoing:
         return Outgoing("results", b"press", repr((result.record, version)).encode())
@@ -85,8 +88,15 @@ class Silent:
 
 
 def partition(**more: Any) -> Partition:
-    given = {"environment": "test", "start": 0, "epoch": 9} | more
-    return Partition(SOURCE, Total(), FakeEncoders(), Silent(), **given)  # type: ignore[arg-type]
+    seen, start = more.pop("seen", Duplicates()), more.pop("start", 0)
+    states = (
+        more["meta"].inputs if "meta" in more else {"ot.t.v1": InputState("id-1", start, start)}
+    )
+    processor: Any = FakeEncoders.processor
+    ends = {TOPIC: more.pop("log_end", 0)}
+    inputs = inputs_of(processor, [SOURCE], states, seen, epoch=9, ends=ends)
+    given = {"environment": "test", "epoch": 9, "seen": seen} | more
+    return Partition(0, inputs, Total(), FakeEncoders(), Silent(), **given)  # type: ignore[arg-type]
 
 
 def record(offset: int, *values: float, sequence: int | None = None) -> Record:
@@ -106,7 +116,7 @@ def test_poison_is_found_by_halving_and_the_rest_goes_on() -> None:
     records[4] = Record(4, None)
     records[19] = record(19, 1.0, sequence=0)
     one = partition()
-    messages = one.process(records, SCHEMAS)
+    messages = one.process(TOPIC, records, SCHEMAS)
     dead = [message for message in messages if message.topic == "ot.t.v1.dlq"]
     assert {dict(each.headers)["__connect.errors.offset"] for each in dead} == {
         b"3",
@@ -117,14 +127,14 @@ def test_poison_is_found_by_halving_and_the_rest_goes_on() -> None:
     assert (one.books.processed, one.books.duplicate, one.books.dead) == (15, 1, 4)
     assert one.books.closed
     assert one.operator.books.closed
-    assert one.next_offset == 20
+    assert one.offsets == (20,)
 
 
 def test_versions_grow_within_an_offset_and_start_again_at_the_next() -> None:
     one = partition()
-    values = [message.value for message in one.process([record(0, 1.0)], SCHEMAS)]
+    values = [message.value for message in one.process(TOPIC, [record(0, 1.0)], SCHEMAS)]
     values += [message.value for message in one.advance(0) + one.advance(0)]
-    values += [message.value for message in one.process([record(1, 1.0)], SCHEMAS)]
+    values += [message.value for message in one.process(TOPIC, [record(1, 1.0)], SCHEMAS)]
     assert values == [
         repr((total, Version(9, (offset,), emission))).encode()
         for total, offset, emission in ((1.0, 1, 1), (1.0, 1, 2), (1.0, 1, 3), (2.0, 2, 1))
@@ -133,8 +143,8 @@ def test_versions_grow_within_an_offset_and_start_again_at_the_next() -> None:
 
 def test_what_was_processed_is_ignored() -> None:
     one = partition()
-    one.process([record(0, 1.0), record(1, 2.0)], SCHEMAS)
-    assert one.process([record(0, 1.0), record(1, 2.0)], SCHEMAS) == []
+    one.process(TOPIC, [record(0, 1.0), record(1, 2.0)], SCHEMAS)
+    assert one.process(TOPIC, [record(0, 1.0), record(1, 2.0)], SCHEMAS) == []
     assert one.books.records_in == 2
 
 
@@ -142,7 +152,7 @@ def test_a_failed_checkpoint_is_merged_into_the_next() -> None:
     one = partition()
     first = one.capture("w", 1)
     assert first is not None  # a new epoch is worth storing at once
-    one.process([record(0, 1.0)], SCHEMAS)
+    one.process(TOPIC, [record(0, 1.0)], SCHEMAS)
     failed = one.capture("w", 2)
     assert failed is not None
     one.restore_unsaved(failed)
@@ -157,21 +167,21 @@ def test_a_failed_checkpoint_is_merged_into_the_next() -> None:
 
 def test_a_restored_partition_goes_on() -> None:
     one = partition()
-    one.process([record(0, 1.0)], SCHEMAS)
+    one.process(TOPIC, [record(0, 1.0)], SCHEMAS)
     stored = one.capture("w", 1)
     assert stored is not None
     meta = Meta.load(stored.meta.dump(), "state")
     assert meta == stored.meta
     seen = Duplicates.restored({"0": stored.rows["seen/0"] or b""})
     two = partition(start=1, meta=meta, seen=seen)
-    two.process([record(1, 1.0, sequence=0), record(2, 1.0)], SCHEMAS)
+    two.process(TOPIC, [record(1, 1.0, sequence=0), record(2, 1.0)], SCHEMAS)
     assert (two.books.processed, two.books.duplicate) == (2, 1)
 
 
 def test_another_format_is_refused() -> None:
     stored = partition().capture("w", 1)
     assert stored is not None
-    newer = stored.meta.dump().replace(b'"format":3', b'"format":4,"unheard_of":1')
+    newer = stored.meta.dump().replace(b'"format":4', b'"format":5,"unheard_of":1')
     with pytest.raises(StateError, match=r"newer release .* \(finish the roll-out, or reset"):
         Meta.load(newer, "state[0]")
     with pytest.raises(StateError, match="cannot be read"):
@@ -196,7 +206,7 @@ def test_state_that_does_not_fit_is_refused(
     meta = replace(stored.meta, **written)
     with pytest.raises(StateError, match=message) as refused:
         verify(
-            meta, source=source, operator=Total(), environment="test", end=end,
+            meta, sources=[source], operator=Total(), environment="test", ends={TOPIC: end},
             state_topic="ot.total.state.v1",
         )  # fmt: skip
     assert refused.value.where == "ot.total.state.v1[0]"
@@ -233,11 +243,11 @@ def letter(message: Outgoing, **more: Any) -> Retried:
 def test_dead_letters_are_taken_again_by_who_buried_them_and_the_books_close() -> None:
     one = partition()
     records = [record(0, 1.0), Record(1, frame(2, record(1, 2.0).value[5:])), record(2, -3.0)]  # type: ignore[index]
-    dead = [each for each in one.process(records, SCHEMAS) if each.topic == "ot.t.v1.dlq"]
+    dead = [each for each in one.process(TOPIC, records, SCHEMAS) if each.topic == "ot.t.v1.dlq"]
     assert [origin_of(each.headers).stage for each in dead] == ["VALUE_CONVERTER", "TRANSFORMATION"]
     mended = {**SCHEMAS, 2: schema_text("SensorEvent")}
 
-    again = one.retry([letter(each) for each in dead], 2, mended)
+    again = one.retry(TOPIC, [letter(each) for each in dead], 2, mended)
     results = [each.value for each in again if each.topic == "results"]
     assert results == [repr((3.0, Version(9, (3, 2), 2))).encode()]
     (failed,) = [each for each in again if each.topic == "ot.t.v1.dlq"]
@@ -245,25 +255,25 @@ def test_dead_letters_are_taken_again_by_who_buried_them_and_the_books_close() -
     assert one.books == RecordBooks(3, processed=2, dead=3, retried=2)
 
     # One that was put back twice, and one of a state that is no more.
-    one.retry([letter(dead[0]), letter(failed, epoch="8")], 4, mended)
+    one.retry(TOPIC, [letter(dead[0]), letter(failed, epoch="8")], 4, mended)
     assert one.books == RecordBooks(3, processed=2, duplicate=1, dead=3, retried=3)
     assert one.books.closed
     stored = one.capture("w", 1)
     assert stored is not None
-    assert (stored.meta.offset, stored.meta.retry_offset) == (3, 4)
+    assert (stored.meta.inputs[TOPIC].offset, stored.meta.inputs[TOPIC].retry_offset) == (3, 4)
 
 
 def test_letters_wait_until_a_predecessors_results_are_overtaken() -> None:
     one = partition(log_end=2)
-    one.process([record(0, 1.0)], SCHEMAS)
+    one.process(TOPIC, [record(0, 1.0)], SCHEMAS)
     assert not one.takes_retries
-    one.process([record(1, 1.0)], SCHEMAS)
+    one.process(TOPIC, [record(1, 1.0)], SCHEMAS)
     assert one.takes_retries
 
 
 def test_letters_that_fail_again_do_not_park_the_partition() -> None:
     one = partition()
-    dead = [each for each in one.process([record(0, -1.0)], SCHEMAS) if each.key]
+    dead = [each for each in one.process(TOPIC, [record(0, -1.0)], SCHEMAS) if each.key]
     letters = [letter(dead[0], offset=n) for n in range(300)]
-    one.retry(letters, 300, SCHEMAS)
+    one.retry(TOPIC, letters, 300, SCHEMAS)
     assert (one.books.dead, one.books.retried) == (301, 300)

@@ -201,10 +201,10 @@ def test_records_are_carried_by_their_schemas():
     sent, version = partial(good=4.0, total=3.0), Version(7, (5,), 2)
     body = encode_record("LinePartial", first.to_avro(Result("line", sent), version))
     datum = decode_record(body, schema_text("LinePartial"), "LinePartial")
-    assert second.from_avro(datum) == replace(sent, version=version)
+    assert second.from_avro("LinePartial", datum) == replace(sent, version=version)
     (found,) = Lines().send(sent, partial(PRESS, "plc"))
     body = encode_record("LineStatistics", second.to_avro(Result("line", found), version))
     datum = decode_record(body, schema_text("LineStatistics"), "LineStatistics")
     assert (datum["good"], datum["missing"], datum["incomplete"]) == (4.0, [], False)
     with pytest.raises(DecodeError, match="negative"):
-        second.from_avro({**datum, "covered": -1, "version": datum["version"]})
+        second.from_avro("LinePartial", {**datum, "covered": -1, "version": datum["version"]})

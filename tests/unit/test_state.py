@@ -9,7 +9,7 @@ import pytest
 from penstock.errors import ParkedError, StalledError, StateError, TopicError
 from penstock.kafka.describe import TopicFacts
 from penstock.operator import Books
-from penstock.state.checkpoint import Meta, Parked, RecordBooks, Source, Watermarks
+from penstock.state.checkpoint import InputState, Meta, Parked, Watermarks
 from penstock.state.control import Control
 from penstock.state.layout import PART_BYTES, RowMessage, Stored, gather, messages_of, meta_key
 from streams.host.failures import WINDOW, Failures
@@ -18,16 +18,17 @@ from streams.host.snapshots import SnapshotStore
 from streams.host.watchdog import Watchdog
 
 META = Meta(
-    environment="test", operator="o", state_format=1, source=Source("ot.sensors.v1", "id", 0),
-    start=0, offset=7, epoch=20, emission=0, records=RecordBooks(), samples=Books(),
+    environment="test", operator="o", state_format=1, partition=0,
+    inputs={"ot.sensors.v1": InputState("id", 0, 7)}, epoch=20, emission=0, samples=Books(),
     watermarks=Watermarks(2, 5, 9), writer="w", number=1, written=3,
 )  # fmt: skip
 
 
 def lying(epoch: int, rows: dict[str, bytes], offset: int = 7) -> dict[bytes, RowMessage]:
     meta = replace(
-        META, epoch=epoch, offset=offset, rows=len(rows), size=sum(map(len, rows.values()))
-    )
+        META, epoch=epoch, inputs={"ot.sensors.v1": InputState("id", 0, offset)}, rows=len(rows),
+        size=sum(map(len, rows.values())),
+    )  # fmt: skip
     found = [one for name, row in rows.items() for one in messages_of(epoch, name, row, 1)]
     found.append(RowMessage(meta_key(epoch), meta.dump()))
     return {message.key: message for message in found}
@@ -53,7 +54,7 @@ def test_the_greatest_epoch_counts_and_the_others_are_obsolete() -> None:
     assert found.checkpoint is not None
     assert found.checkpoint.rows == {"a": b"2"}
     assert found.older is not None
-    assert found.older.offset == 100
+    assert found.older.inputs["ot.sensors.v1"].offset == 100
     assert set(found.obsolete) == set(old)
 
 
@@ -72,6 +73,15 @@ def test_an_unreadable_epoch_does_not_hide_a_newer_one() -> None:
     unreadable = gather(broken, "state[0]")
     assert "reset the processor" in str(unreadable.error)
     assert unreadable.epoch == 20
+
+
+def test_a_description_of_format_2_had_one_topic() -> None:
+    fields = json.loads(META.dump())
+    (one,) = fields.pop("inputs").values()
+    source = {"topic": "ot.sensors.v1", "topic_id": one.pop("topic_id"), "partition": 0}
+    del fields["partition"]
+    older = json.dumps(fields | one | {"format": 2, "source": source}).encode()
+    assert Meta.load(older, "state[0]") == META
 
 
 def test_state_of_format_1_is_read() -> None:
@@ -96,7 +106,9 @@ def test_state_of_format_1_is_read() -> None:
         "operator/a": b"1",
         "seen/0": b'[["plc","press","s",0,[0,5]]]',
     }
-    assert (found.checkpoint.meta.start, found.checkpoint.meta.watermarks.greatest) == (0, 9)
+    one = found.checkpoint.meta.inputs["ot.sensors.v1"]
+    assert (one.topic_id, one.start, one.offset, one.records.processed) == ("id", 0, 7, 6)
+    assert found.checkpoint.meta.watermarks.greatest == 9
     assert set(found.obsolete) == {b"meta", b"row:a"}
 
 
@@ -114,13 +126,16 @@ def test_old_state_is_kept_until_the_new_one_has_come_as_far(
 ) -> None:
     store = SnapshotStore(None, "state", 0, "id")  # type: ignore[arg-type]  # not opened
     store.expect(stored, epoch)
-    assert store._obsolete_until == until
+    assert store._obsolete_until.get("ot.sensors.v1", 0) == until
     assert bool(store._obsolete) is bool(until)
 
 
 def test_commands_come_back_and_hold_until_resumed() -> None:
-    control = Control(Parked("boiler", 5), 3, 20, {0: 7}, {0: 9})
+    control = Control(Parked("boiler", 5), 3, 20, {"ot.a": {0: 7}}, {"ot.a": {0: 9}})
     assert Control.load(control.dump(), "control") == control
+    assert (control.start("ot.a", 0, 1), control.start("ot.b", 0, 1)) == (7, 1)
+    older = control.dump().replace(b'{"ot.a":{"0":7}}', b'{"0":7}')
+    assert Control.load(older, "control").start("ot.a", 0, 1) == 7
     assert control.holds(Parked("bug", 4))
     assert not control.holds(Parked("bug", 2))
     assert not control.holds(None)
@@ -171,7 +186,7 @@ class Worker:
     """What a watchdog sees of a host."""
 
     def __init__(self) -> None:
-        self.offsets: dict[int, int] = {0: 5}
+        self.offsets: dict[tuple[str, int], int] = {("ot", 0): 5}
         self.standing: set[int] = set()
         self.outputs, self.intake = self, self
         self.full = self.waiting = False
@@ -179,16 +194,16 @@ class Worker:
     def waits(self, _number: int) -> bool:
         return self.waiting
 
-    def resume_offsets(self) -> dict[int, int]:
+    def resume_offsets(self) -> dict[tuple[str, int], int]:
         return self.offsets
 
 
 def watch(change: Any = None, ends: int = 9, assigned: tuple[int, ...] = (0,)) -> None:
     worker, time = Worker(), [0.0]
-    dog = Watchdog(worker, "ot", 30.0, lambda: time[0])  # type: ignore[arg-type]
+    dog = Watchdog(worker, ["ot"], 30.0, lambda: time[0])  # type: ignore[arg-type]
     for at in (0.0, 20.0, 40.0):
         time[0] = at
-        dog.judge(assigned, dict.fromkeys(assigned, ends))
+        dog.judge({("ot", number): ends for number in assigned})
         if change and at == 20.0:
             change(worker)
 
@@ -203,7 +218,7 @@ def test_a_worker_that_does_not_move_is_noticed() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda worker: worker.offsets.update({0: 6}),
+        lambda worker: worker.offsets.update({("ot", 0): 6}),
         lambda worker: worker.standing.add(0),
         lambda worker: setattr(worker, "full", True),
         lambda worker: setattr(worker, "waiting", True),

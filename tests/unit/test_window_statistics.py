@@ -537,7 +537,7 @@ def plant():
 def test_the_processor_takes_the_windows_of_the_plant():
     assert load("processors", "window-statistics") is WindowStatisticsProcessor
     processor = WindowStatisticsProcessor(plant())
-    assert (processor.reads, processor.writes) == ("ot.sensors.v1", "ot.features.v1")
+    assert (processor.topics, processor.writes) == (("ot.sensors.v1",), "ot.features.v1")
     assert processor.state_topic == "ot.window-statistics.state.v1"
     assert processor.operator().fingerprint == (
         "window-statistics/2 out_of_order=1000000 hold=60000000 clock_ahead=300000000 "

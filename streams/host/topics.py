@@ -1,12 +1,13 @@
-"""States at the start how safe a processor's state is in Kafka, and refuses what loses it."""
+"""Looks at a processor's topics at the start, and refuses those that it cannot work with."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
 from penstock.errors import TopicError
 from penstock.kafka.client import producer_options
-from penstock.kafka.describe import Describer
+from penstock.kafka.describe import Describer, TopicFacts
 from penstock.processor import Processor
 from penstock.settings.plant import KafkaSettings
 from streams.host import metrics
@@ -15,17 +16,20 @@ _log = structlog.get_logger()
 _TWO: Final = 2
 
 
-def check_state_topic(processor: Processor, settings: KafkaSettings) -> None:
-    """Look at the state topic's settings; blocks.
+def check_topics(processor: Processor, settings: KafkaSettings) -> None:
+    """Look at what is read, and at the state topic's settings; blocks.
 
+    All topics that are read have as many partitions: one operator gets partition n of each.
     A snapshot survives the loss of a broker if two replicas had it before it counted: replication
     and `min.insync.replicas` of two or more, `acks=all`.
 
     Raises:
-        TopicError: The topic is missing, or deletes what it should keep.
+        TopicError: A topic is missing, those that are read do not go together, or the state topic
+            deletes what it should keep.
         KafkaUnavailableError: No broker answers.
     """
     topic, describer = processor.state_topic, Describer(settings)
+    check_together(describer.topics(processor.topics))
     facts, found = describer.topic(topic), describer.settings(topic)
     if "compact" not in (policy := found.get("cleanup.policy") or "") or "delete" in policy:
         msg = f"cleanup.policy is {policy!r}: Kafka would delete state that is still needed"
@@ -39,3 +43,19 @@ def check_state_topic(processor: Processor, settings: KafkaSettings) -> None:
         "state topic", topic=topic, replication=facts.replication, min_insync_replicas=least,
         acks=acks, survives_a_broker=safe,
     )  # fmt: skip
+
+
+def check_together(facts: Mapping[str, TopicFacts]) -> None:
+    """Refuse topics of different numbers of partitions.
+
+    Raises:
+        TopicError: They do not have as many.
+    """
+    counts = {name: found.partitions for name, found in facts.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        msg = f"topics that are read together have different numbers of partitions: {told}"
+        raise TopicError(
+            msg, where=max(counts, key=counts.__getitem__),
+            remedy="create them anew with the same number, with the same key at the same place",
+        )  # fmt: skip
