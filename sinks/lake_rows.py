@@ -2,29 +2,36 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.kafka.topics import FEATURES, SENSORS
+from penstock.kafka.topics import ALERTS, FEATURES, KPIS, SENSORS
 from penstock.sink import SinkRecord
 from schemas import Kind, SensorEvent
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_TIME: Final = pa.timestamp("us", tz="UTC")
-_LINEAGE: Final = [("kafka_partition", pa.int32()), ("kafka_offset", pa.int64())]
+from sinks import lake_documents
+from sinks.lake_columns import (
+    LINEAGE,
+    TIME,
+    VERSION,
+    chained,
+    dates,
+    lineage,
+    microseconds,
+    site_of,
+    taken,
+    timestamps,
+    versions,
+)
 
 SAMPLES: Final = pa.schema(
     [
         ("site", pa.string()), ("date", pa.date32()), ("asset", pa.string()),
-        ("source", pa.string()), ("tag", pa.string()), ("time", _TIME), ("value", pa.float64()),
-        ("text", pa.string()), ("quality", pa.int32()), ("server_time", _TIME),
-        ("ingest_time", _TIME), *_LINEAGE,
+        ("source", pa.string()), ("tag", pa.string()), ("time", TIME), ("value", pa.float64()),
+        ("text", pa.string()), ("quality", pa.int32()), ("server_time", TIME),
+        ("ingest_time", TIME), *LINEAGE,
     ]
 )  # fmt: skip
 """`samples`: one row per sample. `value` is null where the sample is text or not a number."""
@@ -38,12 +45,11 @@ _COUNTS: Final = ("count", "bad", "late")
 WINDOWS: Final = pa.schema(
     [
         ("site", pa.string()), ("date", pa.date32()), ("asset", pa.string()),
-        ("source", pa.string()), ("tag", pa.string()), ("window_start", _TIME),
+        ("source", pa.string()), ("tag", pa.string()), ("window_start", TIME),
         ("window_seconds", pa.float64()), ("revision", pa.int32()),
-        ("version_epoch", pa.int64()), ("version_offsets", pa.list_(pa.int64())),
-        ("version_emission", pa.int32()), ("watermark", _TIME),
+        *VERSION, ("watermark", TIME),
         *((name, pa.int64()) for name in _COUNTS), *((name, pa.float64()) for name in _FIGURES),
-        *_LINEAGE,
+        *LINEAGE,
     ]
 )  # fmt: skip
 """`windows`: one row per tag and revision; of the same window the greatest version counts.
@@ -56,15 +62,6 @@ PARTITION_BY: Final = ["site", "date"]
 
 def _sorted(*columns: str) -> Sequence[tuple[str, str]]:
     return [(column, "ascending") for column in columns]
-
-
-def site_of(asset: str) -> str:
-    """Enterprise and site of an ISA-95 path.
-
-    >>> site_of("acme/bremen/stamping/line1/press07")
-    'acme/bremen'
-    """
-    return "/".join(asset.split("/", 2)[:2])
 
 
 def sample_rows(records: Sequence[SinkRecord]) -> pa.Table:
@@ -84,18 +81,18 @@ def sample_rows(records: Sequence[SinkRecord]) -> pa.Table:
     text = np.where(is_text, value, 0) + np.repeat(texts.bases, lengths)
     return pa.table(
         {
-            "site": _taken([site_of(event.asset) for event in events], lengths),
-            "date": _dates(time),
-            "asset": _taken([event.asset for event in events], lengths),
-            "source": _taken([event.source for event in events], lengths),
+            "site": taken([site_of(event.asset) for event in events], lengths),
+            "date": dates(time),
+            "asset": taken([event.asset for event in events], lengths),
+            "source": taken([event.source for event in events], lengths),
             "tag": tags.array.take(pa.array(tag)),
-            "time": _timestamps(time),
+            "time": timestamps(time),
             "value": pa.array(value, mask=(kind == Kind.TEXT) | np.isnan(value)),
             "text": texts.array.take(pa.array(text.astype(np.int64), mask=~is_text)),
             "quality": _concatenated([_filled(e.quality, len(e.values)) for e in events]),
-            "server_time": _timestamps(server),
-            "ingest_time": _timestamps(np.repeat([float(e.ingest) for e in events], lengths)),
-            **_lineage(records, lengths),
+            "server_time": timestamps(server),
+            "ingest_time": timestamps(np.repeat([float(e.ingest) for e in events], lengths)),
+            **lineage(records, lengths),
         }
     ).cast(SAMPLES)
 
@@ -104,24 +101,24 @@ def window_rows(records: Sequence[SinkRecord]) -> pa.Table:
     """Rows of `windows` from records that hold WindowStatistics."""
     data = [_with_a_row(record.value) for record in records]
     lengths = np.array([len(datum["tags"]) for datum in data])
-    start = np.repeat([_microseconds(datum["window_start"]) for datum in data], lengths)
-    watermark = np.repeat([_microseconds(datum["watermark"]) for datum in data], lengths)
-    figures = {name: np.array(_chained(data, name), dtype=np.float64) for name in _FIGURES}
+    start = np.repeat([microseconds(datum["window_start"]) for datum in data], lengths)
+    watermark = np.repeat([microseconds(datum["watermark"]) for datum in data], lengths)
+    figures = {name: np.array(chained(data, name), dtype=np.float64) for name in _FIGURES}
     return pa.table(
         {
-            "site": _taken([site_of(datum["asset"]) for datum in data], lengths),
-            "date": _dates(start),
-            "asset": _taken([datum["asset"] for datum in data], lengths),
-            "source": _taken([datum["source"] for datum in data], lengths),
-            "tag": pa.array(_chained(data, "tags"), pa.string()),
-            "window_start": _timestamps(start),
+            "site": taken([site_of(datum["asset"]) for datum in data], lengths),
+            "date": dates(start),
+            "asset": taken([datum["asset"] for datum in data], lengths),
+            "source": taken([datum["source"] for datum in data], lengths),
+            "tag": pa.array(chained(data, "tags"), pa.string()),
+            "window_start": timestamps(start),
             "window_seconds": np.repeat([d["window_size"] / 1e6 for d in data], lengths),
             "revision": np.repeat([datum["revision"] for datum in data], lengths),
-            **_versions([datum["version"] for datum in data], lengths),
-            "watermark": _timestamps(watermark),
-            **{name: np.array(_chained(data, name), dtype=np.int64) for name in _COUNTS},
+            **versions([datum["version"] for datum in data], lengths),
+            "watermark": timestamps(watermark),
+            **{name: np.array(chained(data, name), dtype=np.int64) for name in _COUNTS},
             **{name: pa.array(column, mask=np.isnan(column)) for name, column in figures.items()},
-            **_lineage(records, lengths),
+            **lineage(records, lengths),
         }
     ).cast(WINDOWS)
 
@@ -150,6 +147,15 @@ TABLES: Final[Mapping[str, LakeTable]] = {
     FEATURES.name: LakeTable(
         "windows", WINDOWS, window_rows, _sorted("asset", "tag", "window_start")
     ),
+    KPIS.name: LakeTable(
+        "kpis",
+        lake_documents.KPIS,
+        lake_documents.kpi_rows,
+        _sorted("line", "asset", "kind", "window_start"),
+    ),
+    ALERTS.name: LakeTable(
+        "alerts", lake_documents.ALERTS, lake_documents.alert_rows, _sorted("asset", "raised")
+    ),
 }
 """Of each topic: the table that its rows go to."""
 
@@ -174,10 +180,6 @@ def _concatenated(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(columns) if columns else np.empty(0)
 
 
-def _chained(data: Sequence[dict[str, Any]], name: str) -> list[Any]:
-    return [item for datum in data for item in datum[name]]
-
-
 def _filled(column: NDArray[Any], count: int, absent: float = 0) -> NDArray[Any]:
     """A column of length 0 (absent) or 1 (one for all) at full length."""
     if len(column) == count:
@@ -189,47 +191,3 @@ def _times(event: SensorEvent, offsets: NDArray[Any], absent: float = 0) -> NDAr
     """Microseconds since 1970, exact as a double until the year 2255; NaN where there is none."""
     times: NDArray[np.float64] = event.start + _filled(offsets, len(event.values), absent)
     return times
-
-
-def _timestamps(micros: NDArray[Any]) -> pa.Array:
-    absent = np.isnan(micros)
-    return pa.array(_in_calendar(np.where(absent, 0, micros)), mask=absent).cast(_TIME)
-
-
-def _dates(micros: NDArray[Any]) -> pa.Array:
-    return pa.array(_in_calendar(micros)).cast(pa.timestamp("us")).cast(pa.date32())
-
-
-def _in_calendar(micros: NDArray[Any]) -> NDArray[np.int64]:
-    """Times that every reader of the lake can show; a garbled clock's lie at the calendar's ends.
-
-    One date with five digits of year, and no reader could open the table any more.
-    """
-    clipped: NDArray[np.int64] = np.clip(micros, _FIRST, _LAST).astype(np.int64)
-    return clipped
-
-
-def _microseconds(value: Any) -> int:
-    """An Avro timestamp, which readers give as a datetime, exactly."""
-    return value if isinstance(value, int) else (value - _EPOCH) // timedelta(microseconds=1)
-
-
-def _taken(names: Sequence[str], lengths: NDArray[np.int64]) -> pa.Array:
-    return pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), lengths)))
-
-
-def _versions(versions: Sequence[dict[str, Any]], lengths: NDArray[np.int64]) -> dict[str, Any]:
-    rows = pa.array(np.repeat(np.arange(len(versions)), lengths))
-    offsets = pa.array([version["offsets"] for version in versions], pa.list_(pa.int64()))
-    return {
-        "version_epoch": np.repeat([version["epoch"] for version in versions], lengths),
-        "version_offsets": offsets.take(rows),
-        "version_emission": np.repeat([version["emission"] for version in versions], lengths),
-    }
-
-
-def _lineage(records: Sequence[SinkRecord], lengths: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    return {
-        "kafka_partition": np.repeat([record.partition for record in records], lengths),
-        "kafka_offset": np.repeat([record.offset for record in records], lengths),
-    }

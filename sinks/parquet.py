@@ -9,8 +9,9 @@ also carries the next offset of each Kafka partition (Delta's `txn` action), so 
 reading goes on exactly there: a row is in the lake once. A process that was frozen while another
 took its partitions over finds other offsets than its own there, and writes nothing.
 
-Tables: `samples`, one row per sample, and `windows`, one row per tag and revision of a window; a
-revision that takes its window back is one row whose tag is null. A table of an older release gets
+Tables: `samples`, one row per sample; `windows`, one row per tag and revision of a window, where a
+revision that takes its window back is one row whose tag is null; `kpis`, one row per figure and
+revision; `alerts`, one row per state of an alert. A table of an older release gets
 the columns it lacks, null in its rows so far; a sink of an older release leaves null what it does
 not know. A column of another type is refused (PEN-501). While there is no room on the disk, records
 wait in Kafka.
@@ -51,7 +52,7 @@ class ParquetSettings(SinkSettings):
 
 
 class ParquetSink(Sink):
-    """Writes samples and windows to the lake, each exactly once."""
+    """Writes samples, windows, KPIs and alerts to the lake, each exactly once."""
 
     Settings = ParquetSettings
     settings: ParquetSettings
@@ -78,7 +79,7 @@ class ParquetSink(Sink):
 
     @property
     def topics(self) -> Sequence[str]:
-        """SensorEvents and WindowStatistics."""
+        """All topics that have a table."""
         return list(TABLES)
 
     def epoch(self, topic: str) -> str:

@@ -187,13 +187,15 @@ def lake() -> str:
     """Tables of the lake."""
     rows_module = importlib.import_module("sinks.lake_rows")
     text = "# Lake and ERP topic\n\n## `parquet`\n\n" + docstring("sinks.parquet") + "\n"
-    for name, columns in (("samples", rows_module.SAMPLES), ("windows", rows_module.WINDOWS)):
-        rows = [(code(field.name), str(field.type)) for field in columns]
-        text += f"\n### Table `{name}`\n\n" + table(["column", "type"], rows)
+    for one in rows_module.TABLES.values():
+        rows = [(code(field.name), str(field.type)) for field in one.columns]
+        text += f"\n### Table `{one.name}`\n\n" + table(["column", "type"], rows)
     text += "\n### Views of `penstock lake query`\n\n"
     text += docstring("penstock.lake.reading").partition("\n\n")[2] + "\n"
     text += "\n`quality` is the OPC UA status code, its 32 bits read as signed: 0 is good.\n"
-    return text + "\n## `erp`\n\n" + docstring("sinks.erp") + "\n"
+    for name in ("erp", "maintenance"):
+        text += f"\n## `{name}`\n\n" + docstring(f"sinks.{name}") + "\n"
+    return text
 
 
 def alerts() -> str:

@@ -49,6 +49,22 @@ def query(
         typer.echo(_count(len(rows), "row"))
 
 
+@commands.command("init-views")
+def init_views(
+    file: Annotated[Path, typer.Argument(help="DuckDB file to make, or to renew.")] = Path(
+        "lake.duckdb"
+    ),
+    lake_path: LakePath = DEFAULT_LAKE,
+    config: Config = None,
+) -> None:
+    """Make a DuckDB file whose views show the lake as it is, for BI tools."""
+    path, _ = _place(lake_path, config)
+    made, missing = lake.init_views(path, file)
+    typer.echo(f"{file} has the views {', '.join(made)}")
+    if missing:
+        typer.echo(f"not in the lake yet: {', '.join(missing)}; run this again once they are")
+
+
 @commands.command()
 def compact(
     lake_path: LakePath = DEFAULT_LAKE,

@@ -13,7 +13,7 @@ from penstock.demo.check_orders import OrderCheck, check_orders
 from penstock.demo.check_samples import SampleCheck, check_samples
 from penstock.demo.check_windows import check_windows
 from penstock.factory import read_truth
-from penstock.lake.tables import TABLES, open_table
+from penstock.lake.tables import open_table
 from penstock.settings.plant import Plant
 
 FOREVER: Final = 2**53
@@ -66,7 +66,7 @@ def check(
         erp: ProductionPerformance records of the whole run; None: they are not looked at.
     """
     truth = read_truth(factory)
-    table, windows_table = (open_table(str(lake), name, None) for name in TABLES)
+    table, windows_table = (open_table(str(lake), name, None) for name in ("samples", "windows"))
     span = (since - BEFORE, until)
     rows = _SAMPLES.empty_table()
     if table is not None:

@@ -2,6 +2,7 @@
 
 from penstock.lake.checking import LostFile, check
 from penstock.lake.reading import VIEWS, open_lake, query
+from penstock.lake.sharing import init_views
 from penstock.lake.tables import TABLES
 from penstock.lake.upkeep import KEEP, TARGET_SIZE, Compacted, Vacuumed, compact, vacuum
 
@@ -15,6 +16,7 @@ __all__ = [
     "Vacuumed",
     "check",
     "compact",
+    "init_views",
     "open_lake",
     "query",
     "vacuum",

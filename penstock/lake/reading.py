@@ -5,6 +5,10 @@
 | `samples` | the table |
 | `windows` | of each window the rows of its greatest version: what holds now |
 | `window_revisions` | the table `windows`: one row per tag and revision, take-backs included |
+| `kpis` | of each window the figures of its greatest version, one row per figure |
+| `kpi_revisions` | the table `kpis`: one row per figure and revision |
+| `alerts` | each alert as it stands |
+| `alert_revisions` | the table `alerts`: one row per state |
 
 A window that was published and turned out to have nothing in it is taken back by a revision of one
 row whose `tag` is null: then `windows` shows nothing of it.
@@ -20,7 +24,15 @@ from pyarrow import fs
 from penstock.errors import LakeError, QueryError
 from penstock.lake.tables import is_local, open_tables, uri_of
 
-VIEWS: Final = ("samples", "windows", "window_revisions")
+VIEWS: Final = (
+    "samples",
+    "windows",
+    "window_revisions",
+    "kpis",
+    "kpi_revisions",
+    "alerts",
+    "alert_revisions",
+)
 
 _SLIPS: Final = (
     duckdb.ParserException,
@@ -30,20 +42,48 @@ _SLIPS: Final = (
     duckdb.ConversionException,
 )
 """What DuckDB raises where the query is wrong, not the lake."""
-_REGISTERED: Final = {"samples": "samples", "windows": "window_revisions"}
-_LATEST: Final = """
-create view windows as
-select * from window_revisions
+REGISTERED: Final = {
+    "samples": "samples",
+    "windows": "window_revisions",
+    "kpis": "kpi_revisions",
+    "alerts": "alert_revisions",
+}
+"""Of each table the view that shows all its rows."""
+_VERSION: Final = "version_epoch desc, version_offsets desc, version_emission desc"
+
+
+def _latest(name: str, whole: str, part: str, *, where: str = "true") -> str:
+    """The view of the rows that hold now.
+
+    A processor may publish a result twice, with the same version: then the first one is shown.
+
+    Args:
+        name: Of the view; all rows are those of `REGISTERED`.
+        whole: Columns that say what a result is of: those of its greatest version are shown.
+        part: The column that tells the rows of a result apart.
+        where: Which rows are shown of these.
+    """
+    return f"""
+create or replace view {name} as
+select * from {REGISTERED[name]}
 window
-    of_window as (
-        partition by site, date, asset, source, window_start, window_seconds
-        order by version_epoch desc, version_offsets desc, version_emission desc),
-    of_tag as (
-        partition by site, date, asset, source, window_start, window_seconds, tag
-        order by version_epoch desc, version_offsets desc, version_emission desc, kafka_offset)
-qualify tag is not null and rank() over of_window = 1 and row_number() over of_tag = 1
+    of_whole as (partition by {whole} order by {_VERSION}),
+    of_part as (partition by {whole}, {part} order by {_VERSION}, kafka_offset)
+qualify {where} and rank() over of_whole = 1 and row_number() over of_part = 1
 """
-"""A processor may publish a result twice, with the same version: then the first one is shown."""
+
+
+LATEST: Final = {
+    "windows": _latest(
+        "windows",
+        "site, date, asset, source, window_start, window_seconds",
+        "tag",
+        where="tag is not null",
+    ),
+    "kpis": _latest("kpis", "id", "kpi", where="kpi is not null"),
+    "alerts": _latest("alerts", "id", "id"),
+}
+"""Of each table with revisions the view of the rows that hold now."""
 
 
 def open_lake(path: str, options: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
@@ -59,10 +99,10 @@ def open_lake(path: str, options: Mapping[str, str] | None = None) -> duckdb.Duc
     connection = duckdb.connect()
     for name, table in open_tables(path, options).items():
         connection.register(
-            _REGISTERED[name], table.to_pyarrow_dataset(filesystem=_files(uri_of(path, name)))
+            REGISTERED[name], table.to_pyarrow_dataset(filesystem=_files(uri_of(path, name)))
         )
-        if name == "windows":
-            connection.execute(_LATEST)
+        if name in LATEST:
+            connection.execute(LATEST[name])
     return connection
 
 

@@ -9,7 +9,7 @@ from deltalake.exceptions import DeltaError
 
 from penstock.errors import LakeError
 
-TABLES: Final = ("samples", "windows")
+TABLES: Final = ("samples", "windows", "kpis", "alerts")
 
 ROW_GROUP: Final = 122_880
 """Rows; DuckDB's own vector group, so that it can skip and read in parallel."""

@@ -32,7 +32,7 @@ from penstock.kafka import topics
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options, place, producer_options
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import FEATURES, PERFORMANCE, SENSORS, dead_letters
+from penstock.kafka.topics import ALERTS, FEATURES, KPIS, PERFORMANCE, SENSORS, dead_letters
 from penstock.lake import open_lake, query
 from penstock.local.stack import LocalStack
 from penstock.runtime.sinks import SinkRunner
@@ -57,7 +57,8 @@ PARTITIONS = 4
 DEADLINE = 25.0
 START = 1_760_000_000_000_000
 SECOND = 1_000_000
-USED = (SENSORS, FEATURES, PERFORMANCE, dead_letters(SENSORS.name), dead_letters(FEATURES.name))
+CONSUMED = [topic.name for topic in (SENSORS, FEATURES, KPIS, ALERTS)]
+USED = (SENSORS, FEATURES, KPIS, ALERTS, PERFORMANCE, *map(dead_letters, CONSUMED))
 NONE = np.empty(0)
 INTS = np.empty(0, np.int32)
 

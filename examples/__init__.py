@@ -1,0 +1,1 @@
+"""Programs around Penstock that are not part of it."""
