@@ -60,7 +60,7 @@ class AlertsProcessor(Processor):
     def wanted(cls, plant: Plant) -> bool:
         """Whether something installed scores anomalies."""
         del plant
-        return "anomaly" in components.names("processors")
+        return "anomaly-scores" in components.names("processors")
 
     def operator(self) -> Operator[RecordBatch]:
         """A new operator with the configuration's delays."""

@@ -14,9 +14,10 @@ known here; of several acknowledgements the earliest counts.
 **One per asset and cause.** While an alert is not cleared, no other is raised for the same. Its id
 comes from asset, cause and onset, so that it is the same whenever it is computed again.
 
-**Evidence** is what is known when the alert is raised, and does not change afterwards: the tags
-that contribute most, their means over the last windows, and the worst p-value in each. It is
-columns of numbers of bounded size; whoever shows an alert draws the picture from them.
+**Evidence** is of the time up to when the alert was raised: the tags that contribute most, their
+means over the last windows, and the worst p-value in each. Windows of that time that come later are
+added, by a further revision. It is columns of numbers of bounded size; whoever shows an alert draws
+the picture from them.
 
 **Order.** Scores and windows of one asset and cause are taken in the order of their times; one that
 is not newer than what was seen is not looked at, so that what comes twice changes nothing. No clock
@@ -25,15 +26,16 @@ is looked at.
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from penstock.errors import DecodeError, StateError
 from penstock.operator import Books, Operator, Output, RecordBatch, Result
-from schemas import Acknowledgement, Alert, AlertState, AnomalyScore, Version
+from schemas import Acknowledgement, Alert, AlertState, AnomalyScore, Evidence, Version
 from streams.operators.alerting.book import Book, dump, identity, load
 from streams.operators.alerting.conditions import Change, Condition, Observation
-from streams.operators.alerting.history import History, SignalWindow
-from streams.operators.alerting.looks import look
+from streams.operators.alerting.history import LENGTH, History, SignalWindow
+from streams.operators.alerting.looks import SILENT, look
 from streams.operators.alerting.parameters import AlertParameters
 
 _META: Final = "meta"
@@ -91,10 +93,37 @@ class Alerts(Operator[RecordBatch]):
         if isinstance(record, SignalWindow):
             if record.size != self.parameters.window:
                 return ()
-            changed = self._history(record.asset).take(record)
+            changed = self._history(record.asset).take(record, self._judged(record.asset))
             self._changed |= {("w", record.asset, str(start), of) for start, of in changed}
         seen = look(record, self.parameters)
-        return () if seen is None else self._observe(seen)
+        found = () if seen is None else self._observe(seen)
+        return [*found, *self._more_evidence(record)] if isinstance(record, SignalWindow) else found
+
+    def _judged(self, asset: str) -> int | None:
+        """How far an asset's anomalies are judged; None before the first score."""
+        times = (
+            one.time
+            for (of, cause), one in self._conditions.items()
+            if of == asset and not cause.startswith(SILENT) and one.time is not None
+        )
+        return max(times, default=None)
+
+    def _more_evidence(self, window: SignalWindow) -> Iterable[Result]:
+        """Publish again the alerts that were raised before this window of theirs had come."""
+        found: list[Result] = []
+        span, judged = LENGTH * window.size, self._judged(window.asset)
+        for alert in list(self._book.alerts.values()):
+            late = alert.raised - span <= window.start < alert.raised
+            late &= judged is not None and judged - alert.raised <= span
+            if alert.asset != window.asset or not late or not alert.evidence.tags:
+                continue
+            weights = dict(zip(alert.evidence.tags, alert.evidence.shares, strict=True))
+            evidence = self._evidence(alert.asset, alert.cause, alert.raised, weights)
+            if evidence != alert.evidence:
+                more = replace(alert, evidence=evidence, revision=alert.revision + 1)
+                self._book.put(more)
+                found += self._published(more)
+        return found
 
     def _acknowledge(self, word: Acknowledgement) -> Iterable[Result]:
         alert = self._book.acknowledge(word)
@@ -123,11 +152,9 @@ class Alerts(Operator[RecordBatch]):
     def _alert(self, seen: Observation, condition: Condition) -> Alert:
         onset = condition.onset
         assert onset is not None, "what counts has begun"
-        units = {tag: self.parameters.units.get((seen.asset, tag), "") for tag in seen.tags}
-        weights = dict(zip(seen.tags, seen.shares, strict=False))
-        history = self._history(seen.asset)
         name = identity(seen.asset, seen.cause, onset)
         self._changed.add(("e", name))
+        weights = dict(zip(seen.tags, seen.shares, strict=False))
         return Alert(
             id=name,
             asset=seen.asset,
@@ -139,9 +166,15 @@ class Alerts(Operator[RecordBatch]):
             raised=seen.time,
             value=condition.worst,
             limit=seen.limit,
-            evidence=history.evidence(seen.cause, seen.time, weights, units),
+            evidence=self._evidence(seen.asset, seen.cause, seen.time, weights),
             watermark=seen.time,
         )
+
+    def _evidence(
+        self, asset: str, cause: str, until: int, weights: Mapping[str, float]
+    ) -> Evidence:
+        units = {tag: self.parameters.units.get((asset, tag), "") for tag in weights}
+        return self._history(asset).evidence(cause, until, weights, units)
 
     def _published(self, alert: Alert) -> list[Result]:
         gone = list(self._book.trim(alert.asset))

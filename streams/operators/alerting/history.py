@@ -7,7 +7,9 @@ from typing import Any, Final
 from schemas import Evidence, Version
 
 LENGTH: Final = 60
-"""Windows of an asset that are kept: an hour of minutes."""
+"""Windows that evidence shows: an hour of minutes."""
+MOST: Final = 10 * LENGTH
+"""Windows of an asset that are kept at most, where they are far ahead of what is judged."""
 MOST_TAGS: Final = 4
 """Of a piece of evidence."""
 _NAN: Final = float("nan")
@@ -31,21 +33,32 @@ class SignalWindow:
 
 
 class History:
-    """Windows and worst values of one asset, by the window's start."""
+    """Windows and worst values of one asset, by the window's start.
+
+    Windows and scores come from different topics, either of which may be ahead, as after a restart.
+    So windows are kept as long as what is judged may still need them.
+    """
 
     def __init__(self) -> None:
         self.windows: dict[tuple[int, str], tuple[Version, dict[str, float]]] = {}
         self.values: dict[tuple[int, str], float] = {}
 
-    def take(self, window: SignalWindow) -> Iterator[tuple[int, str]]:
-        """Keep a window if it is the newest of its own; gives what changed or went."""
+    def take(self, window: SignalWindow, judged: int | None) -> Iterator[tuple[int, str]]:
+        """Keep a window if it is the newest of its own; gives what changed or went.
+
+        Args:
+            window: A window.
+            judged: Event time up to which the asset's anomalies are judged; None: none was yet.
+        """
         name = (window.start, window.source)
         known = self.windows.get(name)
         if known is not None and known[0] >= window.version:
             return
         self.windows[name] = (window.version, dict(zip(window.tags, window.means, strict=True)))
         yield name
-        yield from self._trim(self.windows)
+        starts = sorted({start for start, _ in self.windows})
+        needed = starts[-LENGTH:][0] if judged is None else judged - 2 * LENGTH * window.size
+        yield from self._trim(self.windows, max(needed, starts[-MOST:][0]))
 
     def value(self, start: int, cause: str, value: float) -> Iterator[tuple[int, str]]:
         """Keep a value if it is the worst of its window; gives what changed or went."""
@@ -53,11 +66,10 @@ class History:
             return
         self.values[start, cause] = value
         yield start, cause
-        yield from self._trim(self.values)
+        yield from self._trim(self.values, sorted({start for start, _ in self.values})[-LENGTH:][0])
 
-    def _trim(self, rows: dict[tuple[int, str], Any]) -> list[tuple[int, str]]:
-        kept = set(sorted({start for start, _ in rows})[-LENGTH:])
-        gone = [name for name in rows if name[0] not in kept]
+    def _trim(self, rows: dict[tuple[int, str], Any], horizon: int) -> list[tuple[int, str]]:
+        gone = [name for name in rows if name[0] < horizon]
         for name in gone:
             del rows[name]
         return gone
@@ -78,7 +90,7 @@ class History:
             units: Of tags.
         """
         tags = sorted(weights, key=lambda tag: (-weights[tag], tag))[:MOST_TAGS]
-        starts = sorted({start for start, _ in self.windows if start < until})
+        starts = sorted({start for start, _ in self.windows if start < until})[-LENGTH:]
         signals = {tag: [self._mean(start, tag) for start in starts] for tag in tags}
         return Evidence(
             words=tuple(_sentence(tag, weights[tag], signals[tag], units) for tag in tags),

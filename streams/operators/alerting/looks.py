@@ -8,6 +8,8 @@ from streams.operators.alerting.conditions import Observation
 from streams.operators.alerting.history import SignalWindow
 from streams.operators.alerting.parameters import AlertParameters
 
+SILENT: Final = "silent/"
+"""How the causes begin that say that a source gives nothing."""
 _KNOWN: Final = ("ok", "alarm")
 """States of a score in which its alarm means something."""
 _MUCH: Final = 0.5
@@ -54,7 +56,7 @@ def _silence(window: SignalWindow) -> Observation | None:
     name = window.asset.rpartition("/")[2]
     return Observation(
         asset=window.asset,
-        cause=f"silent/{window.source}",
+        cause=f"{SILENT}{window.source}",
         time=window.start + window.size,
         holds=True if best <= 0 else False if best >= _MUCH else None,
         value=best,
