@@ -6,6 +6,7 @@ same. To be let in, copy the certificate (never the key) into the peer's folder 
 
 import ipaddress
 import os
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,35 @@ def make_certificate(
     _write_key(key, private)
     certificate.parent.mkdir(parents=True, exist_ok=True)
     certificate.write_bytes(signed.public_bytes(serialization.Encoding.DER))
+
+
+def make_client_certificate(
+    certificate: Path,
+    key: Path,
+    *,
+    application_uri: str | None = None,
+    hosts: Sequence[str] = (),
+    days: int = 3650,
+) -> None:
+    """Write Penstock's own certificate and key, as `make_certificate` does.
+
+    Args:
+        certificate: Where the certificate goes, DER.
+        key: Where the key goes, PEM.
+        application_uri: Its URI; where left away, `urn:<this machine>:penstock`.
+        hosts: Names and IP addresses beside those of this machine.
+        days: How long it is valid.
+    """
+    name = socket.gethostname()
+    host = name if name and name.isascii() else "localhost"
+    make_certificate(
+        certificate,
+        key,
+        application_uri or f"urn:{host}:penstock",
+        common_name=f"Penstock on {host}"[:64],  # X.520 allows 64 characters
+        hosts=list(dict.fromkeys((host, "localhost", "127.0.0.1", *hosts))),
+        days=days,
+    )
 
 
 def _build(

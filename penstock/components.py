@@ -5,7 +5,7 @@ own are found in the same way.
 """
 
 import difflib
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Literal
 
 from penstock.errors import ConfigurationError, UnknownComponentError
@@ -19,8 +19,8 @@ def names(group: Group) -> list[str]:
     return sorted({point.name for point in entry_points(group=f"penstock.{group}")})
 
 
-def load(group: Group, name: str) -> Any:
-    """The class (of a host: the function) that a component's entry point names.
+def entry(group: Group, name: str) -> EntryPoint:
+    """The entry point of a component; loads nothing.
 
     Raises:
         UnknownComponentError: No installed package offers it; the nearest name is suggested.
@@ -36,4 +36,14 @@ def load(group: Group, name: str) -> Any:
         offers = ", ".join(sorted(point.value for point in found))
         msg = f"{group.removesuffix('s')} {name!r} is offered more than once: {offers}"
         raise ConfigurationError(msg, remedy="uninstall one of the packages")
-    return found[0].load()
+    return found[0]
+
+
+def load(group: Group, name: str) -> Any:
+    """The class (of a host: the function) that a component's entry point names.
+
+    Raises:
+        UnknownComponentError: No installed package offers it; the nearest name is suggested.
+        ConfigurationError: Two installed packages offer the same name.
+    """
+    return entry(group, name).load()

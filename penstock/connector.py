@@ -7,7 +7,7 @@ waits for Kafka's acknowledgement, and starts it again, for ever, with back-off 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from penstock.clock import Clock, now
+from penstock.errors import PenstockError
 from penstock.quality import GOOD
 from penstock.settings.model import Model
 from penstock.settings.tags import Tag
@@ -57,13 +58,18 @@ class Probe:
     identity: str
     latency_ms: float
     details: dict[str, str] = field(default_factory=dict)
+    problems: Sequence[PenstockError] = ()
+    """What stands in the way of reading it, or makes its values wrong, although it answers."""
 
 
 class SourceSettings(Model):
     """What every source's section has; a connector's `Settings` adds its own."""
 
     type: str = Field(description="Name of the connector.")
-    tags: Path = Field(description="CSV file with this source's tags, relative to this file.")
+    tags: Path = Field(
+        description="CSV file with this source's tags, relative to this file.",
+        examples=["tags/tags.csv"],
+    )
     stale_after: PositiveDuration = Field(
         parse_duration("1 min"),
         description="A tag that had no sample for longer is flagged once, with its last value.",
@@ -81,6 +87,7 @@ class Meter:
     rebirths: int = 0
     """Requests to publish everything anew (Sparkplug's rebirth), which change no value."""
     bytes_received: int = 0
+    bytes_sent: int = 0
     errors: int = 0
     """Requests that failed: time-outs, exceptions, nonsense."""
     last_error: str = ""
@@ -109,6 +116,10 @@ class Connector(ABC):
     """
 
     Settings: ClassVar[type[SourceSettings]] = SourceSettings
+    """Its section of the configuration. `penstock connectors sample` writes one from it: what is
+    required, with the first of its `examples`, and the rest as comments with their defaults."""
+    EXAMPLE_TAGS: ClassVar[Sequence[Mapping[str, str]]] = ()
+    """Rows of a tag list for that sample, by column: all kinds of addresses that are common."""
 
     def __init__(
         self, name: str, settings: Any, tags: Sequence[Tag], *, clock: Clock = now

@@ -9,9 +9,12 @@ from typing import Any, Final
 
 from connectors.modbus.link import ILLEGAL, UNREACHED, Link, NoAnswerError, RefusedError
 from connectors.modbus.plan import Block, Item, Planner, locate
+from connectors.modbus.probing import Examination
+from connectors.modbus.reading import AddressReader
 from connectors.modbus.schedule import Poll, Schedule
 from connectors.modbus.settings import ModbusSettings
 from penstock.clock import Clock, now
+from penstock.commissioning.offers import Interpretation, ReadsAddresses
 from penstock.connector import Batch, Connector, Meter, Probe, Sample
 from penstock.errors import ConfigurationError, DeviceError
 from penstock.quality import BAD_DEVICE_FAILURE, BAD_NO_COMMUNICATION
@@ -26,18 +29,24 @@ LAST_TIME: Final = 1 << 62
 """Microseconds; a device's clock beyond this is no clock."""
 
 
-class ModbusConnector(Connector):
+class ModbusConnector(Connector, ReadsAddresses):
     """Polls one Modbus device, or the units behind one gateway."""
 
     Settings = ModbusSettings
+    EXAMPLE_TAGS = (
+        {"asset": "stamping/line1/pump03", "tag": "motor_current", "address": "1/40021",
+         "type": "float32", "order": "CDAB", "unit": "A", "low": "0", "high": "40"},
+        {"asset": "stamping/line1/pump03", "tag": "pressure", "address": "1/30023",
+         "type": "uint16", "scale": "0.01", "unit": "bar"},
+        {"asset": "stamping/line1/pump03", "tag": "running", "address": "1/40030.3", "type": "bit"},
+        {"asset": "stamping/line1/pump03", "tag": "lot", "address": "1/40040",
+         "type": "string:16"},
+    )  # fmt: skip
 
     def __init__(
         self, name: str, settings: Any, tags: Sequence[Tag], *, clock: Clock = now
     ) -> None:
         super().__init__(name, settings, tags, clock=clock)
-        if not self.tags:
-            msg = "there are no tags to read"
-            raise ConfigurationError(msg, where=f"source {name}", remedy=f"fill {settings.tags}")
         self._where = f"source {name} at {settings.host}:{settings.port}"
         limits = settings.limits
         self._planner = Planner(limits.registers_per_read, limits.gap, settings.clock_place())
@@ -68,30 +77,37 @@ class ModbusConnector(Connector):
         self._has_clock: dict[int, bool] = {}
 
     async def probe(self) -> Probe:
-        """Ask for the device's identification or, where it has none, read the first tag."""
+        """Ask for the device's identification, and read every tag once."""
+        meter = Meter()
+        examination = Examination(
+            self._link(meter),
+            lambda: self._link(meter, other_framing=True),
+            self._planner,
+            [item for items in self._items.values() for item in items],
+            clock=self.clock,
+            where=self._where,
+        )
+        return await examination.run(f"Modbus device at {self.settings.host}")
+
+    async def read_address(
+        self, address: str, *, type_: str | None = None, order: str | None = None
+    ) -> list[Interpretation]:
+        """Read what is at an address, in the way asked for or in every way there is."""
         link = self._link(Meter())
-        block = self._schedule.polls[0].block
         try:
-            await link.open()
-            begin = time.perf_counter()
-            try:
-                details = await link.identify(block.unit)
-            except (RefusedError, NoAnswerError):
-                details = {}
-                if not link.connected:
-                    await link.open()
-                begin = time.perf_counter()
-                with contextlib.suppress(RefusedError):  # A refusal is an answer.
-                    await link.read(block.unit, block.table, block.start, block.count)
-            latency = (time.perf_counter() - begin) * 1000
+            reader = AddressReader(link, self.settings.addressing)
+            if type_:
+                return [await reader.read(address, type_, order)]
+            return await reader.guess(address)
         finally:
             link.close()
-        identity = " ".join(details.values()) or f"Modbus device at {self.settings.host}"
-        return Probe(identity, latency, details)
 
     async def start(self) -> None:
         """Connect, and plan afresh which requests read which tags."""
         await self.stop()
+        if not self.tags:
+            msg, remedy = "there are no tags to read", f"fill {self.settings.tags}"
+            raise ConfigurationError(msg, where=f"source {self.name}", remedy=remedy)
         self._forget()
         links = [self._link(self.meter) for _ in range(self.settings.limits.connections)]
         await links[0].open()  # The others open when first needed.
@@ -125,12 +141,12 @@ class ModbusConnector(Connector):
         for link in links:
             link.close()
 
-    def _link(self, meter: Meter) -> Link:
+    def _link(self, meter: Meter, *, other_framing: bool = False) -> Link:
         settings = self.settings
         return Link(
             settings.host,
             settings.port,
-            rtu=settings.framing == "rtu-over-tcp",
+            rtu=(settings.framing == "rtu-over-tcp") != other_framing,
             timeout=settings.limits.timeout.total_seconds(),
             pause=settings.limits.pause.total_seconds(),
             meter=meter,

@@ -16,6 +16,7 @@ from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInf
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 from connectors.modbus.registers import Table
+from connectors.modbus.replies import judged
 from penstock.connector import Meter
 from penstock.errors import DeviceError
 
@@ -94,6 +95,7 @@ class Link:
         self._client: AsyncModbusTcpClient | None = None
         self._free_at = 0.0
         self._seen = 0
+        self._heard = b""
 
     @property
     def connected(self) -> bool:
@@ -201,10 +203,10 @@ class Link:
             answer: ModbusPDU = await _heeding_cancel(self._client.execute(False, request))
             answered = True
         except NoAnswerError as error:
-            raise self._no_answer(error.message) from None
+            raise self._no_answer(error.message, request.dev_id) from None
         except ModbusException as error:
             msg = f"no answer within {self._timeout:g} s" if self.connected else str(error)
-            raise self._no_answer(msg) from error
+            raise self._no_answer(msg, request.dev_id) from error
         finally:
             self._free_at = loop.time() + self._pause
             if self._rtu and not answered:
@@ -215,11 +217,15 @@ class Link:
             raise refused
         return answer
 
-    def _no_answer(self, message: str) -> NoAnswerError:
+    def _no_answer(self, message: str, unit: int | None = None) -> NoAnswerError:
+        """The error of a request without an answer; `unit` where what came may say why."""
+        remedy = "check unit, framing and wiring"
+        if self._heard and unit is not None:
+            message, remedy = judged(self._heard, unit, rtu=self._rtu)
         self._fail(message)
         if self._rtu:
             self.close()
-        return NoAnswerError(message, where=self._where, remedy="check unit, framing and wiring")
+        return NoAnswerError(message, where=self._where, remedy=remedy)
 
     def _fail(self, message: str) -> None:
         self._meter.errors += 1
@@ -245,12 +251,15 @@ class Link:
         client.ctx.callback_data = guarded  # type: ignore[method-assign] # pymodbus has no hook
 
     def _count_bytes(self, sending: bool, data: bytes) -> bytes:
-        """Count what arrives; pymodbus shows a part that it had seen again with the next part."""
+        """Count bytes; pymodbus shows a part that it had seen again with the next part."""
         if sending:
+            self._meter.bytes_sent += len(data)
             self._seen = 0
+            self._heard = b""
         else:
             self._meter.bytes_received += max(0, len(data) - self._seen)
             self._seen = len(data)
+            self._heard = data
         return data
 
     def _let_reads_pass(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:

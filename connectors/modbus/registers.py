@@ -132,6 +132,24 @@ def parse_address(text: str, addressing: Addressing) -> tuple[Table, int]:
     return PREFIXES[match[1] or "hr"], int(match[2])
 
 
+def write_place(place: Place, addressing: Addressing) -> str:
+    """A place as a tag list writes it.
+
+    >>> write_place(Place(1, Table.HOLDING_REGISTERS, 20, 3), "modicon")
+    '1/40021.3'
+    >>> write_place(Place(7, Table.INPUT_REGISTERS, 65535), "modicon")
+    '7/365536'
+    >>> write_place(Place(7, Table.COILS, 5), "zero-based")
+    '7/co:5'
+    """
+    bit = "" if place.bit is None else f".{place.bit}"
+    if addressing == "modicon":
+        digit = next(digit for digit, table in MODICON.items() if table == place.table)
+        return f"{place.unit}/{digit}{place.address + 1:04}{bit}"
+    prefix = next(prefix for prefix, table in PREFIXES.items() if table == place.table)
+    return f"{place.unit}/{prefix}:{place.address}{bit}"
+
+
 Value = float | bool | str
 
 
@@ -150,6 +168,11 @@ class Encoding:
     format: str
     order: Order
     finish: Callable[[Any], bool | str] | None = None
+
+    def read(self, registers: Sequence[int]) -> Any:
+        """The value in as many registers as it takes."""
+        (raw,) = Layout([(0, self)]).unpack(registers)
+        return self.finish(raw) if self.finish else raw
 
 
 def encoding(type_: str, order: Order = "ABCD", bit: int | None = None) -> Encoding:

@@ -32,7 +32,9 @@ class Limits(Model):
 class DeviceClock(Model):
     """A time stamp that the device keeps in registers, since 1970-01-01 UTC."""
 
-    address: str = Field(description="Where it is in every unit, without the unit.")
+    address: str = Field(
+        description="Where it is in every unit, without the unit.", examples=["40001"]
+    )
     type: Literal["int32", "uint32", "int64", "uint64"] = Field(
         "uint64", description="Type of the time stamp."
     )
@@ -43,7 +45,11 @@ class DeviceClock(Model):
 class ModbusSettings(SourceSettings):
     """A Modbus device or gateway."""
 
-    host: str = Field(min_length=1, description="Name or IP address of the device or gateway.")
+    host: str = Field(
+        min_length=1,
+        description="Name or IP address of the device or gateway.",
+        examples=["192.168.0.17"],
+    )
     port: int = Field(502, ge=1, le=65535, description="TCP port of the device or gateway.")
     framing: Literal["tcp", "rtu-over-tcp"] = Field(
         "tcp", description="Frames of Modbus/TCP, or those of a serial line carried over TCP."

@@ -1,6 +1,7 @@
 """The connector: finds a server that it may trust, and subscribes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -10,13 +11,15 @@ from asyncua.client.client import Client
 from connectors.opcua.certificates import Identity, check_server, load_identity
 from connectors.opcua.items import Item
 from connectors.opcua.nodes import parse_address
+from connectors.opcua.probing import Examination, check_protocol
 from connectors.opcua.security import choose_endpoint, explain, offered
-from connectors.opcua.session import Session
+from connectors.opcua.session import Session, let_go
 from connectors.opcua.settings import OpcuaSettings
 from connectors.opcua.values import Notifications
+from connectors.opcua.wire import watch_wire
 from penstock.clock import Clock, now
 from penstock.connector import Batch, Connector, Probe
-from penstock.errors import DeviceError
+from penstock.errors import DeviceError, PenstockError
 from penstock.settings.tags import Tag
 
 SESSION_TIMEOUT_MS = 60_000
@@ -27,6 +30,12 @@ class OpcuaConnector(Connector):
     """Subscribes to one OPC UA server's nodes."""
 
     Settings = OpcuaSettings
+    EXAMPLE_TAGS = (
+        {"asset": "stamping/line1/press07", "tag": "GoodCount", "role": "good",
+         "address": "nsu=urn:acme:press;s=Good"},
+        {"asset": "stamping/line1/press07", "tag": "force", "unit": "kN", "deadband": "5",
+         "address": "nsu=urn:acme:press;s=Force"},
+    )  # fmt: skip
     settings: OpcuaSettings
 
     def __init__(
@@ -38,7 +47,7 @@ class OpcuaConnector(Connector):
         self._session: Session | None = None
 
     async def probe(self) -> Probe:
-        """Ask for the server's name and endpoints, and judge how ours fits."""
+        """Judge endpoints and certificates; then ask, in a session, for clock and tags."""
         begin = self.clock()
         try:
             endpoints = await self._discover()
@@ -46,19 +55,50 @@ class OpcuaConnector(Connector):
             self._fail(error)
         latency_ms = (self.clock() - begin) / 1e3
         security, server = self.settings.security, endpoints[0].Server
-        try:
-            await self._secured(endpoints)
-            fit = "fits; the server's certificate is trusted"
-            if security.policy == "None":
-                fit = "fits; nothing is checked, signed or encrypted"
-        except DeviceError as error:
-            fit = f"does not fit: {error}"
         details = {
             "application_uri": server.ApplicationUri or "",
             "offered": offered(endpoints),
-            str(security): fit,
+            "user": security.user or "anonymous",
         }
-        return Probe(server.ApplicationName.Text or self.settings.url, latency_ms, details)
+        problems: list[PenstockError] = []
+        try:
+            async with self.session(endpoints) as client:
+                fit = "fits; the server's certificate is trusted"
+                if security.policy == "None":
+                    fit = "fits; nothing is checked, signed or encrypted"
+                look = Examination(client, self.clock, self.settings.url)
+                await look.server()
+                await look.tags(self.tags, self._items)
+                details |= look.details
+                problems += look.problems
+        except DeviceError as error:
+            fit = f"does not fit: {error}"
+            problems.append(error)
+        details[str(security)] = fit
+        name = server.ApplicationName.Text or self.settings.url
+        return Probe(name, latency_ms, details, tuple(problems))
+
+    @asynccontextmanager
+    async def session(
+        self, endpoints: list[ua.EndpointDescription] | None = None
+    ) -> AsyncIterator[Client]:
+        """A client in a session of its own, for commissioning; ended with the block.
+
+        Raises:
+            DeviceError: The server refuses us, or the link is lost.
+        """
+        client = None
+        try:
+            client = await self._secured_client(endpoints or await self._discover())
+            await client.connect()
+            yield client
+        except PenstockError:
+            raise
+        except Exception as error:
+            self._fail(error)
+        finally:
+            if client is not None:
+                await let_go(client)
 
     async def start(self) -> None:
         """Connect with a new client and subscribe."""
@@ -88,11 +128,7 @@ class OpcuaConnector(Connector):
             await session.close()
 
     async def _connect(self) -> None:
-        secured = await self._secured(await self._discover())
-        client = self._client()
-        if secured is not None:
-            identity, certificate = secured
-            await identity.apply(client, self.settings.security, certificate)
+        client = await self._secured_client(await self._discover())
         self._notifications.subscribed_anew()
         self._session = Session(
             client,
@@ -104,6 +140,14 @@ class OpcuaConnector(Connector):
             keep_alive_ms=_ms(self.settings.subscription.keep_alive),
         )
         await self._session.open()
+
+    async def _secured_client(self, endpoints: list[ua.EndpointDescription]) -> Client:
+        secured = await self._secured(endpoints)
+        client = self._client()
+        if secured is not None:
+            identity, certificate = secured
+            await identity.apply(client, self.settings.security, certificate)
+        return client
 
     def _item(self, tag: Tag) -> Item:
         settings = self.settings.subscription
@@ -130,12 +174,16 @@ class OpcuaConnector(Connector):
             client.set_user(user)
             password = self.settings.security.password
             client.set_password(password.get_secret_value() if password else "")
+        watch_wire(client, self.meter, self.settings.url)
         return client
 
     async def _discover(self) -> list[ua.EndpointDescription]:
         """The server's endpoints, asked for without security: they are checked afterwards."""
-        self.meter.requests += 1
-        endpoints = await self._client().connect_and_get_server_endpoints()
+        try:
+            endpoints = await self._client().connect_and_get_server_endpoints()
+        except Exception:
+            await check_protocol(self.settings.url)
+            raise
         if not endpoints:
             msg = "the server names no endpoint"
             raise ConnectionError(msg)

@@ -10,7 +10,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
-from connectors.opcua.nodes import NodeAddress
+from connectors.opcua.nodes import NodeAddress, near_namespace
 from connectors.opcua.values import Notifications
 from penstock.connector import Meter, Sample
 
@@ -76,6 +76,8 @@ class MonitoredItems:
         self._notifications = notifications
         self._meter = meter
         self._id = 0
+        self._strange: set[str] = set()
+        self._namespaces: list[str] = []
         self.refused: dict[int, int] = dict.fromkeys(range(len(items)), 0)
         """Handle and status of each item that is not monitored; 0 where it was not yet tried."""
 
@@ -92,6 +94,11 @@ class MonitoredItems:
             for handle in self.refused
             if (node := self._items[handle].address.resolve(namespaces)) is not None
         }
+        self._strange = {
+            str(self._items[handle].address.namespace)
+            for handle in self.refused.keys() - nodes.keys()
+        }
+        self._namespaces = namespaces
         status = dict.fromkeys(self.refused, int(StatusCodes.BadNodeIdUnknown))
         status |= await self._create(nodes, per_call, plain=False)
         unfiltered = {handle: nodes[handle] for handle in nodes if status[handle] in _NOT_FILTERED}
@@ -105,8 +112,16 @@ class MonitoredItems:
             handle, code = next(iter(refused.items()))
             name, status = self._items[handle].name, ua.StatusCode(ua.UInt32(code)).name
             self._meter.errors += len(refused)
-            self._meter.last_error = f"{len(refused)} tags refused, the first {name}: {status}"
+            text = f"{len(refused)} tags refused, the first {name}: {status}"
+            self._meter.last_error = "; ".join([text, *self._strangers()])
         return self._notifications.refused(refused)
+
+    def _strangers(self) -> list[str]:
+        """What to say of namespaces that the server does not have."""
+        return [
+            f"the server has no namespace {name!r}: {near_namespace(name, self._namespaces)}"
+            for name in sorted(self._strange)
+        ]
 
     async def _facts(self) -> tuple[list[str], int]:
         """The server's namespaces today, and how many items it takes per call."""
@@ -114,7 +129,6 @@ class MonitoredItems:
             ObjectIds.Server_NamespaceArray,
             ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
         )
-        self._meter.requests += 1
         nodes = [ua.NodeId(ua.Int32(number)) for number in wanted]
         values = await self._client.uaclient.session.read_attributes(nodes, AttributeIds.Value)
         namespaces, limit = (value.Value.Value if value.Value else None for value in values)
@@ -130,7 +144,6 @@ class MonitoredItems:
         statuses: dict[int, int] = {}
         for start in range(0, len(requests), per_call):
             chunk = requests[start : start + per_call]
-            self._meter.requests += 1
             results = await self._client.uaclient.session.create_monitored_items(
                 ua.CreateMonitoredItemsParameters(self._id, ua.TimestampsToReturn.Both, chunk)
             )

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import difflib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -62,6 +63,18 @@ def parse_address(text: str, where: str = "") -> NodeAddress:
         return NodeAddress(namespace, _KINDS[kind], _identifier(kind, identifier))
     except (ValueError, binascii.Error) as error:
         raise _wrong(text, where, str(error)) from error
+
+
+def near_namespace(namespace: str, namespaces: Sequence[str]) -> str:
+    """The remedy for a namespace that a server does not have.
+
+    Args:
+        namespace: Not there.
+        namespaces: The server's array: OPC UA's own, the server's, then what it serves.
+    """
+    own = namespaces[2:] or namespaces
+    near = difflib.get_close_matches(namespace, own, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(own) or 'none'}"
 
 
 def _namespace(text: str, where: str) -> tuple[str | int, str]:

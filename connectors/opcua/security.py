@@ -38,9 +38,13 @@ class SecuritySettings(Model):
     trust: Path | None = Field(
         None, description="Folder of the servers' (or their authorities') certificates we trust."
     )
-    user: str | None = Field(None, description="User name; without one we are anonymous.")
+    user: str | None = Field(
+        None, description="User name; without one we are anonymous.", examples=["penstock"]
+    )
     password: SecretStr | None = Field(
-        None, description="Its password; with policy None it may travel readable."
+        None,
+        description="Its password; with policy None it may travel readable.",
+        examples=["${file:secrets/press}"],
     )
 
     @field_validator("policy", mode="before")

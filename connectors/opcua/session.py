@@ -73,14 +73,12 @@ class Session:
         Raises:
             Exception: Whatever asyncua says: `security.explain` makes a DeviceError of it.
         """
-        self._meter.requests += 1
         await self._client.connect()
         protocol = self._client.uaclient.protocol
         if protocol is None or protocol.transport is None:
             msg = "the connection was closed at once"
             raise ConnectionError(msg)
         self._protocol = protocol
-        protocol.transport.set_protocol(_Counting(protocol, self._meter))
         await self._subscribe(protocol)
         self._task = asyncio.create_task(self._receive(protocol))
         self._first = await self._items.create(self._id)
@@ -107,20 +105,14 @@ class Session:
                 self._task.cancel()
                 await asyncio.wait([self._task])
             if self._dead:
-                self._abort()  # there is nobody to say goodbye to
+                _abort(self._protocol)  # there is nobody to say goodbye to
                 await asyncio.sleep(0)
-            with suppress(Exception):  # nothing that fails here can be helped
-                async with asyncio.timeout(LETTING_GO_SECONDS):
-                    await self._client.disconnect()
         finally:
-            self._abort()  # asyncua leaves a socket open that it believes lost
+            await let_go(self._client)
+            _abort(self._protocol)
             while not self._queue.empty():
                 self._queue.get_nowait()
             self._queue.put_nowait(ConnectionError("stopped"))
-
-    def _abort(self) -> None:
-        if self._protocol is not None and self._protocol.transport is not None:
-            self._protocol.transport.abort()
 
     async def _subscribe(self, protocol: UASocketProtocol) -> None:
         alive = max(1, round(self._keep_alive_ms / self._publish_ms))
@@ -132,7 +124,6 @@ class Session:
             MaxNotificationsPerPublish=NOTIFICATIONS_PER_PUBLISH,
             PublishingEnabled=True,
         )
-        self._meter.requests += 1
         data = await protocol.send_request(request)
         response = struct_from_binary(ua.CreateSubscriptionResponse, data)
         response.ResponseHeader.ServiceResult.check()
@@ -165,7 +156,6 @@ class Session:
     ) -> ua.NotificationMessage:
         request = ua.PublishRequest()
         request.Parameters.SubscriptionAcknowledgements = received
-        self._meter.requests += 1
         try:
             async with asyncio.timeout(self._silence):
                 data = await protocol.send_request(request, timeout=0)
@@ -198,19 +188,17 @@ class Session:
             )
 
 
-class _Counting(asyncio.Protocol):
-    """Counts bytes on their way to asyncua's protocol."""
+async def let_go(client: Client) -> None:
+    """End a client's session and socket, whatever state they are in."""
+    protocol = client.uaclient.protocol
+    try:
+        with suppress(Exception):  # nothing that fails here can be helped
+            async with asyncio.timeout(LETTING_GO_SECONDS):
+                await client.disconnect()
+    finally:
+        _abort(protocol)  # asyncua leaves a socket open that it believes lost
 
-    def __init__(self, inner: asyncio.Protocol, meter: Meter) -> None:
-        self._inner = inner
-        self._meter = meter
 
-    def data_received(self, data: bytes) -> None:
-        self._meter.bytes_received += len(data)
-        self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inner.connection_lost(exc)
+def _abort(protocol: UASocketProtocol | None) -> None:
+    if protocol is not None and protocol.transport is not None:
+        protocol.transport.abort()

@@ -35,13 +35,29 @@ class SubscriptionSettings(Model):
 class OpcuaSettings(SourceSettings):
     """Where the server is, how the link is protected, and what is asked for."""
 
-    url: str = Field(description="Where the server is, as opc.tcp://host:4840/path.")
-    security: SecuritySettings = Field(description="How the link is protected.")
+    url: str = Field(
+        description="Where the server is, as opc.tcp://host:4840/path.",
+        examples=["opc.tcp://192.168.0.10:4840"],
+    )
+    security: SecuritySettings = Field(
+        description="How the link is protected; `penstock certs create` makes ours.",
+        examples=[
+            {
+                "policy": "Basic256Sha256",
+                "mode": "SignAndEncrypt",
+                "certificate": "certs/client.der",
+                "key": "certs/client.pem",
+                "trust": "certs/trusted",
+            }
+        ],
+    )
     subscription: SubscriptionSettings = Field(
         SubscriptionSettings(), description="How values are asked for."
     )
     application_uri: str | None = Field(
-        None, description="Ours; where left away, the one in our certificate."
+        None,
+        description="Ours; where left away, the one in our certificate.",
+        examples=["urn:host:penstock"],
     )
     timeout: PositiveDuration = Field(
         parse_duration("4 s"), description="How long the server may take to answer a request."

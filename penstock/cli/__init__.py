@@ -17,6 +17,8 @@ from penstock.errors import PenstockError
 MODULES: Final = {
     "stack": ("up", "down", "status", "doctor"),
     "config": ("init", "validate"),
+    "connectors": ("connectors",),
+    "certs": ("certs",),
     "run": ("run", "work"),
     "simulate": ("simulate",),
     "demo": ("demo",),

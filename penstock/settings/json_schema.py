@@ -49,7 +49,7 @@ def plant_schema() -> dict[str, Any]:
     for section in GROUPS:
         references = {}
         for kind in components.names(GROUPS[section]):
-            definitions |= _component(section, kind)
+            definitions |= component_schema(section, kind)
             references[kind] = {"$ref": f"#/$defs/{section}.{kind}"}
         properties[section] = {
             "type": "object",
@@ -70,8 +70,12 @@ def _values(section: Section, references: dict[str, Any]) -> dict[str, Any]:
     return {"additionalProperties": {"oneOf": list(references.values())}}
 
 
-def _component(section: Section, kind: str) -> dict[str, Any]:
-    """The definitions of one component, under names of their own."""
+def component_schema(section: Section, kind: str) -> dict[str, Any]:
+    """The definitions of one component, under names of their own: its settings' is the first.
+
+    Raises:
+        ConfigurationError: No package offers the component, or it cannot be loaded.
+    """
     name = f"{section}.{kind}"
     template = f"#/$defs/{name}.{{model}}"
     model = settings_model(section, kind)

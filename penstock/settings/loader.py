@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from penstock import components
-from penstock.connector import SourceSettings
+from penstock.connector import Connector, SourceSettings
 from penstock.errors import ConfigurationError
 from penstock.settings.explain import explained
 from penstock.settings.holidays import read_holidays
@@ -58,6 +58,20 @@ def load_plant(path: Path) -> Plant:
     return _Loader(document).load()
 
 
+def load_source(path: Path, name: str) -> Connector:
+    """Read one source of a plant's configuration, for commissioning.
+
+    What is wrong elsewhere is passed over, and the tag list need not be there yet.
+
+    Returns:
+        Its connector, which has not connected to anything.
+
+    Raises:
+        ConfigurationError: There is no such source, or something is wrong with it.
+    """
+    return _Loader(read_yaml(path)).source(name)
+
+
 class _Loader:
     """One reading of one configuration; problems gather on the way."""
 
@@ -85,6 +99,29 @@ class _Loader:
         if plant is None or self._problems:
             raise self._failure()
         return plant.model_copy(update={"tags": tags, **files})
+
+    def source(self, name: str) -> Connector:
+        data = self._secrets.fill()
+        written = data.get("sources") if isinstance(data, dict) else None
+        if not isinstance(written, dict) or name not in written:
+            remedy = suggestion(name, written) if isinstance(written, dict) else None
+            remedy = remedy or "penstock connectors sample NAME writes one to start from"
+            raise self._document.problem(
+                ("sources",), f"there is no source {name!r}", remedy=remedy
+            )
+        inside = f"sources.{name}"
+        self._problems += [p for p in self._secrets.problems if p.message.startswith(inside)]
+        part = {"sources": {name: written[name]}}
+        settings = self._components(part, "sources").get(name)
+        tags: tuple[Tag, ...] = ()
+        if settings is not None and settings.tags.exists():
+            tags = self._tag_lists(part).get(name, ())
+        if settings is not None and not self._problems:
+            self._judge(name, settings, tags)
+        if settings is None or self._problems:
+            raise self._failure()
+        connector: Connector = components.load("connectors", settings.type)(name, settings, tags)
+        return connector
 
     def _add(self, place: Place, message: str, remedy: str | None = None) -> None:
         self._problems.append(self._document.problem(place, message, remedy=remedy))

@@ -81,6 +81,8 @@ class Device:
             while True:
                 number, _, length = struct.unpack(">HHH", await reader.readexactly(6))
                 pdu = await reader.readexactly(length)
+                if len(pdu) < 2:
+                    break  # It was no Modbus/TCP frame.
                 start, count = struct.unpack(">HH", pdu[2:6].ljust(4, b"\0"))
                 request = Request(pdu[0], pdu[1], start, count, number)
                 self.requests.append(request)

@@ -385,7 +385,7 @@ def killable(tmp_path: Path) -> Iterator[Callable[[int], subprocess.Popen[bytes]
         process.wait(10)
 
 
-async def answering(probe: Callable[[], object], seconds: float = 20) -> None:
+async def answering(probe: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             try:

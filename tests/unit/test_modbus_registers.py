@@ -94,9 +94,10 @@ def test_a_tag_that_cannot_be_read_names_its_line(tag: dict[str, object], messag
     assert message in str(error.value)
 
 
-def test_a_source_without_tags_is_refused() -> None:
+async def test_a_source_without_tags_may_be_probed_but_not_read() -> None:
+    connector = ModbusConnector("plc", settings(), [])
     with pytest.raises(ConfigurationError, match=r"no tags to read.*fill tags.csv"):
-        ModbusConnector("plc", settings(), [])
+        await connector.start()
 
 
 @pytest.mark.parametrize("changes", [{"poll": "0 s"}, {"limits": {"timeout": "0 s"}}])

@@ -1,11 +1,10 @@
 """A configuration to start from: commented, and valid as it is."""
 
-import socket
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from penstock.certificates import make_certificate
+from penstock.certificates import make_client_certificate
 from penstock.errors import ConfigurationError
 from penstock.settings.json_schema import schema_text
 
@@ -57,19 +56,6 @@ def _write(folder: Path) -> list[Path]:
     (folder / _TRUSTED).mkdir(parents=True, exist_ok=True)
     certificate, key = folder / _CERTIFICATE, folder / _KEY
     if not (certificate.exists() and key.exists()):
-        host = _host()
-        make_certificate(
-            certificate,
-            key,
-            f"urn:{host}:penstock",
-            common_name=f"Penstock on {host}"[:64],  # X.520 allows 64 characters
-            hosts=list(dict.fromkeys((host, "localhost", "127.0.0.1"))),
-        )
+        make_client_certificate(certificate, key)
         written += [certificate, key]
     return written
-
-
-def _host() -> str:
-    """This machine's name, where a certificate can hold it."""
-    name = socket.gethostname()
-    return name if name and name.isascii() else "localhost"
