@@ -32,6 +32,10 @@ class MqttConnector(Connector):
     """Subscribes to one broker's messages."""
 
     Settings = MqttSettings
+    EXAMPLE_TAGS = (
+        {"asset": "stamping/line1/press07", "tag": "force", "unit": "kN",
+         "address": "plant/line1/press07#force.value"},
+    )  # fmt: skip
     settings: MqttSettings
 
     def __init__(

@@ -75,7 +75,10 @@ class SparkplugSettings(Model):
 class MqttSettings(SourceSettings):
     """Where the broker is, how we introduce ourselves, and what payloads look like."""
 
-    url: str = Field(description="Where the broker is: mqtt://host:1883 or mqtts://host:8883.")
+    url: str = Field(
+        description="Where the broker is: mqtt://host:1883 or mqtts://host:8883.",
+        examples=["mqtt://192.168.0.20:1883"],
+    )
     version: Literal["5", "3.1.1"] = Field("5", description="Version of MQTT.")
     client_id: str | None = Field(
         None, min_length=1, description="Ours, unique at the broker; else penstock-SOURCE."
@@ -83,7 +86,9 @@ class MqttSettings(SourceSettings):
     user: str | None = Field(None, description="User name, if the broker wants one.")
     password: SecretStr | None = Field(None, description="The user's password.")
     tls: TlsSettings = Field(TlsSettings(), description="How an mqtts:// link is protected.")
-    payload: Literal["json", "sparkplug-b"] = Field(description="What messages carry.")
+    payload: Literal["json", "sparkplug-b"] = Field(
+        description="What messages carry.", examples=["json"]
+    )
     group: str | None = Field(None, description="Sparkplug group of the edge nodes.")
     sparkplug: SparkplugSettings = Field(
         SparkplugSettings(), description="What is published as a Sparkplug host application."
