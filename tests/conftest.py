@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from penstock.local.stack import LocalStack
 from penstock.settings.plant import KafkaSettings, RegistrySettings
@@ -34,6 +35,9 @@ if any(folder.iterdir()):
 shutil.rmtree(folder)
 """
 _run = ExitStack()
+# Speed is a bench's matter: on a busy machine a test must not fail because drawing data took long.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

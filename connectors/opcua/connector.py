@@ -1,16 +1,19 @@
 """The connector: finds a server that it may trust, and subscribes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 from asyncua import ua
 from asyncua.client.client import Client
 
+from connectors.opcua.browsing import Browser, read_node, resolve
 from connectors.opcua.certificates import Identity, check_server, load_identity
 from connectors.opcua.items import Item
 from connectors.opcua.nodes import parse_address
+from connectors.opcua.nodeset import read_nodeset
 from connectors.opcua.probing import Examination, check_protocol
 from connectors.opcua.security import choose_endpoint, explain, offered
 from connectors.opcua.session import Session, let_go
@@ -18,15 +21,22 @@ from connectors.opcua.settings import OpcuaSettings
 from connectors.opcua.values import Notifications
 from connectors.opcua.wire import watch_wire
 from penstock.clock import Clock, now
+from penstock.commissioning.offers import (
+    Browses,
+    ImportsTags,
+    Interpretation,
+    Node,
+    ReadsAddresses,
+)
 from penstock.connector import Batch, Connector, Probe
-from penstock.errors import DeviceError, PenstockError
+from penstock.errors import ConfigurationError, DeviceError, PenstockError
 from penstock.settings.tags import Tag
 
 SESSION_TIMEOUT_MS = 60_000
 """How long the server keeps a session that a crash left behind; many have few to give."""
 
 
-class OpcuaConnector(Connector):
+class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
     """Subscribes to one OPC UA server's nodes."""
 
     Settings = OpcuaSettings
@@ -36,6 +46,8 @@ class OpcuaConnector(Connector):
         {"asset": "stamping/line1/press07", "tag": "force", "unit": "kN", "deadband": "5",
          "address": "nsu=urn:acme:press;s=Force"},
     )  # fmt: skip
+    imports = "OPC UA nodesets"
+    suffixes = (".xml",)
     settings: OpcuaSettings
 
     def __init__(
@@ -77,6 +89,34 @@ class OpcuaConnector(Connector):
         details[str(security)] = fit
         name = server.ApplicationName.Text or self.settings.url
         return Probe(name, latency_ms, details, tuple(problems))
+
+    async def browse(
+        self, root: str | None = None, depth: int | None = None
+    ) -> AsyncIterator[Node]:
+        """What is in the server's address space, level by level."""
+        address = None if root is None else parse_address(root)
+        async with self.session() as client:
+            browser = Browser(client)
+            namespaces = await browser.prepare()
+            node = None if address is None else resolve(address, namespaces)
+            async for found in browser.nodes(node, depth):
+                yield found
+
+    async def read_address(
+        self, address: str, *, type_: str | None = None, order: str | None = None
+    ) -> list[Interpretation]:
+        """A node's value; its type is the server's word."""
+        if type_ or order:
+            msg = "an OPC UA server says itself which type a value has"
+            raise ConfigurationError(msg, remedy="leave type and order away")
+        parsed = parse_address(address)
+        async with self.session() as client:
+            return [await read_node(client, parsed, address)]
+
+    @classmethod
+    def import_tags(cls, path: Path) -> Iterator[Node]:
+        """The variables of a nodeset."""
+        return read_nodeset(path)
 
     @asynccontextmanager
     async def session(

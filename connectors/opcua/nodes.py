@@ -3,6 +3,7 @@
 import base64
 import binascii
 import difflib
+import uuid
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -16,6 +17,12 @@ _KINDS: Final = {
     "s": ua.NodeIdType.String,
     "g": ua.NodeIdType.Guid,
     "b": ua.NodeIdType.ByteString,
+}
+_TYPES: Final = {f"i={number}": kind.name for number, kind in enumerate(ua.VariantType)} | {
+    "i=290": "Double",  # Duration
+    "i=294": "DateTime",  # UtcTime
+    "i=295": "String",  # LocaleId
+    "i=29": "Int32",  # Enumeration
 }
 _REMEDY: Final = "write nsu=<namespace URI>;s=<name>, or i=, g=, b= for other kinds of id"
 _MOST_NUMERIC: Final = 0xFFFFFFFF
@@ -63,6 +70,43 @@ def parse_address(text: str, where: str = "") -> NodeAddress:
         return NodeAddress(namespace, _KINDS[kind], _identifier(kind, identifier))
     except (ValueError, binascii.Error) as error:
         raise _wrong(text, where, str(error)) from error
+
+
+def escape_namespace(uri: str) -> str:
+    """A namespace URI as it stands in a node id: its own ; and % are escaped.
+
+    >>> escape_namespace("urn:a;b")
+    'urn:a%3Bb'
+    """
+    return uri.replace("%", "%25").replace(";", "%3B")
+
+
+def write_address(node: ua.NodeId, namespaces: Sequence[str]) -> str:
+    """A server's node id as tag lists write it, by namespace URI.
+
+    >>> write_address(ua.NodeId("Good", 2), ["", "urn:server", "urn:acme:press"])
+    'nsu=urn:acme:press;s=Good'
+    """
+    index, identifier = int(node.NamespaceIndex), node.Identifier
+    if isinstance(identifier, bytes):
+        text = f"b={base64.b64encode(identifier).decode()}"
+    elif isinstance(identifier, uuid.UUID):
+        text = f"g={identifier}"
+    else:
+        text = f"{'i' if isinstance(identifier, int) else 's'}={identifier}"
+    if not index:
+        return text
+    known = index < len(namespaces)
+    return f"nsu={escape_namespace(namespaces[index])};{text}" if known else f"ns={index};{text}"
+
+
+def standard_type(address: str) -> str:
+    """The name of a data type of the standard; another's address as it is.
+
+    >>> standard_type("i=11"), standard_type("i=290"), standard_type("nsu=urn:acme;i=5")
+    ('Double', 'Double', 'nsu=urn:acme;i=5')
+    """
+    return _TYPES.get(address, address)
 
 
 def near_namespace(namespace: str, namespaces: Sequence[str]) -> str:

@@ -1,11 +1,14 @@
 """`penstock init` and `penstock validate`."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from penstock.commissioning import probing
+from penstock.errors import DeviceError
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 from penstock.settings.problems import InvalidConfigurationError
@@ -34,10 +37,13 @@ def init(
 def validate(
     config: Annotated[Path, typer.Argument(help="The plant's YAML file.")],
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Probe every source, too, and read each tag once.")
+    ] = False,
 ) -> None:
     """Check a configuration with its tag lists; exit code 2 where something is wrong.
 
-    Nothing is connected to.
+    Nothing is connected to, but with --live; then exit code 3 where a source has a problem.
     """
     try:
         plant = load_plant(config)
@@ -47,12 +53,20 @@ def validate(
         typer.echo(json.dumps({"valid": False, "problems": _problems(error)}, indent=2))
         raise typer.Exit(error.exit_code) from None
     summary = _summary(plant)
+    probes = asyncio.run(probing.probe_all(plant)) if live else {}
     if as_json:
-        typer.echo(json.dumps({"valid": True, "problems": [], **summary}, indent=2))
-        return
-    typer.echo(f"{config} is valid")
-    for name, value in _lines(summary):
-        typer.echo(f"  {name:<9}{value}")
+        found = {"valid": True, "problems": [], **summary}
+        if live:
+            found["live"] = [probing.as_json(name, probe) for name, probe in probes.items()]
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        typer.echo(f"{config} is valid")
+        for name, value in _lines(summary):
+            typer.echo(f"  {name:<9}{value}")
+        for name, probe in probes.items():
+            typer.echo("\n".join(probing.as_lines(name, probe)))
+    if any(map(probing.problems_of, probes.values())):
+        raise typer.Exit(DeviceError.exit_code)
 
 
 def _problems(error: InvalidConfigurationError) -> list[dict[str, str | None]]:

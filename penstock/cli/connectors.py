@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from penstock import components
+from penstock.commissioning import probing
 from penstock.commissioning.offers import OFFERS
 from penstock.commissioning.sample import sample_plant, sample_tags, source_name
-from penstock.connector import Probe
-from penstock.errors import ConfigurationError, PenstockError
+from penstock.errors import ConfigurationError
 from penstock.settings.loader import load_source
 
 SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="Its name in `sources`.")]
@@ -27,6 +27,7 @@ commands = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    import_module("penstock.cli.devices")  # adds its own to the same family
     app.add_typer(commands)
 
 
@@ -60,7 +61,7 @@ def _listed(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "summary": (module.__doc__ or "").strip().partition("\n")[0],
-        "offers": ["sample", "probe", *own],
+        "offers": ["sample", "probe", "watch", "load", *own],
         "package": point.dist.name if point.dist else "",
     }
 
@@ -108,37 +109,9 @@ def probe(
     """
     result = asyncio.run(load_source(config, source).probe())
     if as_json:
-        typer.echo(json.dumps(_as_json(source, result), indent=2))
+        typer.echo(json.dumps(probing.as_json(source, result), indent=2))
     else:
-        for line in probe_lines(source, result):
+        for line in probing.as_lines(source, result):
             typer.echo(line)
     if result.problems:
         raise typer.Exit(NOT_AS_IT_SHOULD_BE)
-
-
-def probe_lines(source: str, probe: Probe) -> list[str]:
-    """What a probe found, for people."""
-    lines = [f"{source}: {probe.identity} answers in {probe.latency_ms:.1f} ms"]
-    lines += [f"  {name:<16}{value}" for name, value in probe.details.items()]
-    for problem in probe.problems:
-        lines.append(f"  problem: {_located(problem)}")
-        if problem.remedy:
-            lines.append(f"    → {problem.remedy}")
-    return lines
-
-
-def _located(problem: PenstockError) -> str:
-    return f"{problem.where}: {problem.message}" if problem.where else problem.message
-
-
-def _as_json(source: str, probe: Probe) -> dict[str, Any]:
-    return {
-        "source": source,
-        "identity": probe.identity,
-        "latency_ms": probe.latency_ms,
-        "details": probe.details,
-        "problems": [
-            {"code": p.code, "where": p.where, "message": p.message, "remedy": p.remedy}
-            for p in probe.problems
-        ],
-    }

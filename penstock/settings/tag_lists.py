@@ -5,6 +5,7 @@ any line ends, header names in any case; empty lines are skipped. What may mean 
 error.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -39,7 +40,7 @@ def read_tags(path: Path, shown: Path | None = None) -> tuple[Tag, ...]:
         InvalidConfigurationError: The file cannot be read, a column is missing or unknown, or rows
             are wrong; all problems are in it, each with its line and column.
     """
-    return _TagList(_text(path, shown or path), shown or path).read()
+    return _TagList(read_text(path, shown or path), shown or path).read()
 
 
 class _TagList:
@@ -48,7 +49,7 @@ class _TagList:
     def __init__(self, text: str, path: Path) -> None:
         self._path = path
         self._text = text
-        self._delimiter = _delimiter(text)
+        self._delimiter = delimiter_of(text)
         self._line = 1
         """Where the row in hand begins."""
         self._problems: list[ConfigurationError] = []
@@ -149,7 +150,13 @@ class _TagList:
             return None
 
 
-def _text(path: Path, shown: Path) -> str:
+def read_text(path: Path, shown: Path | None = None) -> str:
+    """A tag list's text, whatever its encoding.
+
+    Raises:
+        InvalidConfigurationError: It cannot be read, is no text, or in two encodings at once.
+    """
+    shown = shown or path
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -162,17 +169,44 @@ def _text(path: Path, shown: Path) -> str:
         elif b"\0" in data:
             message, remedy = "is no text in UTF-8 or cp1252", "save it as 'CSV UTF-8'"
         else:
-            return _decoded(data)
+            return _decoded(data, shown)
     problem = ConfigurationError(message, where=str(shown), remedy=remedy)
     raise InvalidConfigurationError([problem]) from None
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data: bytes, shown: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
+        _refuse_mixture(data, shown)
         # the five bytes that cp1252 leaves open become U+FFFD: only a description can hold them
         return data.decode("cp1252", errors="replace")
+
+
+def _refuse_mixture(data: bytes, shown: Path) -> None:
+    """Refuse text of which some lines are UTF-8 and others are not: each may be misread.
+
+    Raises:
+        InvalidConfigurationError: It is so; the first line of either kind is named.
+    """
+    first: dict[bool, int] = {}
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.isascii():
+            first.setdefault(_is_utf8(line), number)
+    if len(first) > 1 or data.startswith(codecs.BOM_UTF8):
+        utf8 = first[True] if True in first else 1
+        message = f"this line is no UTF-8, but line {utf8} is: two encodings in one file"
+        remedy = "open it as the encoding of most lines, correct the others, save as 'CSV UTF-8'"
+        problem = ConfigurationError(message, where=f"{shown}:{first[False]}", remedy=remedy)
+        raise InvalidConfigurationError([problem])
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _says_delimiter(text: str) -> bool:
@@ -180,7 +214,8 @@ def _says_delimiter(text: str) -> bool:
     return text[:5].lower() in ("sep=,", "sep=;")
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
+    """What is between the cells of a tag list."""
     if _says_delimiter(text):
         return text[4]
     header = next((line for line in text.splitlines() if line.strip()), "")

@@ -1,0 +1,44 @@
+"""What browsing found, as a tree for people."""
+
+from collections.abc import Iterable, Iterator
+
+from penstock.commissioning.offers import Node
+
+
+def tree(nodes: Iterable[Node]) -> Iterator[str]:
+    r"""Lines of a tree; a folder whose own node was not found is there by its name.
+
+    >>> found = [Node(("press",), "i=1"), Node(("press", "T"), "i=2", "Double")]
+    >>> print("\n".join(tree(found)))
+    press
+    └── T  Double  i=2
+    """
+    yield from _below(_nested(nodes), "")
+
+
+class _Branch:
+    """A name in the tree, with what is below it."""
+
+    def __init__(self) -> None:
+        self.node: Node | None = None
+        self.below: dict[str, _Branch] = {}
+
+
+def _nested(nodes: Iterable[Node]) -> _Branch:
+    root = _Branch()
+    for node in nodes:
+        branch = root
+        for name in node.path:
+            branch = branch.below.setdefault(name, _Branch())
+        branch.node = node
+    return root
+
+
+def _below(branch: _Branch, indent: str, *, top: bool = True) -> Iterator[str]:
+    last = len(branch.below) - 1
+    for number, (name, inner) in enumerate(branch.below.items()):
+        end = number == last
+        mark = "" if top else ("└── " if end else "├── ")
+        value = inner.node if inner.node and inner.node.is_value else None
+        yield f"{indent}{mark}{name}" + (f"  {value.type}  {value.address}" if value else "")
+        yield from _below(inner, indent + ("" if top else ("    " if end else "│   ")), top=False)

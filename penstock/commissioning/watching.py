@@ -1,0 +1,103 @@
+"""A source's values as they come, for people."""
+
+import asyncio
+import contextlib
+import fnmatch
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.table import Table
+
+from penstock.connector import Connector, Sample
+from penstock.quality import GOOD, unsigned
+from penstock.settings.tags import Tag
+
+_MOST_ROWS: Final = 200
+"""A terminal shows no more; the others are counted."""
+
+
+class Watched:
+    """The last sample of each tag.
+
+    Args:
+        tags: The source's tags.
+        match: Pattern of the tags' names; None: all.
+    """
+
+    def __init__(self, tags: Sequence[Tag], match: str | None = None) -> None:
+        self._units = {(tag.asset, tag.tag): tag.unit or "" for tag in tags}
+        self._match = match or "*"
+        self.last: dict[tuple[str, str], Sample] = {}
+        self.changes = 0
+
+    def take(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Keep samples; gives those of the tags that are watched."""
+        wanted = [sample for sample in samples if fnmatch.fnmatch(sample.tag, self._match)]
+        for sample in wanted:
+            self.last[sample.asset, sample.tag] = sample
+        self.changes += len(wanted)
+        return wanted
+
+    def line(self, sample: Sample) -> str:
+        """A sample on one line."""
+        unit = self._units.get((sample.asset, sample.tag), "")
+        quality = "" if sample.quality == GOOD else f"  {quality_text(sample.quality)}"
+        shown = f"{value_text(sample.value)} {unit}".rstrip()
+        return f"{_time(sample.source_time)}  {sample.asset}/{sample.tag}  {shown}{quality}"
+
+    def table(self) -> Table:
+        """All watched tags with their last samples."""
+        table = Table(box=None, pad_edge=False, caption=f"{self.changes} samples; Ctrl-C ends it")
+        for name in ("asset", "tag", "value", "unit", "quality", "source time (UTC)"):
+            table.add_column(name, justify="right" if name == "value" else "left")
+        for (asset, tag), sample in sorted(self.last.items())[:_MOST_ROWS]:
+            unit = self._units.get((asset, tag), "")
+            table.add_row(asset, tag, value_text(sample.value), unit,
+                          quality_text(sample.quality), _time(sample.source_time))  # fmt: skip
+        return table
+
+
+async def watch_source(
+    connector: Connector, take: Callable[[Sequence[Sample]], None], seconds: float | None
+) -> None:
+    """Read a source and hand on what comes, for a time or until cancelled.
+
+    Raises:
+        DeviceError: It cannot be reached, or the link is lost.
+    """
+    try:
+        await connector.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    batch = await connector.read()
+                    batch.acknowledge()
+                    take(batch.samples)
+    finally:
+        await connector.stop()
+
+
+def value_text(value: float | bool | str) -> str:
+    """A value for people.
+
+    >>> value_text(23.5), value_text(True), value_text("L-17")
+    ('23.5', 'true', 'L-17')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def quality_text(quality: int) -> str:
+    """A quality for people: good, or the status code.
+
+    >>> quality_text(0), quality_text(-2144272384)
+    ('good', '0x80310000')
+    """
+    return "good" if quality == GOOD else f"{unsigned(quality):#010x}"
+
+
+def _time(microseconds: int) -> str:
+    time = datetime.fromtimestamp(microseconds / 1e6, UTC)
+    return f"{time:%H:%M:%S}.{time.microsecond // 1000:03}"
