@@ -140,26 +140,30 @@ class Browser:
             for node in nodes
         ]
         results = await self._politely(self._session.browse(parameters))
-        found: list[list[ua.ReferenceDescription]] = []
-        for node, result in zip(nodes, results, strict=True):
-            busy = result.StatusCode.value in _BUSY and len(nodes) > 1
-            found.append(
-                (await self._references([node]))[0] if busy else list(result.References or ())
-            )
-        waiting = [(i, r.ContinuationPoint) for i, r in enumerate(results) if r.ContinuationPoint]
+        found = [list(result.References or ()) for result in results]
+        await self._follow(found, [result.ContinuationPoint for result in results])
+        for index, result in enumerate(results):
+            if result.StatusCode.value in _BUSY:
+                if len(nodes) == 1:
+                    result.StatusCode.check()
+                found[index] = (await self._references([nodes[index]]))[0]
+        return found
+
+    async def _follow(
+        self, found: list[list[ua.ReferenceDescription]], points: Sequence[bytes | None]
+    ) -> None:
+        """Use up continuation points, until none is left in the server."""
+        waiting = [(index, point) for index, point in enumerate(points) if point]
         while waiting:
             following = ua.BrowseNextParameters()
             following.ReleaseContinuationPoints = False
             following.ContinuationPoints = [point for _, point in waiting]
             parts = await self._politely(self._session.browse_next(following))
-            for (index, _), part in zip(waiting, parts, strict=True):
+            answers = [(i, part) for (i, _), part in zip(waiting, parts, strict=True)]
+            for index, part in answers:
+                part.StatusCode.check()
                 found[index] += part.References or ()
-            waiting = [
-                (index, part.ContinuationPoint)
-                for (index, _), part in zip(waiting, parts, strict=True)
-                if part.ContinuationPoint
-            ]
-        return found
+            waiting = [(i, part.ContinuationPoint) for i, part in answers if part.ContinuationPoint]
 
     async def _described(
         self, found: Sequence[tuple[_Step, ua.ReferenceDescription]]
