@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.factory import PLCS, Factory, FactoryError, read_factory, write_factory
+from penstock.factory import BROKER, PROCESSES, Factory, FactoryError, read_factory, write_factory
 from penstock.factory.model import line_of
 from penstock.runtime.process import SUPERVISED
 
@@ -35,15 +35,21 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Of a new factory's randomness.")] = 1,
     opcua_port: Annotated[int, typer.Option(min=1, max=65535, help="Of a new factory.")] = 4840,
     modbus_port: Annotated[int, typer.Option(min=1, max=65535, help="Of a new factory.")] = 5020,
-    only: Annotated[str | None, typer.Option(help=f"One PLC: {' or '.join(PLCS)}.")] = None,
+    mqtt_port: Annotated[int, typer.Option(min=1, max=65535, help="Of a new factory.")] = 1883,
+    only: Annotated[str | None, typer.Option(help=f"One part: {', '.join(PROCESSES)}.")] = None,
 ) -> None:
-    """Run a simulated factory over OPC UA and Modbus, until Ctrl-C."""
+    """Run a simulated factory over OPC UA, Modbus and MQTT, until Ctrl-C."""
     if (factory / "factory.json").exists():
         _warn_of_ignored(context, factory)
     else:
         try:
             write_factory(
-                factory, seed=seed, speed=speed, opcua_port=opcua_port, modbus_port=modbus_port
+                factory,
+                seed=seed,
+                speed=speed,
+                opcua_port=opcua_port,
+                modbus_port=modbus_port,
+                mqtt_port=mqtt_port,
             )
         except OSError as error:
             msg = f"no factory can be built here: {error.strerror}"
@@ -52,7 +58,8 @@ def simulate(
         typer.echo(f"built {factory}; its plant's configuration is {factory / 'plant.yaml'}")
     built = read_factory(factory)
     if only is not None:
-        line_of(only)
+        if only != BROKER:
+            line_of(only)
         from penstock.factory.plc import run_plc  # noqa: PLC0415  # loads both protocols
 
         run_plc(factory, only)
@@ -64,7 +71,7 @@ def _warn_of_ignored(context: typer.Context, factory: Path) -> None:
     """Name the options given that only a new factory takes."""
     given = [
         f"--{name.replace('_', '-')}"
-        for name in ("speed", "seed", "opcua_port", "modbus_port")
+        for name in ("speed", "seed", "opcua_port", "modbus_port", "mqtt_port")
         if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
     ]
     if given:
@@ -82,7 +89,7 @@ def _run_all(factory: Factory) -> None:
     environment = os.environ | {SUPERVISED: "1"}
     plcs = {
         name: subprocess.Popen([*command, name], stdin=subprocess.PIPE, env=environment)
-        for name in PLCS
+        for name in PROCESSES
     }
     while not stopping and all(process.poll() is None for process in plcs.values()):
         time.sleep(0.2)

@@ -18,7 +18,8 @@ from penstock.demo.log_ends import LogEnds
 from penstock.demo.pipeline import WORKER, Pipeline
 from penstock.demo.report import Report
 from penstock.demo.view import Incident, Scene, Verdict, render
-from penstock.factory import Factory, read_factory, write_factory
+from penstock.factory import BROKER, Factory, read_factory, write_factory
+from penstock.factory.layout import LINES
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import FEATURES, PARTIALS, PERFORMANCE, SENSORS, dead_letters
 from penstock.local.ports import free_port, holder
@@ -35,6 +36,8 @@ SCRAPE_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 15.0
 """After so long a sample is in the lake, its window closed, and that in the lake too."""
 DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, PARTIALS, FEATURES)]
+_SERVED: Final = {BROKER: next(line.plc for line in LINES if line.protocol == "mqtt")}
+"""The source that stands still while something that is no source is away."""
 DRAINING: Final = "stopping: draining what is on its way; Ctrl-C again to break off"
 
 
@@ -118,25 +121,27 @@ class Demo:
         return self._folder / "lake"
 
     def _factory(self) -> Factory:
-        opcua_port, modbus_port = self._plc_ports()
+        opcua_port, modbus_port, mqtt_port = self._plc_ports()
         return write_factory(
             self._folder,
             opcua_port=opcua_port,
             modbus_port=modbus_port,
+            mqtt_port=mqtt_port,
             windows=WINDOWS,
             bootstrap=self._stack.kafka_settings().bootstrap,
             registry=self._stack.registry_settings().url,
             roll=ROLL,
         )
 
-    def _plc_ports(self) -> tuple[int, int]:
+    def _plc_ports(self) -> tuple[int, int, int]:
         """The PLCs' ports: as before, else the protocols' own where Kafka has its own, too."""
         if (self._folder / "factory.json").exists():
             before = read_factory(self._folder)
-            return _free(before.opcua_port), _free(before.modbus_port)
+            ports = (before.opcua_port, before.modbus_port, before.mqtt_port)
+            return _free(ports[0]), _free(ports[1]), _free(ports[2])
         if self._stack.port("kafka") != DEFAULT_PORTS["kafka"]:
-            return free_port(), free_port()
-        return _free(4840), _free(5020)
+            return free_port(), free_port(), free_port()
+        return _free(4840), _free(5020), _free(1883)
 
     def _watch(self, pipeline: Pipeline, factory: Factory, since: int) -> None:
         """Show, restart what died, obey the keys, until time is up."""
@@ -254,7 +259,7 @@ def _flows(what: str, rows: Sequence[Row]) -> bool:
     if what == "broker":  # the others carry only now and then
         mine = [r for r in rows if r.component.role == "connector" or str(r.component) == WORKER]
     else:
-        name = WORKER if what == "worker" else f"connector-{what}"
+        name = WORKER if what == "worker" else f"connector-{_SERVED.get(what, what)}"
         mine = [row for row in rows if str(row.component) == name]
     return all(row.ready and row.samples_per_s > 0 for row in mine)
 

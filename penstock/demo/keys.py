@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-KILLS: Final = {"w": "worker", "b": "broker", "p": "press_plc", "m": "utilities"}
+KILLS: Final = {
+    "w": "worker",
+    "b": "broker",
+    "p": "press_plc",
+    "m": "utilities",
+    "e": "packing_cell",
+    "t": "mqtt_broker",
+}
 """Keys of the view, and what they kill."""
 
 

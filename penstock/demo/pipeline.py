@@ -11,7 +11,7 @@ import structlog
 
 from penstock.demo.figures import Figures, Row
 from penstock.errors import PenstockError, StackError
-from penstock.factory import PLCS, Factory
+from penstock.factory import PROCESSES, Factory
 from penstock.local.stack import LocalStack
 from penstock.processor import chosen
 from penstock.runtime.process import Component
@@ -50,7 +50,7 @@ class Pipeline:
         self._plcs = Supervisor(
             {
                 plc: [sys.executable, "-m", "penstock.factory.plc", str(factory.folder), plc]
-                for plc in PLCS
+                for plc in PROCESSES
             },
             logs,
         )
@@ -85,10 +85,10 @@ class Pipeline:
         return self.figures.rows(self.components)
 
     def kill(self, what: str) -> None:
-        """SIGKILL the broker, a PLC, or the stream worker."""
+        """SIGKILL Kafka's broker, a PLC, the MQTT broker, or the stream worker."""
         if what == "broker":
             self.stack.kill("kafka")
-        elif what in PLCS:
+        elif what in PROCESSES:
             self._plcs.kill(what)
         else:
             self._supervisor.kill(WORKER)

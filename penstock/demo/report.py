@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.demo.scrape import shown_delay
-from penstock.factory import PLCS
+from penstock.factory import PROCESSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,6 @@ def _recovery(incident: Mapping[str, Any], *, drained: bool) -> tuple[str, bool]
         return f"data flowed again after {seconds:.1f} s", True
     if not drained:
         return "not back at the end", False
-    if incident["what"] in PLCS:  # The drain stops the PLCs first.
+    if incident["what"] in PROCESSES:  # The drain stops the PLCs first.
         return "the run ended before it was back", True
     return "came back while draining", True

@@ -77,8 +77,8 @@ def render(scene: Scene) -> RenderableType:
     parts += [Text(incident.line(scene.now), style="yellow") for incident in scene.incidents[-4:]]
     if scene.keys:
         parts.append(
-            Text("kill: [w] worker  [b] broker  [p] PLC (OPC UA)  [m] PLC (Modbus)   [q] quit",
-                 style="dim")
+            Text("kill: [w] worker  [b] broker  [p] OPC UA  [m] Modbus  [e] MQTT edge node"
+                 "  [t] MQTT broker  [q] quit", style="dim")
         )  # fmt: skip
     return Panel(Group(*parts), title=f"[bold]Penstock[/]{left}", border_style="cyan")
 

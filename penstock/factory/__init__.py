@@ -1,4 +1,4 @@
-"""A simulated factory: two lines, fourteen machines, two PLCs that speak OPC UA and Modbus.
+"""A simulated factory: three lines, 17 machines, PLCs that speak OPC UA, Modbus and Sparkplug B.
 
 `write_factory` builds a folder with all that the factory and a pipeline reading it need; `PLCS` are
 the names of its PLCs, each a process of its own: `python -m penstock.factory.plc FOLDER NAME`.
@@ -12,6 +12,7 @@ from typing import Final
 
 from penstock.certificates import make_certificate
 from penstock.clock import Clock, now
+from penstock.factory.broker import BROKER
 from penstock.factory.layout import CLIENT_URI, LINES, SERVER_URI
 from penstock.factory.model import Factory, FactoryError, read_factory
 from penstock.factory.plant import write_plant
@@ -19,7 +20,9 @@ from penstock.factory.schedule import CYCLE_US
 from penstock.factory.truth_reader import Truth, TruthError, read_truth
 
 __all__ = [
+    "BROKER",
     "PLCS",
+    "PROCESSES",
     "Factory",
     "FactoryError",
     "Truth",
@@ -30,6 +33,8 @@ __all__ = [
 ]
 
 PLCS: Final = tuple(line.plc for line in LINES)
+PROCESSES: Final = (BROKER, *PLCS)
+"""All that runs: the MQTT broker and the PLCs."""
 _WINDOWS: Final[Mapping[str, str]] = {"10 s": "15 min", "1 min": "4 h", "1 h": "7 d"}
 
 
@@ -40,6 +45,7 @@ def write_factory(
     speed: float = 60.0,
     opcua_port: int = 4840,
     modbus_port: int = 5020,
+    mqtt_port: int = 1883,
     windows: Mapping[str, str] = _WINDOWS,
     bootstrap: str = "127.0.0.1:9092",
     registry: str = "http://127.0.0.1:8081/apis/ccompat/v7",
@@ -58,6 +64,7 @@ def write_factory(
         speed: Seconds of the process per second of the clock.
         opcua_port: Of the OPC UA PLC.
         modbus_port: Of the Modbus PLC.
+        mqtt_port: Of the MQTT broker.
         windows: How long windows of each size may be revised, as `{"5 s": "1 min"}`.
         bootstrap: Where Kafka is, for `plant.yaml`.
         registry: Address of the schema registry's API, for `plant.yaml`.
@@ -73,7 +80,7 @@ def write_factory(
     if (folder / "factory.json").exists():
         old = read_factory(folder)
         seed, speed, t0 = old.seed, old.speed, old.t0
-    factory = Factory(folder, seed, speed, t0, opcua_port, modbus_port)
+    factory = Factory(folder, seed, speed, t0, opcua_port, modbus_port, mqtt_port)
     _make_secrets(factory)
     write_plant(
         factory, windows=windows, bootstrap=bootstrap, registry=registry, roll=roll, lake=lake

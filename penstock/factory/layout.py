@@ -12,6 +12,9 @@ SERVER_URI: Final = "urn:acme:bremen:press-plc"
 CLIENT_URI: Final = "urn:acme:bremen:penstock"
 """Of the OPC UA applications at both ends, as in their certificates."""
 USER: Final = "penstock"
+GROUP: Final = "Bremen"
+NODE: Final = "Packing"
+"""Of the Sparkplug edge node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Line:
     """A line of machines and the PLC that serves it; the output is where its pieces are counted."""
 
     plc: str
-    protocol: Literal["opcua", "modbus"]
+    protocol: Literal["opcua", "modbus", "mqtt"]
     path: str
     constraint: str
     output: str
@@ -71,6 +74,21 @@ LINES: Final = (
             ("mixer02", "mixer", _UINT32),
             ("filler01", "filler", _UINT32),
             ("filler02", "filler", _UINT32),
+            ("palletizer01", "palletizer", 65_535),
+        ),
+    ),
+    Line(
+        plc="packing_cell",
+        protocol="mqtt",
+        path="packing/line3",
+        constraint="packer01",
+        output="palletizer01",
+        places=_places(
+            "packing/line3",
+            3,
+            200,
+            ("packer01", "packer", _UINT32),
+            ("packer02", "packer", _UINT32),
             ("palletizer01", "palletizer", 65_535),
         ),
     ),

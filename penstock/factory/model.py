@@ -31,6 +31,7 @@ class Factory:
         t0: Time of cycle 0, in µs since 1970-01-01 UTC.
         opcua_port: Of the PLC of line 1.
         modbus_port: Of the PLC of line 2.
+        mqtt_port: Of the broker that the edge node of line 3 publishes to.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Factory:
     t0: int
     opcua_port: int
     modbus_port: int
+    mqtt_port: int = 1883
 
     @property
     def plant(self) -> Path:
@@ -51,12 +53,13 @@ class Factory:
         return self.folder / "secrets" / "press"
 
     def port(self, line: Line) -> int:
-        """The port on which a line's PLC listens."""
-        return self.opcua_port if line.protocol == "opcua" else self.modbus_port
+        """The port on which a line's PLC, or its broker, listens."""
+        ports = {"opcua": self.opcua_port, "modbus": self.modbus_port, "mqtt": self.mqtt_port}
+        return ports[line.protocol]
 
     def url(self, line: Line) -> str:
         """Where a line's PLC is."""
-        scheme = "opc.tcp" if line.protocol == "opcua" else "modbus"
+        scheme = "opc.tcp" if line.protocol == "opcua" else line.protocol
         return f"{scheme}://127.0.0.1:{self.port(line)}"
 
     def save(self) -> None:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from penstock.factory import nodes
 from penstock.factory.equipment import KINDS
-from penstock.factory.layout import LINES, SITE, USER, Line
+from penstock.factory.layout import GROUP, LINES, NODE, SITE, USER, Line
 from penstock.factory.machine import FIELDS, Place
 from penstock.factory.model import Factory
 from penstock.factory.registers import MAX_REGISTERS, Registers
@@ -107,6 +107,14 @@ def _source(factory: Factory, line: Line) -> dict[str, Any]:
             "subscription": {"publish": "100 ms", "sampling": "100 ms", "queue": 50},
             "tags": _tag_list(line),
         }
+    if line.protocol == "mqtt":
+        return {
+            "type": "mqtt",
+            "url": factory.url(line),
+            "payload": "sparkplug-b",
+            "group": GROUP,
+            "tags": _tag_list(line),
+        }
     return {
         "type": "modbus",
         "host": "127.0.0.1",
@@ -121,7 +129,12 @@ def _source(factory: Factory, line: Line) -> dict[str, Any]:
 def _write_tags(path: Path, line: Line) -> None:
     rows: list[dict[str, Any]] = []
     for unit, place in enumerate(line.places, 1):
-        rows += _opcua_rows(place) if line.protocol == "opcua" else _modbus_rows(place, unit)
+        if line.protocol == "opcua":
+            rows += _opcua_rows(place)
+        elif line.protocol == "mqtt":
+            rows += _sparkplug_rows(place)
+        else:
+            rows += _modbus_rows(place, unit)
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
@@ -157,6 +170,10 @@ def _rows(place: Place) -> list[dict[str, Any]]:
 
 def _opcua_rows(place: Place) -> list[dict[str, Any]]:
     return [row | {"address": nodes.address(place, row["tag"])} for row in _rows(place)]
+
+
+def _sparkplug_rows(place: Place) -> list[dict[str, Any]]:
+    return [row | {"address": f"{NODE}/{place.name}/{row['tag']}"} for row in _rows(place)]
 
 
 def _modbus_rows(place: Place, unit: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""One PLC as a process: `python -m penstock.factory.plc FOLDER NAME`.
+"""One PLC, or the MQTT broker, as a process: `python -m penstock.factory.plc FOLDER NAME`.
 
 It serves until SIGTERM or Ctrl-C, lets its last cycle be fetched, ends the truth and exits.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from penstock import logs
 from penstock.errors import PenstockError
 from penstock.factory import nodes
+from penstock.factory.broker import BROKER, run_broker
 from penstock.factory.device import Device
 from penstock.factory.layout import Line
 from penstock.factory.machine import Machine
@@ -22,11 +23,14 @@ from penstock.runtime.process import end_with_supervisor
 
 
 def run_plc(folder: Path, plc: str) -> None:
-    """Run one PLC of a factory in the foreground.
+    """Run one PLC of a factory, or its MQTT broker, in the foreground.
 
     Raises:
         FactoryError: There is no such factory or PLC, or its port is taken.
     """
+    if plc == BROKER:
+        run_broker(read_factory(folder))
+        return
     asyncio.run(_run(folder, plc))
 
 
@@ -53,8 +57,13 @@ async def _serve(factory: Factory, line: Line, stop: asyncio.Event) -> Device:
     if line.protocol == "opcua":
         from penstock.factory import opcua_plc  # noqa: PLC0415
 
-        device = Device(factory, line, _opcua_sensors)
+        device = Device(factory, line, _typed_sensors)
         await opcua_plc.serve(device, stop)
+    elif line.protocol == "mqtt":
+        from penstock.factory import mqtt_plc  # noqa: PLC0415
+
+        device = Device(factory, line, _typed_sensors)
+        await mqtt_plc.serve(device, stop)
     else:
         from penstock.factory import modbus_plc  # noqa: PLC0415
 
@@ -63,7 +72,7 @@ async def _serve(factory: Factory, line: Line, stop: asyncio.Event) -> Device:
     return device
 
 
-def _opcua_sensors(machine: Machine) -> Sequence[Mapping[str, Any]]:
+def _typed_sensors(machine: Machine) -> Sequence[Mapping[str, Any]]:
     count = len(machine.sensors.signals)
     return [{"as": "float32" if nodes.is_float(index) else "number"} for index in range(count)]
 

@@ -11,6 +11,7 @@ t0 + k × `cycle_us`.
 | `["s", [[asset, k, values, tags], …]]` | samples that go out together |
 | `["a", asset, start, end, activity, order, reason]` | what a machine did in [start, end) |
 | `["o", asset, order, product, quantity, start, end, good, scrap]` | a completed order |
+| `["u", [[asset, k], …]]` | samples that may have been lost on the way, although they went out |
 | `["k", k, counts]` | the PLC has come to cycle k |
 | `["end", k, counts]` | last line of an orderly end |
 
@@ -78,6 +79,10 @@ class TruthWriter:
     def samples(self, groups: Sequence[Group]) -> None:
         """Samples that are about to go out together."""
         self._write(["s", groups])
+
+    def unsure(self, groups: Sequence[tuple[int, int]]) -> None:
+        """What went out may have been lost on the way: index of the asset, cycle."""
+        self._write(["u", groups])
 
     def advance(self, cycle: int) -> None:
         """Move all machines on to a cycle and write what ended on the way."""

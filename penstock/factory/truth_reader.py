@@ -73,7 +73,7 @@ class Truth:
         series: By asset and tag.
         activities: In order of start.
         orders: In order of end.
-        uncertain: Asset and time of samples that a kill cut off: perhaps they went out.
+        uncertain: Asset and time of samples that a kill cut off: perhaps they arrived.
         counts: Pieces of each asset, from the first cycle told of to the last.
         missed: Cycles of each asset of which nothing went out, since something first did.
     """
@@ -207,6 +207,10 @@ class _File:
             self._activity(*rest)
         elif kind == "o":
             self._order(*rest)
+        elif kind == "u":
+            self._collected.uncertain |= {
+                (self._assets[index], self._time(cycle)) for index, cycle in rest[0]
+            }
         elif kind in ("k", "end"):
             self._counts(rest[1])
 

@@ -9,7 +9,14 @@ from typing import Any
 import psutil
 import pytest
 
-KILLS = ["worker@4", "press_plc@10", "broker@16", "utilities@22"]
+KILLS = [
+    "worker@4",
+    "mqtt_broker@7",
+    "press_plc@10",
+    "broker@16",
+    "packing_cell@19",
+    "utilities@22",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) 
     assert found["windows_wrong"] == 0
     assert found["windows"] > 1000
     assert found["flagged"] > 0, "the gap of a killed PLC is flagged"
-    assert found["protocols"] == ["modbus", "opcua"]
+    assert found["protocols"] == ["modbus", "mqtt", "opcua"]
     assert found["writes"] == 0
     assert [kill["what"] for kill in found["incidents"]] == [k.split("@")[0] for k in KILLS]
     assert all(kill["seconds"] is not None for kill in found["incidents"])

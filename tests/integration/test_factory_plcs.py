@@ -36,7 +36,8 @@ def free_port() -> int:
 
 @pytest.fixture
 def factory(tmp_path: Path) -> Factory:
-    return write_factory(tmp_path, seed=3, opcua_port=free_port(), modbus_port=free_port())
+    opcua, modbus, mqtt = (free_port() for _ in range(3))
+    return write_factory(tmp_path, seed=3, opcua_port=opcua, modbus_port=modbus, mqtt_port=mqtt)
 
 
 @pytest.fixture

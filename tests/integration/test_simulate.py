@@ -12,13 +12,14 @@ import pytest
 from penstock.factory import write_factory
 from penstock.local.ports import free_port
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 @pytest.fixture
 def simulate(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "penstock", "simulate", str(tmp_path / "factory")]
-    ports = ["--opcua-port", str(free_port()), "--modbus-port", str(free_port())]
+    names = ("opcua", "modbus", "mqtt")
+    ports = [word for name in names for word in (f"--{name}-port", str(free_port()))]
     process = subprocess.Popen([*command, *ports], stderr=subprocess.PIPE, text=True)
     yield process
     if process.poll() is None:
@@ -31,9 +32,9 @@ def simulate(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def plcs(process: subprocess.Popen[str], folder: Path) -> list[psutil.Process]:
-    """Its PLCs, once both have written truth."""
+    """Its PLCs, once all have written truth."""
     deadline = time.monotonic() + DEADLINE
-    while len(list(folder.glob("factory/truth/*.jsonl"))) < 2:
+    while len(list(folder.glob("factory/truth/*.jsonl"))) < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
@@ -47,7 +48,7 @@ def test_plcs_end_with_a_command_that_is_killed(
     simulate.kill()
     simulate.wait()
     gone, left = psutil.wait_procs(running, DEADLINE)
-    assert (len(gone), left) == (2, [])
+    assert (len(gone), left) == (4, [])
 
 
 def test_the_command_ends_with_one_plc_and_ends_the_other(

@@ -21,8 +21,8 @@ def machine(place: Place = PRESS, *, seed: int = 1, speed: float = 60.0) -> Mach
     return Machine(place, seed=seed, speed=speed)
 
 
-def test_two_lines_of_at_least_twelve_machines() -> None:
-    assert len(LINES) == 2
+def test_a_line_for_each_protocol_and_at_least_twelve_machines() -> None:
+    assert {line.protocol for line in LINES} == {"opcua", "modbus", "mqtt"}
     assert len(PLACES) >= 12
     assert len({place.asset for place in PLACES}) == len({place.index for place in PLACES})
 
