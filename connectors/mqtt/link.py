@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from connectors.mqtt.client import ReceivingClient
 from connectors.mqtt.message import Message, Outgoing
 from connectors.mqtt.security import RefusedError, tls_context
 from connectors.mqtt.settings import MqttSettings
@@ -32,6 +33,9 @@ LINGER_SECONDS: Final = 0.005
 """How long to gather messages before they are handed on together."""
 FILTERS_PER_SUBSCRIBE: Final = 200
 LETTING_GO_SECONDS: Final = 2.0
+_RETAIN: Final = 0x01
+_DUP: Final = 0x08
+"""Bits of a PUBLISH packet's first byte (MQTT 5.0, 3.3.1)."""
 
 
 class Link:
@@ -154,7 +158,8 @@ class Link:
     def _new_client(self, client_id: str, will: Outgoing | None) -> Client:
         settings = self._settings
         v5 = settings.version == "5"
-        client = Client(
+        client = ReceivingClient(
+            self._on_message,
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=None if v5 else self._clean,
@@ -172,7 +177,6 @@ class Link:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         return client
 
@@ -237,17 +241,12 @@ class Link:
             error = RefusedError(reason)
         self._call(self._lose, error)
 
-    def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
-        payload = message.payload
-        self._meter.bytes_received += len(payload) + len(message._topic)
-        number = message.mid if message.qos else None
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = message._topic.decode(errors="replace")
+    def _on_message(self, topic: bytes, payload: bytes, header: int, number: int | None) -> None:
+        self._meter.bytes_received += len(topic) + len(payload)
         received = Message(
-            topic, bytes(payload), self._clock(), message.retain, message.dup, number
-        )
+            topic.decode(errors="replace"), payload, self._clock(),
+            bool(header & _RETAIN), bool(header & _DUP), number,
+        )  # fmt: skip
         if len(self._held) >= MOST_HELD:
             with self._room:
                 self._room.wait_for(lambda: self._closed or len(self._held) < MOST_HELD)
