@@ -23,7 +23,7 @@ from penstock.settings.tags import Tag
 DEVICES = 50
 REGISTERS = 60
 ROUNDS = 3
-SECONDS = 3.0
+SECONDS = 2.0
 TIMEOUT = 20
 DELAYS = (0, 4)
 

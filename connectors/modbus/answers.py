@@ -26,6 +26,10 @@ class Answers:
         self._scales = [(tag.scale, tag.offset) for tag in tags]
         self._finish = [item.how.finish for item in block.items]
         self._numbers_only = not any(self._finish)
+        self._plain = all(
+            scale == (1.0, 0.0) and item.how.format in "fd"
+            for scale, item in zip(self._scales, block.items, strict=True)
+        )
         fields = [(item.place.address - block.start, item.how) for item in block.items]
         if block.clock:
             fields.append((block.clock.address - block.start, block.clock.how))
@@ -54,12 +58,21 @@ class Answers:
 
     def _samples(self, raw: Sequence[Any], source_time: int) -> list[Sample]:
         if self._numbers_only:
-            numbers = [
-                value * scale + offset
-                for value, (scale, offset) in zip(raw, self._scales, strict=True)
-            ]
+            numbers = (
+                raw
+                if self._plain
+                else [
+                    value * scale + offset
+                    for value, (scale, offset) in zip(raw, self._scales, strict=True)
+                ]
+            )
             if math.isfinite(sum(numbers)):
-                return list(map(Sample, self._assets, self._names, numbers, repeat(source_time)))
+                columns = (
+                    self._assets, self._names, numbers,
+                    repeat(source_time), repeat(None), repeat(GOOD),
+                )  # fmt: skip
+                # As `Sample(…)`, in a third of the time.
+                return list(map(tuple.__new__, repeat(Sample), zip(*columns, strict=False)))
         return self._each(map(self._value, raw, self._finish, self._scales), source_time)
 
     def bad(self, source_time: int, quality: int) -> list[Sample]:

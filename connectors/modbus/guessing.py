@@ -99,7 +99,7 @@ def _judged(registers: Sequence[int], type_: str, order: Order) -> Guess:
     else:
         score, reason = _of_integer(value, type_)
     if not any(registers):
-        score, reason = 1, "0 says nothing"
+        score, reason = 0, "0 says nothing"
     common = {"ABCD": 3, "CDAB": 2, "BADC": 0, "DCBA": 1}[order]
     return Guess(type_, order, value, score + common if score > 0 else score, reason)
 

@@ -24,6 +24,8 @@ Within a single register (16 bits, a bit, a string) only the order of its two by
 
 import re
 import struct
+import sys
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -43,6 +45,7 @@ FORMATS: Final = {
     "float64": "d",
 }
 TYPES: Final = (*FORMATS, "bit", "string:N")
+_LITTLE: Final = sys.byteorder == "little"
 LAST_ADDRESS: Final = 65535
 LAST_UNIT: Final = 255
 LAST_BIT: Final = 15
@@ -234,19 +237,24 @@ class Layout:
             run.add(index, at, how)
         for run in self._runs:
             run.struct = struct.Struct(run.format)
+        self._in_order = len(self._runs) == 1 and self._runs[0].indices == sorted(
+            self._runs[0].indices
+        )
 
     def unpack(self, registers: Sequence[int]) -> list[Any]:
         """The values of an answer in the order of the fields, before `finish`."""
-        count = len(registers)
-        bytes_of = {
-            swapped: struct.pack(f"{'<' if swapped else '>'}{count}H", *registers)
-            for swapped in {run.swapped for run in self._runs}
-        }
+        words = registers if isinstance(registers, array) else array("H", registers)
+        as_is = words.tobytes()
+        other = array("H", words)
+        other.byteswap()
+        little, big = (as_is, other.tobytes()) if _LITTLE else (other.tobytes(), as_is)
+        if self._in_order:
+            (run,) = self._runs
+            return list(run.struct.unpack_from(little if run.swapped else big))
         values = [None] * self._size
         for run in self._runs:
-            for index, value in zip(
-                run.indices, run.struct.unpack_from(bytes_of[run.swapped]), strict=True
-            ):
+            data = little if run.swapped else big
+            for index, value in zip(run.indices, run.struct.unpack_from(data), strict=True):
                 values[index] = value
         return values
 
