@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from generator import commands, running, settings, sparkplug
+from generator import asyncapi, commands, running, settings, sparkplug
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
@@ -29,7 +29,8 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
 
 def pages() -> dict[str, str]:
     """The text of every page of the reference, by file name."""
-    return {name: f"{NOTE}{make().rstrip()}\n" for name, make in PAGES.items()}
+    found = {name: f"{NOTE}{make().rstrip()}\n" for name, make in PAGES.items()}
+    return found | {"asyncapi.yaml": f"# Made by `make docs` from the code.\n{asyncapi.asyncapi()}"}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ MODULES: Final = {
     "lake": ("lake",),
     "streams": ("streams",),
     "dlq": ("dlq",),
+    "schemas": ("schemas",),
     "audit": ("audit",),
     "alerts": ("alerts",),
     "console": ("console",),

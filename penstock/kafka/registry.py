@@ -4,7 +4,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -47,6 +47,14 @@ def subject(topic: str) -> str:
     'ot.sensors.v1-value'
     """
     return f"{topic}-value"
+
+
+class Registered(NamedTuple):
+    """A version of a subject."""
+
+    id: int
+    version: int
+    text: str
 
 
 class Registry:
@@ -96,6 +104,31 @@ class Registry:
             self._ids[topic, record] = known
             self._schemas[known] = schema_text(record)
         return known
+
+    def registered(self, topic: str) -> Registered | None:
+        """The newest schema of a topic's values; None where none is registered.
+
+        Raises:
+            RegistryUnavailableError: The registry does not answer.
+            ConfigurationError: The registry refuses us.
+        """
+        name = subject(topic)
+        if name not in self._ask("subjects", self._client.get_subjects):
+            return None
+        found = self._ask(name, lambda: self._client.get_latest_version(name))
+        assert found.schema is not None
+        return Registered(int(found.schema_id or 0), int(found.version or 0),
+                          str(found.schema.schema_str))  # fmt: skip
+
+    def takes(self, topic: str, record: str) -> bool:
+        """Whether one of our schemas could be registered for a topic's values.
+
+        Raises:
+            RegistryUnavailableError: The registry does not answer.
+            ConfigurationError: The registry refuses us or the schema.
+        """
+        name, schema = subject(topic), Schema(schema_text(record), "AVRO")
+        return self._ask(name, lambda: self._client.test_compatibility(name, schema))
 
     def schema(self, schema_id: int) -> str:
         """The text of the schema of an id.

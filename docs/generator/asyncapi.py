@@ -1,0 +1,99 @@
+"""The topics as an AsyncAPI 3 document, for tools that read interfaces."""
+
+import io
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from penstock import __version__, components
+from penstock.kafka import topics
+from penstock.kafka.topics import TOPICS, Topic
+from schemas import schema
+
+_AVRO: Final = "application/vnd.apache.avro+json;version=1.9.0"
+
+
+def asyncapi() -> str:
+    """The document as YAML."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.width = 100
+    stream = io.StringIO()
+    yaml.dump(document(), stream)
+    return stream.getvalue()
+
+
+def document() -> dict[str, Any]:
+    """The document: channels are topics, messages records, operations the ends of components."""
+    records = sorted({str(topic.record) for topic in TOPICS})
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Penstock",
+            "version": __version__,
+            "description": "The topics of a plant. Values are in Confluent's wire format: a zero "
+            "byte, the schema's id in four bytes, the Avro datum.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/avro",
+        "channels": {_name(topic): _channel(topic) for topic in TOPICS},
+        "operations": _operations(),
+        "components": {"messages": {record: _message(record) for record in records}},
+    }
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    kept = {"cleanup.policy": ["compact"]}
+    if topic.retention_ms is not None:
+        kept = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms}
+    return {
+        "address": topic.name,
+        "messages": {topic.record: {"$ref": f"#/components/messages/{topic.record}"}},
+        "bindings": {
+            "kafka": {
+                "topicConfiguration": {**kept, "max.message.bytes": topics.MAX_MESSAGE_BYTES},
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _message(record: str) -> dict[str, Any]:
+    found = schema(record)
+    return {
+        "name": record,
+        "title": record,
+        **({"summary": found["doc"]} if "doc" in found else {}),
+        "contentType": "application/avro",
+        "payload": {"schemaFormat": _AVRO, "schema": found},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string"},
+                "schemaIdLocation": "payload",
+                "schemaIdPayloadEncoding": "confluent",
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _operations() -> dict[str, Any]:
+    found: dict[str, Any] = {
+        f"connectors-{_name(topic)}": _operation("send", topic.name, "Every connector.")
+        for topic in (topics.SENSORS, topics.CATALOG)
+    }
+    for name in components.names("processors"):
+        processor = components.load("processors", name)
+        summary = (processor.__doc__ or "").strip().partition("\n")[0]
+        found[f"{name}-reads"] = _operation("receive", processor.reads, summary)
+        found[f"{name}-writes"] = _operation("send", processor.writes, summary)
+    return found
+
+
+def _operation(action: str, topic: str, summary: str) -> dict[str, Any]:
+    channel = {"$ref": f"#/channels/{topic.replace('.', '-')}"}
+    return {"action": action, "channel": channel, "summary": summary}
+
+
+def _name(topic: Topic) -> str:
+    return topic.name.replace(".", "-")
