@@ -85,7 +85,9 @@ def _operations() -> dict[str, Any]:
     for name in components.names("processors"):
         processor = components.load("processors", name)
         summary = (processor.__doc__ or "").strip().partition("\n")[0]
-        found[f"{name}-reads"] = _operation("receive", processor.reads, summary)
+        for topic in (one.topic for one in processor.reads):
+            end = topic.replace(".", "-")
+            found[f"{name}-reads-{end}"] = _operation("receive", topic, summary)
         found[f"{name}-writes"] = _operation("send", processor.writes, summary)
     return found
 
