@@ -6,6 +6,7 @@
 It is a conduit out of the OT zone: `ot.…` in, `dmz.alerts.v1` out.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from penstock import components
 from penstock.errors import DecodeError
-from penstock.kafka.topics import ALERTS, ANOMALIES
+from penstock.kafka.topics import ACKNOWLEDGEMENTS, ALERTS, ANOMALIES, FEATURES
 from penstock.operator import Operator, RecordBatch, Result
 from penstock.processor import Input, Processor, ProcessorSettings
 from penstock.settings.plant import Plant
@@ -49,7 +50,11 @@ class AlertsProcessor(Processor):
     """Publishes alerts of assets, one per asset and cause at a time."""
 
     name: ClassVar[str] = "alerts"
-    reads: ClassVar[tuple[Input, ...]] = (Input(ANOMALIES.name, "AnomalyScore"),)
+    reads: ClassVar[tuple[Input, ...]] = (
+        Input(ANOMALIES.name, "AnomalyScore"),
+        Input(FEATURES.name, "WindowStatistics"),
+        Input(ACKNOWLEDGEMENTS.name, "Acknowledgement"),
+    )
     writes: ClassVar[str] = ALERTS.name
     record: ClassVar[str] = "Alert"
     identity: ClassVar[tuple[str, ...]] = ("id",)
@@ -66,17 +71,13 @@ class AlertsProcessor(Processor):
         """A new operator with the configuration's delays."""
         return alerts.Alerts(alert_parameters(self.plant, self.settings))
 
-    def from_avro(
-        self, record: str, datum: dict[str, Any]
-    ) -> AnomalyScore | SignalWindow | Acknowledgement:
+    def from_avro(self, record: str, datum: dict[str, Any]) -> Any:
         """The score, window or acknowledgement of a datum.
 
         Raises:
             DecodeError: It makes no sense.
         """
-        if "detector" in datum:
-            return _score(datum)
-        return _window(datum) if "coverage" in datum else _acknowledgement(datum)
+        return _READERS[record](datum)
 
     def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
         """The datum of `alert.avsc`."""
@@ -157,3 +158,10 @@ def _acknowledgement(datum: dict[str, Any]) -> Acknowledgement:
 def _version(datum: dict[str, Any]) -> Version:
     found = datum["version"]
     return Version(found["epoch"], tuple(found["offsets"]), found["emission"])
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "AnomalyScore": _score,
+    "WindowStatistics": _window,
+    "Acknowledgement": _acknowledgement,
+}

@@ -73,6 +73,7 @@ def write_plant(
         "sinks": {
             "lake": {"type": "parquet", "path": str(lake), "roll": roll},
             "erp": {"type": "erp"},
+            "maintenance": {"type": "maintenance"},
         },
         "kafka": {"bootstrap": bootstrap},
         "registry": {"url": registry},

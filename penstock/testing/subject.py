@@ -80,7 +80,9 @@ def feed_of(processor: type[Processor], plant: Plant) -> Callable[[], Feed]:
     """
     feeds: dict[str, Callable[[], Feed]] = {
         "SensorEvent": SampleFeed,
+        "Acknowledgement": AlertFeed,
         "AnomalyScore": AlertFeed,
+        "WindowStatistics": AlertFeed,
         "LinePartial": PartialFeed.of(lines_of(plant)),
     }
     if len(processor.reads) == 1:

@@ -18,9 +18,12 @@ from penstock.processor import Processor
 from penstock.settings.plant import Line, Plant, Site, Windows, WindowSize
 from penstock.settings.tags import Tag
 from penstock.testing.determinism import CHECKS
+from penstock.testing.joined import Of
 from penstock.testing.strategies import partial_lists, record_lists, score_mixes
 from penstock.testing.subject import subject
+from schemas import Acknowledgement
 from streams.anomaly_scores import AnomalyScoresSettings
+from streams.operators.alerting.book import identity
 
 TUMBLING = {7: {"reopen_for": 20}, 10: {"reopen_for": 0}, 30: {"reopen_for": 45}}
 HOPPING = {6: {"reopen_for": 9, "every": 3}, 30: {"reopen_for": 20, "every": 6}}
@@ -110,11 +113,25 @@ def processors():
 LINES = lines_of(plant())
 
 
+@st.composite
+def alert_inputs(draw):
+    """Scores and acknowledgements as they may arrive; windows have tests of their own."""
+    scores, words = draw(score_mixes()), []
+    for _ in range(draw(st.integers(0, 2))):
+        one = draw(st.sampled_from(scores))
+        name = identity(one.asset, "anomaly/pca", one.time)
+        words.append(Acknowledgement(draw(st.integers(0, 3)), "ann", name, one.asset))
+    found = [Of("ot.anomalies.v1", one) for one in scores]
+    for word in words:
+        found.insert(draw(st.integers(0, len(found))), Of("dmz.alert-acknowledgements.v1", word))
+    return found
+
+
 def records_of(processor, sizes):
     if processor.reads[0].record == "SensorEvent":
         return record_lists(longest=8)
     if processor.reads[0].record == "AnomalyScore":
-        return score_mixes()
+        return alert_inputs()
     return partial_lists(LINES, list(sizes), longest=8)
 
 

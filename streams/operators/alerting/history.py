@@ -89,6 +89,8 @@ class History:
             weights: Share of each tag in the whole, 0 to 1.
             units: Of tags.
         """
+        if not weights:
+            return Evidence()
         tags = sorted(weights, key=lambda tag: (-weights[tag], tag))[:MOST_TAGS]
         starts = sorted({start for start, _ in self.windows if start < until})[-LENGTH:]
         signals = {tag: [self._mean(start, tag) for start in starts] for tag in tags}
