@@ -51,7 +51,9 @@ def read_generic(body: bytes, writer_schema: str, name: str) -> dict[str, Any]:
     except DecodeError:
         raise
     except Exception as error:  # fastavro raises whatever broken bytes make Python raise
-        why = shorten(str(error), _REASON, placeholder=" …")  # a mismatch quotes both schemas whole
+        why = shorten(
+            str(error).replace(f" from {stream}", ""), _REASON, placeholder=" …"
+        )  # a mismatch quotes both schemas whole
         msg = f"fastavro cannot read this as {name}: {type(error).__name__}: {why}"
         raise DecodeError(msg) from error
     if stream.tell() != len(body):

@@ -72,13 +72,21 @@ def decode(body: bytes, writer_schema: str | None = None) -> SensorEvent:
     Raises:
         DecodeError: The body does not follow the schema, or follows it and makes no sense.
     """
+    return _checked(read_any(body, writer_schema))
+
+
+def read_any(body: bytes, writer_schema: str | None = None) -> SensorEvent:
+    """`decode` without the checks of the event's meaning.
+
+    Raises:
+        DecodeError: The body does not follow the schema.
+    """
     if writer_schema is not None and not is_current(writer_schema, NAME):
-        return decode_generic(body, writer_schema)
+        return read_event_generic(body, writer_schema)
     try:
-        event = read_event(body)
+        return read_event(body)
     except SeveralBlocksError:
-        return decode_generic(body, schema_text(NAME))
-    return _checked(event)
+        return read_event_generic(body, schema_text(NAME))
 
 
 def decode_generic(body: bytes, writer_schema: str) -> SensorEvent:

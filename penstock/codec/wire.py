@@ -7,6 +7,7 @@ from penstock.errors import DecodeError
 
 MAGIC: Final = 0
 _PREFIX: Final = struct.Struct(">BI")
+PREFIX_BYTES: Final = _PREFIX.size
 
 
 def frame(schema_id: int, body: bytes) -> bytes:

@@ -1,9 +1,12 @@
 """Recognises records that were seen before, by (source, session, asset, sequence)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penstock.errors import StateError
 
@@ -51,6 +54,17 @@ class _Session:
         self._insert(at, sequence)
         return Verdict.NEW
 
+    def extend(self, first: int, last: int) -> bool:
+        """Add all of first … last, if they follow what was seen last."""
+        ranges = self.ranges
+        if ranges and first != ranges[-1][1] + 1:
+            return False
+        if ranges:
+            ranges[-1][1] = last
+        else:
+            ranges.append([first, last])
+        return True
+
     def _insert(self, at: int, sequence: int) -> None:
         ranges = self.ranges
         ranges.insert(at, [sequence, sequence])
@@ -87,6 +101,42 @@ class Duplicates:
         >>> [seen.add("plc", "a", "press", n).value for n in (0, 1, 3, 1, 2)]
         ['new', 'new', 'new', 'duplicate', 'new']
         """
+        return self._session(source, session, asset).add(sequence)
+
+    def add_all(
+        self,
+        sessions: Sequence[tuple[str, str, str]],
+        session: NDArray[np.int32],
+        sequence: NDArray[np.int64],
+    ) -> list[Verdict] | None:
+        """`add` records (N) in their order; None if all are new.
+
+        Args:
+            sessions: (source, session, asset)s.
+            session: (N) index of each record's in `sessions`.
+            sequence: (N) each record's.
+        """
+        verdicts: list[Verdict] = [Verdict.NEW] * len(session)
+        order = np.argsort(session, kind="stable")
+        heads = np.flatnonzero(np.diff(session[order], prepend=-1))
+        names = [sessions[i] for i in session[order[heads]].tolist()]
+        if len({(source, asset) for source, _, asset in names}) < len(names):
+            # Which of a stream's sessions was used last depends on the order of all records.
+            for at, number in enumerate(sequence.tolist()):
+                source, one, asset = sessions[session[at]]
+                verdicts[at] = self.add(source, one, asset, number)
+        else:
+            for name, places in zip(names, np.split(order, heads[1:]), strict=False):
+                numbers, known = sequence[places], self._session(*name)
+                if not (numbers[1:] == numbers[:-1] + 1).all() or not known.extend(
+                    int(numbers[0]), int(numbers[-1])
+                ):
+                    for at, number in zip(places.tolist(), numbers.tolist(), strict=True):
+                        verdicts[at] = known.add(number)
+        return None if verdicts.count(Verdict.NEW) == len(verdicts) else verdicts
+
+    def _session(self, source: str, session: str, asset: str) -> _Session:
+        """A session, which is now the last used one of its stream, and whose row changes."""
         stream = self._streams.get((source, asset))
         if stream is None:
             stream = self._stream((source, asset), len(self._streams) // STREAMS_PER_ROW)
@@ -94,13 +144,12 @@ class Duplicates:
         sessions = stream.sessions
         known = sessions.get(session)
         if known is None:
-            sessions[session] = _Session([[sequence, sequence]])
+            known = sessions[session] = _Session([])
             if len(sessions) > MAX_SESSIONS:
                 del sessions[next(iter(sessions))]
-            return Verdict.NEW
-        if len(sessions) > 1 and next(reversed(sessions)) != session:  # keep the last used last
+        elif len(sessions) > 1 and next(reversed(sessions)) != session:  # keep the last used last
             sessions[session] = sessions.pop(session)
-        return known.add(sequence)
+        return known
 
     def _stream(self, name: tuple[str, str], row: int) -> _Stream:
         self._rows.setdefault(row, []).append(name)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from penstock.clock import Clock
+from penstock.codec.batches import Schemas
 from penstock.errors import (
     ParkedError,
     PenstockError,
@@ -19,7 +20,6 @@ from streams.host.meter import Meter
 from streams.host.outputs import Outgoing, Outputs
 from streams.host.owned import Owned
 from streams.host.partition import Partition
-from streams.host.readers import Schemas
 from streams.host.record import Retried
 from streams.host.retries import RetryReader
 from streams.host.schema_ids import SchemaIds, schema_ids

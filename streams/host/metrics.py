@@ -90,8 +90,15 @@ class EndToEnd(Collector):
 
     def observe(self, processor: str, delays: NDArray[np.int64]) -> None:
         """Count delays, microseconds."""
-        bucket = np.searchsorted(self._edges, delays)
-        counts = np.bincount(bucket, minlength=len(self._edges) + 1)
+        if not len(delays):
+            return
+        counts = np.zeros(len(self._edges) + 1, np.int64)
+        least, most = np.searchsorted(self._edges, (delays.min(), delays.max())).tolist()
+        if least == most:  # as of all old samples
+            counts[least] = len(delays)
+        else:
+            bucket = np.searchsorted(self._edges, delays)
+            counts += np.bincount(bucket, minlength=len(counts))
         with self._lock:
             self._counts[processor] = self._counts.get(processor, 0) + counts
             self._sums[processor] = self._sums.get(processor, 0.0) + float(delays.sum()) / 1e6

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from penstock.clock import now
+from penstock.codec.batches import Schemas
 from penstock.errors import ParkedError
 from penstock.kafka.dead_letters import PROCESSING
 from penstock.operator import Books, Operator, Output, RecordBatch, SampleBatch
@@ -15,7 +16,6 @@ from streams.host.encoders import Encoders
 from streams.host.failures import Failures
 from streams.host.inputs import InputPartition
 from streams.host.outputs import Outgoing
-from streams.host.readers import Schemas
 from streams.host.record import Record, Retried
 
 
@@ -115,7 +115,7 @@ class Partition:
         read = one.reader.read(records, schemas)
         one.books.duplicate += read.duplicate
         outgoing = [self._bury(one, *refused) for refused in read.refused]
-        if read.items:
+        if len(read.items):
             self._update(one, read.items, records, outgoing, self._failures)
         return outgoing
 
@@ -150,7 +150,7 @@ class Partition:
             read = one.reader.read(batch, schemas, again=True)
             one.books.duplicate += read.duplicate
             outgoing += [self._bury(one, *refused) for refused in read.refused]
-            if read.items:
+            if len(read.items):
                 self._update(one, read.items, batch, outgoing, None)
         return outgoing
 
@@ -201,7 +201,7 @@ class Partition:
     def _update(
         self,
         one: InputPartition,
-        items: Sequence[Any],
+        items: Any,
         records: Sequence[Record],
         outgoing: list[Outgoing],
         failures: Failures | None,
@@ -219,9 +219,11 @@ class Partition:
             raise
         except Exception as error:  # whatever a record may make an operator raise
             if len(items) == 1:
+                offset = one.reader.offset(items)
                 if failures:
-                    failures.failed(error, f"{one.source}@{items[0].offset}")
-                outgoing.append(self._bury(one, _of(items[0], records), error, PROCESSING))
+                    failures.failed(error, f"{one.source}@{offset}")
+                record = next(record for record in records if record.offset == offset)
+                outgoing.append(self._bury(one, record, error, PROCESSING))
                 return
             half = len(items) // 2
             self._update(one, items[:half], records, outgoing, failures)
@@ -247,10 +249,6 @@ class Partition:
         one.books.dead += 1
         self._observer.dead(record.offset, error)
         return one.burial.letter(record, error, stage)
-
-
-def _of(item: Any, records: Sequence[Record]) -> Record:
-    return next(record for record in records if record.offset == item.offset)
 
 
 def _values(books: RecordBooks | Books) -> list[int]:

@@ -4,15 +4,15 @@ SensorEvents become columns, and those that were seen before are dropped; all ot
 objects, and what comes twice is for the operator to bear.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.codec.batches import BatchDecoder, ParsedEvent, RawRecord
-from penstock.codec.generic import is_current
+from penstock.codec.batches import BatchDecoder, Schemas, decode_message
+from penstock.codec.events import Events
 from penstock.codec.records import decode_record
 from penstock.codec.wire import unframe
 from penstock.errors import DecodeError, UnknownSchemaError
@@ -25,9 +25,6 @@ from streams.host.outputs import Outgoing
 from streams.host.record import Record, Retried
 
 EVENT: Final = "SensorEvent"
-
-Schemas = Mapping[int, str | UnknownSchemaError]
-"""The schema of each id, or that there is none."""
 
 
 class Refused(NamedTuple):
@@ -42,8 +39,8 @@ class Refused(NamedTuple):
 class Read:
     """What became of records: each is an item, refused, or was seen before."""
 
-    items: list[Any] = field(default_factory=list)
-    """In order, each with its record's `offset`."""
+    items: Any = field(default_factory=list)
+    """In order; they have a length, and slices."""
     refused: list[Refused] = field(default_factory=list)
     duplicate: int = 0
 
@@ -57,11 +54,14 @@ class Reader(Protocol):
         `again`: these are dead letters, to be taken a second time.
         """
 
-    def batch(self, items: Sequence[Any]) -> Any:
+    def batch(self, items: Any) -> Any:
         """Join items into what the operator takes."""
 
+    def offset(self, items: Any) -> int:
+        """The offset of the first item's record."""
+
     def late(
-        self, items: Sequence[Any], mask: NDArray[np.bool_], reason: str, encoders: Encoders
+        self, items: Any, mask: NDArray[np.bool_], reason: str, encoders: Encoders
     ) -> Iterable[Outgoing]:
         """The messages of what an operator hands back of these items' batch."""
 
@@ -85,55 +85,69 @@ class EventReader:
         self._topic = topic
         self._seen = seen
         self._decoder = BatchDecoder()
+        self._records: Sequence[Record] = ()
+        """Those read last, and their schemas: late samples are taken out of the records."""
+        self._schemas: Schemas = {}
 
     def read(self, records: Sequence[Record], schemas: Schemas, *, again: bool = False) -> Read:
         """Decode events; each (source, session, asset, sequence) is taken once."""
-        found = Read()
-        readable, raws = [], []
-        for record in records:
-            try:
-                raws.append(_raw(record, schemas))
-            except (DecodeError, UnknownSchemaError) as error:
-                found.refused.append(Refused(record, error, DECODING))
-            else:
-                readable.append(record)
-        parsed = self._decoder.parse(raws)
+        self._records, self._schemas = records, schemas
+        offsets = [record.offset for record in records]
+        parsed = self._decoder.parse(offsets, [record.value for record in records], schemas)
+        found = Read(parsed.events)
         for failure in parsed.failures:
-            found.refused.append(Refused(readable[failure.index], failure.error, DECODING))
-        for one in parsed.events:
-            if not again or _unread(one, records):
-                self._judge(one, records, found, again=again)
-            else:  # noted before the operator failed on it
-                found.items.append(one)
+            found.refused.append(Refused(records[failure.index], failure.error, DECODING))
+        events = parsed.events
+        verdicts: list[Verdict] | None
+        if again:
+            verdicts = self._judge_again(events)
+        else:
+            verdicts = self._seen.add_all(events.sessions, events.session, events.sequence)
+        if verdicts is not None:
+            self._keep_new(events, verdicts, found)
         return found
 
-    def _judge(
-        self, one: ParsedEvent, records: Sequence[Record], found: Read, *, again: bool
-    ) -> None:
-        """Of a dead letter that is too old to judge is known that nobody could read it."""
-        event = one.event
-        verdict = self._seen.add(event.source, event.session, event.asset, event.sequence)
-        if verdict is Verdict.NEW or (again and verdict is Verdict.TOO_OLD):
-            found.items.append(one)
-        elif verdict is Verdict.DUPLICATE:
-            found.duplicate += 1
-        else:
-            msg = f"sequence {event.sequence} of session {event.session!r} is too old to judge"
-            error = DecodeError(msg, remedy="have it taken again if it was not seen")
-            found.refused.append(Refused(_of(one, records), error, PROCESSING))
+    def _judge_again(self, events: Events) -> list[Verdict]:
+        """Dead letters: what could be read was noted, and what could not is new, however old."""
+        verdicts: list[Verdict] = []
+        for session, sequence, index in zip(
+            events.session.tolist(), events.sequence.tolist(), events.index.tolist(), strict=True
+        ):
+            verdict = Verdict.NEW
+            if _unread(self._records[index]):
+                source, name, asset = events.sessions[session]
+                verdict = self._seen.add(source, name, asset, sequence)
+            verdicts.append(Verdict.NEW if verdict is Verdict.TOO_OLD else verdict)
+        return verdicts
 
-    def batch(self, items: Sequence[ParsedEvent]) -> SampleBatch:
+    def _keep_new(self, events: Events, verdicts: Sequence[Verdict], found: Read) -> None:
+        found.items = events.take(np.flatnonzero([one is Verdict.NEW for one in verdicts]))
+        found.duplicate = verdicts.count(Verdict.DUPLICATE)
+        for at, verdict in enumerate(verdicts):
+            if verdict is Verdict.TOO_OLD:
+                _, session, _ = events.sessions[events.session[at]]
+                msg = f"sequence {events.sequence[at]} of session {session!r} is too old to judge"
+                error = DecodeError(msg, remedy="have it taken again if it was not seen")
+                record = self._records[events.index[at]]
+                found.refused.append(Refused(record, error, PROCESSING))
+
+    def batch(self, items: Events) -> SampleBatch:
         """The events' samples as columns."""
         return self._decoder.batch(items)
 
+    def offset(self, items: Events) -> int:
+        """The offset of the first event's record."""
+        return int(items.offset[0])
+
     def late(
-        self, items: Sequence[ParsedEvent], mask: NDArray[np.bool_], reason: str, encoders: Encoders
+        self, items: Events, mask: NDArray[np.bool_], reason: str, encoders: Encoders
     ) -> Iterable[Outgoing]:
         """The late samples of each event, as an event."""
-        ends = np.cumsum([len(item.event.values) for item in items])
-        for item, part in zip(items, np.split(mask, ends[:-1]), strict=True):
+        parts = np.split(mask, np.cumsum(items.size)[:-1])
+        for index, part in zip(items.index.tolist(), parts, strict=True):
             if part.any():
-                yield encoders.late_samples(self._topic, item.event, part, reason)
+                event = decode_message(self._records[index].value, self._schemas)
+                yield encoders.late_samples(self._topic, event, part, reason)
 
 
 class ReadRecord(NamedTuple):
@@ -188,6 +202,10 @@ class RecordReader:
         offsets = np.array([item.offset for item in items], np.int64)
         return RecordBatch(tuple(item.value for item in items), offsets)
 
+    def offset(self, items: Sequence[ReadRecord]) -> int:
+        """The offset of the first record."""
+        return items[0].offset
+
     def late(
         self, items: Sequence[ReadRecord], mask: NDArray[np.bool_], reason: str, encoders: Encoders
     ) -> Iterable[Outgoing]:
@@ -197,19 +215,6 @@ class RecordReader:
                 yield encoders.late_record(self._topic, item.record, self._partition, reason)
 
 
-def _of(one: ParsedEvent, records: Sequence[Record]) -> Record:
-    return next(record for record in records if record.offset == one.offset)
-
-
-def _unread(one: ParsedEvent, records: Sequence[Record]) -> bool:
+def _unread(record: Record) -> bool:
     """Whether nobody could read a dead letter when it was buried."""
-    record = _of(one, records)
     return isinstance(record, Retried) and record.origin.stage == DECODING
-
-
-def _raw(record: Record, schemas: Schemas) -> RawRecord:
-    schema_id, body = unframe(record.value)
-    schema = schemas[schema_id]
-    if isinstance(schema, UnknownSchemaError):
-        raise schema.with_traceback(None)  # of which it else gets another piece each time
-    return RawRecord(record.offset, body, None if is_current(schema, EVENT) else schema)

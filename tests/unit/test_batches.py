@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from penstock.codec import avro_write as write
-from penstock.codec.batches import BatchDecoder, RawRecord
+from penstock.codec.batches import BatchDecoder, Parsed
 from penstock.codec.sensor_event import decode, encode
-from schemas import SensorEvent
+from penstock.codec.wire import frame
+from schemas import SensorEvent, schema_text
+
+SCHEMAS = {1: schema_text("SensorEvent")}
 
 
 def event(
@@ -31,8 +34,13 @@ def event(
     )
 
 
+def parse(decoder: BatchDecoder, bodies: list[bytes], first: int = 0) -> Parsed:
+    offsets = range(first, first + len(bodies))
+    return decoder.parse(offsets, [frame(1, body) for body in bodies], SCHEMAS)
+
+
 def series_of(decoder: BatchDecoder, bodies: list[bytes]) -> list[tuple[str, str, str]]:
-    parsed = decoder.parse([RawRecord(i, body) for i, body in enumerate(bodies)])
+    parsed = parse(decoder, bodies)
     assert not parsed.failures
     batch = decoder.batch(parsed.events)
     return [batch.series_names[i] for i in batch.series]
@@ -85,9 +93,8 @@ def test_one_bad_record_spoils_no_other() -> None:
     good = encode(event(values=3))
     broken = encode(replace(event(values=3), offsets=np.array([0.5])))
     decoder = BatchDecoder()
-    raws = [RawRecord(10 + i, body) for i, body in enumerate([good, b"\xff", good, broken, good])]
-    parsed = decoder.parse(raws)
-    assert [item.offset for item in parsed.events] == [10, 12, 14]
+    parsed = parse(decoder, [good, b"\xff", good, broken, good], 10)
+    assert parsed.events.offset.tolist() == [10, 12, 14]
     assert [failure.index for failure in parsed.failures] == [1, 3]
     assert str(parsed.failures[1].error).startswith("offset 13: offsets are not whole")
     assert len(decoder.batch(parsed.events)) == 9
@@ -96,8 +103,8 @@ def test_one_bad_record_spoils_no_other() -> None:
 def test_dropping_a_record_leaves_the_others_their_samples() -> None:
     decoder = BatchDecoder()
     bodies = [encode(event(asset, values=2)) for asset in "abc"]
-    parsed = decoder.parse([RawRecord(i, body) for i, body in enumerate(bodies)])
-    batch = decoder.batch([parsed.events[0], parsed.events[2]])
+    parsed = parse(decoder, bodies)
+    batch = decoder.batch(parsed.events.take(np.array([0, 2])))
     assert [batch.streams[i][0] for i in batch.stream] == ["a", "c"]
     assert batch.record.tolist() == [0, 0, 1, 1]
     assert batch.offset.tolist() == [0, 2]
@@ -107,6 +114,28 @@ def test_dropping_a_record_leaves_the_others_their_samples() -> None:
 def test_an_event_decoded_elsewhere_gets_the_same_integers() -> None:
     decoder = BatchDecoder()
     body = encode(event(tags=("t", "u")))
-    (fast,) = decoder.parse([RawRecord(4, body)]).events
-    slow = decoder.identify(4, decode(body))
-    assert (slow.offset, slow.stream, slow.series.tolist()) == (4, fast.stream, [0, 1])
+    fast = parse(decoder, [body], 4).events
+    slow = decoder.events([decode(body)], [0], [4])
+    for name in ("offset", "stream", "session", "series"):
+        assert getattr(slow, name).tolist() == getattr(fast, name).tolist()
+
+
+def test_a_message_of_very_many_tags_is_read() -> None:
+    decoder = BatchDecoder()
+    tags = tuple(f"t{i}" for i in range(5_000))
+    for _ in range(2):
+        found = series_of(decoder, [encode(event()), encode(event(tags=tags)), encode(event())])
+        assert [tag for _, _, tag in found] == ["t", *tags, "t"]
+
+
+def test_lengths_that_lie_reach_into_no_other_message() -> None:
+    whole = encode(event(values=3))
+    decoder = BatchDecoder()
+    for at in range(len(whole)):
+        for byte in (0x00, 0x02, 0x7E, 0xFE, 0xFF):
+            lying = whole[:at] + bytes([byte]) + whole[at + 1 :]
+            parsed = parse(decoder, [whole, lying, whole])
+            places = parsed.events.index.tolist()
+            assert [i for i in places if i != 1] == [0, 2]
+            sizes = parsed.events.size.tolist()
+            assert [n for i, n in zip(places, sizes, strict=True) if i != 1] == [3, 3]
