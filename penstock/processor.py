@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from penstock import components
+from penstock.codec.records import encode_record
 from penstock.operator import Operator, Result
 from penstock.settings.model import Model
 from penstock.settings.plant import Plant
@@ -98,6 +99,10 @@ class Processor(ABC):
     @abstractmethod
     def to_avro(self, result: Result, version: Version) -> dict[str, Any]:
         """The result as the datum of its Avro schema, with its version."""
+
+    def encode(self, result: Result, version: Version) -> bytes:
+        """The Avro body of `to_avro`; a processor with many results may write it itself."""
+        return encode_record(self.record, self.to_avro(result, version))
 
 
 def chosen(plant: Plant) -> list[Processor]:

@@ -1,7 +1,9 @@
 """The processor `window-statistics`: sensor events in, statistics of their windows out."""
 
+from functools import lru_cache
 from typing import Any, ClassVar
 
+from penstock.codec import avro_write as write
 from penstock.operator import Operator, Result
 from penstock.processor import Input, Processor
 from penstock.settings.plant import Windows
@@ -10,10 +12,8 @@ from schemas import Version, WindowStatistics
 from streams.operators import window_statistics
 from streams.operators.windows.parameters import Size, WindowParameters
 
-_COLUMNS = (
-    "count",
-    "bad",
-    "late",
+_COUNTS = ("count", "bad", "late")
+_FIGURES = (
     "mean",
     "time_weighted_mean",
     "minimum",
@@ -23,6 +23,16 @@ _COLUMNS = (
     "last",
     "coverage",
 )
+
+
+@lru_cache(maxsize=1 << 14)
+def _named(asset: str, source: str) -> bytes:
+    return write.string(asset) + write.string(source)
+
+
+@lru_cache(maxsize=1 << 12)
+def _tags(tags: tuple[str, ...]) -> bytes:
+    return write.strings(tags)
 
 
 def window_parameters(windows: Windows) -> WindowParameters:
@@ -73,5 +83,24 @@ class WindowStatisticsProcessor(Processor):
                 "emission": version.emission,
             },
             "tags": list(found.tags),
-            **{name: getattr(found, name).tolist() for name in _COLUMNS},
+            **{name: getattr(found, name).tolist() for name in (*_COUNTS, *_FIGURES)},
         }
+
+    def encode(self, result: Result, version: Version) -> bytes:
+        """The Avro body: its columns as they lie in memory."""
+        found: WindowStatistics = result.record
+        return b"".join(
+            (
+                _named(found.asset, found.source),
+                write.long(found.window_start),
+                write.long(found.window_size),
+                write.long(found.watermark),
+                write.long(found.revision),
+                write.long(version.epoch),
+                write.longs(version.offsets),
+                write.long(version.emission),
+                _tags(found.tags),
+                *[write.ints(getattr(found, name)) for name in _COUNTS],
+                *[write.doubles(getattr(found, name)) for name in _FIGURES],
+            )
+        )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.codec.records import encode_record
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.kafka import topics
@@ -33,8 +32,7 @@ class Encoders:
 
     def result(self, result: Result, version: Version) -> Outgoing:
         """The message of a result."""
-        datum = self.processor.to_avro(result, version)
-        value = frame(self._result_schema, encode_record(self.processor.record, datum))
+        value = frame(self._result_schema, self.processor.encode(result, version))
         return Outgoing(self.processor.writes, result.key.encode(), value)
 
     def late_samples(self, topic: str, event: SensorEvent, mask: Any, reason: str) -> Outgoing:

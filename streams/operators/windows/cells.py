@@ -36,7 +36,7 @@ about `level`, the first held value; `covered` in microseconds."""
 
 _NAN: Final = np.nan
 EMPTY: Final = np.array(
-    (0, 0, 0, _NAN, 0.0, 0.0, np.inf, -np.inf, FOREVER, _NAN, NEVER, _NAN, _NAN, 0.0, 0), CELL
+    [(0, 0, 0, _NAN, 0.0, 0.0, np.inf, -np.inf, FOREVER, _NAN, NEVER, _NAN, _NAN, 0.0, 0)], CELL
 )
 
 

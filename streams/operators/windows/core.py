@@ -11,6 +11,7 @@ from streams.operators.windows.parameters import NEVER, WindowParameters
 from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
 from streams.operators.windows.publishing import publish
+from streams.operators.windows.rows import put
 from streams.operators.windows.samples import NO_SAMPLES, Samples
 from streams.operators.windows.silence import silence
 from streams.operators.windows.spans import NO_SPANS, Spans, pieces, spans
@@ -55,11 +56,12 @@ class Windows:
         """
         partition, known = self.partition, self.partition.streams
         waiting = self.pending.then(on_time)
-        passed = waiting.time <= known["watermark"][partition.series["stream"][waiting.series]]
-        self.pending = waiting.take(~passed)
+        level = known["watermark"][partition.series["stream"]]
+        passed = waiting.time <= level[waiting.series]
+        self.pending = waiting.take(np.flatnonzero(~passed))
         groups, held = None, NO_SPANS
-        if passed.any():
-            groups, held = self._reduce(waiting.take(passed).in_order())
+        if len(self.pending) < len(waiting):
+            groups, held = self._reduce(waiting.in_order(np.flatnonzero(passed)))
         accrued = np.full(len(partition), NEVER)
         accrued[streams] = before
         for pool in self.pools.values():
@@ -81,14 +83,14 @@ class Windows:
             members = partition.members[stream]
             partition.series["until"][members] = np.minimum(partition.series["until"][members], cut)
         held, series, after = spans(samples, heads, partition.series, quiet)
-        partition.series[series] = after
+        put(partition.series, series, after)
         np.maximum.at(last, after["stream"], after["time"])
         return reduce(samples, heads, quiet.sample_cut), held
 
     def _carried(self, streams: NDArray[np.int64], now: NDArray[np.int64]) -> Spans:
         """The last values of all series of these streams, held until `now` at the latest."""
         members = self.partition.members_of(streams)
-        series = self.partition.series[members]
+        series = self.partition.series.take(members)
         alive = self.partition.streams["last"][series["stream"]] + self.parameters.hold
         end = np.minimum(np.minimum(series["until"], alive), now[series["stream"]])
         return Spans(members, series["value"], series["time"], end)
@@ -105,9 +107,10 @@ class Windows:
         self, pool: WindowPool, series: NDArray[np.int64], time: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The windows that begin last before these times, and in them the cells of these series."""
-        known = self.partition.series[series]
+        known = self.partition.series
+        stream, local = known["stream"][series], known["local"][series]
         width = self.partition.streams["width"][: len(self.partition)]
-        return pool.rows(known["stream"], _floor(time, pool.step), known["local"], width)
+        return pool.rows(stream, _floor(time, pool.step), local, width)
 
     def take_late(
         self, batch: SampleBatch, samples: Samples, arrival: Arrival

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.codec.joined import ranges
 from streams.operators.windows.cells import EMPTY, combine
 from streams.operators.windows.pool import WindowPool
 
@@ -16,21 +17,15 @@ from streams.operators.windows.pool import WindowPool
 def cells_of(pool: WindowPool, windows: list[int]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The cells of windows one after another, and how many each has."""
     if pool.step == pool.size:
-        known = pool.windows[windows]
-        return pool.cells[_ranges(known["base"], known["width"])], known["width"]
+        known = pool.windows.take(windows)
+        return pool.cells.take(ranges(known["base"], known["width"])), known["width"]
     panes = [(i, pane) for i, window in enumerate(windows) for pane in pool.panes(window)]
     owner, pane = (np.array(column, np.int64) for column in zip(*panes, strict=True))
-    known = pool.windows[pane]
+    known = pool.windows.take(pane)
     widths = np.zeros(len(windows), np.int64)
     np.maximum.at(widths, owner, known["width"])
     base = np.cumsum(widths) - widths
-    cells = np.full(int(widths.sum()), EMPTY)
-    parts = pool.cells[_ranges(known["base"], known["width"])]
-    combine(cells, _ranges(base[owner], known["width"]), parts)
+    cells = EMPTY.repeat(int(widths.sum()))
+    parts = pool.cells.take(ranges(known["base"], known["width"]))
+    combine(cells, ranges(base[owner], known["width"]), parts)
     return cells, widths
-
-
-def _ranges(first: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers of ranges, one after another."""
-    before: NDArray[np.int64] = np.cumsum(length) - length
-    return np.repeat(first - before, length) + np.arange(int(length.sum()))

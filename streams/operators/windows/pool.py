@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from streams.operators.windows.cells import CELL, EMPTY
 from streams.operators.windows.parameters import FOREVER, NEVER, Size
 from streams.operators.windows.partition import grown
+from streams.operators.windows.rows import put
 
 WINDOW: Final = np.dtype(
     [
@@ -248,7 +249,7 @@ class WindowPool:
         if base == self._used:
             self._used += width
             self.cells = grown(self.cells, self._used)
-        self.cells[base : base + width] = EMPTY
+        put(self.cells, slice(base, base + width), EMPTY)
         return base
 
     def _widen(self, window: int, width: int) -> None:

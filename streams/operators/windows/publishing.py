@@ -18,23 +18,28 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
     """
     if not windows:
         return []
-    streams, starts = pool.windows["stream"], pool.windows["start"]
-    windows = sorted(windows, key=lambda w: (partition.names[streams[w]], starts[w]))
-    known = pool.windows[windows]
+    known = pool.windows.take(windows)
+    names = [partition.names[stream] for stream in known["stream"].tolist()]
+    keys = list(zip(names, known["start"].tolist(), windows, strict=True))
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    windows, known = [windows[i] for i in order], known.take(order)
     cells, widths = cells_of(pool, windows)
     ends = np.cumsum(widths)
     present = (cells["count"] > 0) | (cells["bad"] > 0) | (cells["covered"] > 0)
-    columns = figures(cells[present], pool.size)
+    columns = figures(cells.compress(present), pool.size)
     bounds = np.append(0, np.cumsum(present))[np.append(0, ends)].tolist()
     sides = np.append(0, ends).tolist()
+    watermarks = partition.streams["watermark"][known["stream"]].tolist()
+    facts = zip(
+        windows, *(known[name].tolist() for name in ("stream", "start", "revision")), watermarks,
+        strict=True,
+    )  # fmt: skip
     results = []
-    for i, window in enumerate(windows):
+    for i, (window, stream, start, former, watermark) in enumerate(facts):
         low, high = bounds[i], bounds[i + 1]
-        revision = int(known["revision"][i]) + 1
-        if low == high and revision == 1:
+        if low == high and not former:
             continue
-        pool.revised(window, revision)
-        stream = int(known["stream"][i])
+        pool.revised(window, former + 1)
         tags = partition.tags[stream]
         if high - low < len(tags):
             shown = np.flatnonzero(present[sides[i] : sides[i + 1]]).tolist()
@@ -43,10 +48,10 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
         record = WindowStatistics(
             asset=asset,
             source=source,
-            window_start=int(known["start"][i]),
+            window_start=start,
             window_size=pool.size,
-            watermark=int(partition.streams["watermark"][stream]),
-            revision=revision,
+            watermark=watermark,
+            revision=former + 1,
             tags=tuple(tags),
             **{name: column[low:high] for name, column in columns.items()},
         )

@@ -46,7 +46,7 @@ def silence(
     np.minimum.at(earliest, of, samples.time[heads])
     np.maximum.at(latest, of, samples.time[tails])
     wide = (latest - np.where(last[streams] == NEVER, earliest, last[streams])) > hold
-    if not wide.any():
+    if not wide.any() or _lively(of, samples.time, heads, tails, last[streams], hold):
         return Silence(streams[:0], latest[:0], None)
     suspect = np.zeros(len(last), np.bool_)
     suspect[streams[wide]] = True
@@ -59,6 +59,47 @@ def silence(
     silent, before = owner[order[head]], last[owner[order[head]]]
     fell = (before != NEVER) & (samples.time[order[head]] - before > hold)
     return Silence(silent, np.where(fell, before + hold, cuts[head]), sample_cut)
+
+
+def _lively(
+    stream: NDArray[np.int64],
+    time: NDArray[np.int64],
+    heads: NDArray[np.int64],
+    tails: NDArray[np.int64],
+    last: NDArray[np.int64],
+    hold: int,
+) -> bool:
+    """Whether the groups already tell that there is no silence; False: it takes a closer look.
+
+    So it is where no two samples of a group are further apart than `hold`, and no group begins
+    later than that after those that began before it.
+
+    Args:
+        stream: (G) index of each group's stream in `last`.
+        time: (N) of each sample.
+        heads: (G) where the groups begin.
+        tails: (G) and their last samples.
+        last: The time of each stream's last sample before these, NEVER if there is none.
+        hold: How long a value is held beyond its stream's last sample.
+    """
+    elapsed = np.diff(time)
+    elapsed[tails[:-1]] = 0
+    if elapsed.max(initial=0) > hold:
+        return False
+    order = np.lexsort((time[heads], stream))
+    owner, begin, end = stream[order], time[heads][order], time[tails][order]
+    first = np.diff(owner, prepend=-1) != 0
+    earliest = min(int(begin.min()), int(last[last != NEVER].min(initial=FOREVER)))
+    bits = int(end.max() - earliest).bit_length()
+    if bits + len(last).bit_length() > 62:  # noqa: PLR2004 - what one int64 can hold
+        return False
+    # The greatest end so far, anew for each stream, since a later stream's number is greater.
+    so_far = np.maximum.accumulate((owner << bits) | (end - earliest))
+    before = np.append(0, so_far[:-1] & ((1 << bits) - 1)) + earliest
+    known = last[owner[first]]
+    before[first] = np.where(known == NEVER, begin[first], known)
+    before[~first] = np.maximum(before, last[owner])[~first]
+    return bool((begin - before <= hold).all())
 
 
 def _cuts(

@@ -81,7 +81,7 @@ def spans(
     opening = heads[np.append(True, final[:-1])]
     follower = np.append(samples.time[heads[1:]], FOREVER)
     ended = np.flatnonzero(~final)
-    old = before[samples.series[opening]]
+    old = before.take(samples.series[opening])
     complete = Spans(
         series=np.concatenate([samples.series[opening], series[ended]]),
         value=np.concatenate([old["value"], value[ended]]),

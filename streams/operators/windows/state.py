@@ -7,6 +7,7 @@ A row is one line of JSON, then NumPy columns as raw little-endian bytes. There 
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -28,6 +29,7 @@ _HELD: Final = np.dtype([("time", "<i8"), ("value", "<f8"), ("until", "<i8")])
 _SAMPLE: Final = np.dtype([("local", "<i8"), ("time", "<i8"), ("value", "<f8"), ("good", "?")])
 
 
+@lru_cache(maxsize=1 << 14)
 def _name_key(name: tuple[str, str]) -> str:
     """An (asset, source) as the end of a row's key.
 
