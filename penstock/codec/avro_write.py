@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 _SMALL: Final = 64
 """From 0 to below this, zigzag takes one byte."""
+_LONGS: Final = [bytes([2 * value]) for value in range(_SMALL)]
 _ONE_BYTE: Final = {value: 2 * value for value in range(_SMALL)}
 _FEW: Final = 32
 """Up to here a loop writes varints faster than columns do."""
@@ -19,6 +20,8 @@ def long(value: int) -> bytes:
     >>> long(-2), long(64)
     (b'\x03', b'\x80\x01')
     """
+    if 0 <= value < _SMALL:
+        return _LONGS[value]
     rest = (value << 1) ^ (value >> 63)
     out = bytearray()
     while rest > 127:  # noqa: PLR2004 - seven bits a byte

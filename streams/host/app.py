@@ -18,6 +18,8 @@ from streams.host.watchdog import Watchdog
 
 _LOOK_AGAIN_MS = 3_000
 """Between two looks at which topics and partitions there are."""
+_FETCH_BYTES = 4 << 20
+"""Of a partition at a time, compressed; a worker that is behind so asks less often."""
 _OBEY_SECONDS = 0.5
 """Between two looks at what is commanded."""
 
@@ -43,6 +45,7 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
         broker_heartbeat_interval=settings.heartbeat,
         broker_commit_interval=settings.snapshot_every,
         broker_max_poll_records=settings.max_records,
+        consumer_max_fetch_size=_FETCH_BYTES,
         broker_rebalance_timeout=30.0,
         # A broker that just started may not know its topics yet; the group's leader then assigns
         # nothing, until it looks again.

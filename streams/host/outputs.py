@@ -36,10 +36,10 @@ class Receipts:
         self._open = 0
         self._error: KafkaError | None = None
 
-    def expect(self) -> None:
-        """One more message was handed to the producer."""
+    def expect(self, messages: int) -> None:
+        """So many more messages are handed to the producer."""
         with self._changed:
-            self._open += 1
+            self._open += messages
 
     def delivered(self, error: KafkaError | None, _message: object) -> None:
         """Called by the producer's thread for each message."""
@@ -88,8 +88,8 @@ class Outputs:
         Raises:
             KafkaException: One can never be sent, as when it is too large.
         """
+        receipts.expect(len(messages))
         for message in messages:
-            receipts.expect()
             self._produce(message, receipts)
 
     def _produce(self, message: Outgoing, receipts: Receipts) -> None:
