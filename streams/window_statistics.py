@@ -30,6 +30,10 @@ def _named(asset: str, source: str) -> bytes:
     return write.string(asset) + write.string(source)
 
 
+_long = lru_cache(maxsize=1 << 12)(write.long)
+"""Of times and offsets, which many results share."""
+
+
 @lru_cache(maxsize=1 << 12)
 def _tags(tags: tuple[str, ...]) -> bytes:
     return write.strings(tags)
@@ -92,12 +96,14 @@ class WindowStatisticsProcessor(Processor):
         return b"".join(
             (
                 _named(found.asset, found.source),
-                write.long(found.window_start),
-                write.long(found.window_size),
-                write.long(found.watermark),
+                _long(found.window_start),
+                _long(found.window_size),
+                _long(found.watermark),
                 write.long(found.revision),
-                write.long(version.epoch),
-                write.longs(version.offsets),
+                _long(version.epoch),
+                _long(len(version.offsets)),
+                *map(_long, version.offsets),
+                b"\0" if version.offsets else b"",
                 write.long(version.emission),
                 _tags(found.tags),
                 *[write.ints(getattr(found, name)) for name in _COUNTS],

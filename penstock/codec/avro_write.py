@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 _SMALL: Final = 64
 """From 0 to below this, zigzag takes one byte."""
 _LONGS: Final = [bytes([2 * value]) for value in range(_SMALL)]
-_ONE_BYTE: Final = {value: 2 * value for value in range(_SMALL)}
+_TWICE: Final = bytes(2 * value % 256 for value in range(256))
+_DOUBLE: Final = np.dtype("<f8")
 _FEW: Final = 32
 """Up to here a loop writes varints faster than columns do."""
 
@@ -48,14 +49,9 @@ def doubles(values: NDArray[np.float64]) -> bytes:
     """An `array<double>`."""
     if not len(values):
         return b"\0"
-    return b"".join((long(len(values)), values.astype("<f8", copy=False).tobytes(), b"\0"))
-
-
-def longs(values: Sequence[int]) -> bytes:
-    """An `array<int>` or `array<long>` of few values."""
-    if not values:
-        return b"\0"
-    return b"".join((long(len(values)), *map(long, values), b"\0"))
+    if values.dtype != _DOUBLE:
+        values = values.astype(_DOUBLE)
+    return b"%b%b\0" % (long(len(values)), values.tobytes())
 
 
 def ints(values: NDArray[Any]) -> bytes:
@@ -72,10 +68,9 @@ def ints(values: NDArray[Any]) -> bytes:
 
 
 def _one_by_one(values: list[int]) -> bytes:
-    try:
-        return bytes(map(_ONE_BYTE.__getitem__, values))
-    except KeyError:
-        return b"".join(map(long, values))
+    if min(values) >= 0 and max(values) < _SMALL:
+        return bytes(values).translate(_TWICE)
+    return b"".join(map(long, values))
 
 
 def _many(values: NDArray[np.int64]) -> bytes:
