@@ -218,3 +218,14 @@ class StackError(PenstockError):
 
     code = "PEN-600"
     exit_code = 4
+
+
+class BacktestError(PenstockError):
+    """A file of history cannot be read, or a backtest was asked for that makes no sense.
+
+    The message names file, line and column. Correct the cell, or name other columns with `--time`,
+    `--labels` and `--ignore`.
+    """
+
+    code = "PEN-850"
+    exit_code = 2

@@ -27,6 +27,7 @@ MODULES: Final = {
     "dlq": ("dlq",),
     "schemas": ("schemas",),
     "audit": ("audit",),
+    "backtest": ("backtest",),
     "alerts": ("alerts",),
     "console": ("console",),
 }

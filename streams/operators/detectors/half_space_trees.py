@@ -3,8 +3,9 @@
 Each tree halves the space of the features again and again at random places; normal rows fill some
 cells, strange ones fall where few ever were (Tan, Ting and Liu, IJCAI 2011). Features are put on a
 scale of 0 to 1 so that the warm-up's mean is in the middle and five of its standard deviations are
-at either end. Score = -ln of the share of mass where the row falls. It tells of no directions:
-contributions are the shares of the tags' squared standardised deviations.
+at either end. Of the share of mass where a row falls, -ln is taken, less its mean over the warm-up,
+in its standard deviations; where that is positive, the score is its square. It tells of no
+directions: contributions are the shares of the tags' squared standardised deviations.
 """
 
 import math
@@ -20,6 +21,7 @@ from penstock.detector import Detector, DetectorSettings, Floats, Found
 _ENDS: Final = 5.0
 """Standard deviations from the middle to either end of the scale."""
 _LEAST_MASS: Final = 1e-6
+_LEAST_SPREAD: Final = 1e-6
 _SEED: Final = 1
 
 
@@ -39,6 +41,7 @@ class HalfSpaceTreesDetector(Detector):
     def __init__(self, settings: Any, memory: int) -> None:
         super().__init__(settings, memory)
         self._mean, self._scale = np.zeros(0), np.zeros(0)
+        self._usual, self._spread = 0.0, 1.0
         self._trees = self._planted()
 
     def _planted(self) -> HalfSpaceTrees:
@@ -58,14 +61,21 @@ class HalfSpaceTreesDetector(Detector):
         self._trees = self._planted()
         for number in range(max(len(rows), self.settings.window)):
             self._trees.learn_one(self._scaled(rows[number % len(rows)]))
+        rarity = np.array([self._rarity(row) for row in rows])
+        self._usual, self._spread = float(rarity.mean()), max(float(rarity.std()), _LEAST_SPREAD)
 
     def score(self, row: Floats) -> Found:
-        """-ln of the share of mass where a row falls."""
-        mass = 1 - self._trees.score_one(self._scaled(row))
+        """The square of how much rarer a row is than usual."""
+        above = max(0.0, (self._rarity(row) - self._usual) / self._spread)
         away = np.where(np.isfinite(row), (row - self._mean) / self._scale, 0.0) ** 2
         total = away.sum()
         share = away / total if total > 0 else away
-        return Found(-math.log(max(mass, _LEAST_MASS)), {"mass": mass}, share)
+        return Found(above * above, {"rarity": above}, share)
+
+    def _rarity(self, row: Floats) -> float:
+        """-ln of the share of mass where a row falls."""
+        mass = 1 - self._trees.score_one(self._scaled(row))
+        return -math.log(max(mass, _LEAST_MASS))
 
     def learn(self, rows: Floats) -> None:
         """Take rows in; after `window` of them they replace those before."""
@@ -85,12 +95,14 @@ class HalfSpaceTreesDetector(Detector):
             "mean": self._mean,
             "scale": self._scale,
             "masses": np.array([(node.l_mass, node.r_mass) for node in nodes], np.float64),
+            "usual": np.array([self._usual, self._spread]),
             "learned": np.array([self._trees.counter, self._trees._first_window], np.float64),
         }
 
     def load(self, arrays: Mapping[str, Floats]) -> None:
         """Plant the same trees again and give them their masses."""
         self._mean, self._scale = arrays["mean"].copy(), arrays["scale"].copy()
+        self._usual, self._spread = arrays["usual"].tolist()
         self._trees = self._planted()
         if not len(self._mean):
             return

@@ -1,0 +1,84 @@
+"""Scores the rows of a table one after the other, each before anything later is known."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from penstock.anomaly.monitor import Monitor, Verdict
+from penstock.anomaly.settings import MonitorSettings
+from penstock.backtest.table import Table
+from penstock.detector import Detector, DetectorSettings
+
+_HELD: Final = 10
+"""A value is held over empty cells for so many of the warm-up's usual steps of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a detector said of each row of a table (N rows).
+
+    Args:
+        table: It.
+        warm_up: How many rows were learned first.
+        verdicts: (N).
+    """
+
+    table: Table
+    warm_up: int
+    verdicts: list[Verdict]
+
+    @property
+    def p_values(self) -> NDArray[np.float64]:
+        """(N) NaN where there is none."""
+        return np.array([verdict.p_value for verdict in self.verdicts])
+
+    @property
+    def alarms(self) -> NDArray[np.bool_]:
+        """(N) whether an alarm was on."""
+        return np.array([verdict.alarm_since is not None for verdict in self.verdicts], np.bool_)
+
+    def rows(self) -> pa.Table:
+        """One row per row of the table."""
+        count, tags = len(self.verdicts), self.table.tags
+        shares = np.full((count, len(tags)), np.nan)
+        for place, verdict in enumerate(self.verdicts):
+            if verdict.found is not None and verdict.columns is not None:
+                shares[place] = 0.0
+                shares[place, verdict.columns] = verdict.found.contributions
+        return pa.table(
+            {
+                "file": pa.array([str(self.table.path)] * count),
+                "time": pa.array(self.table.times, pa.timestamp("us", tz="UTC")),
+                "score": _figures(np.array([verdict.score for verdict in self.verdicts])),
+                "p_value": _figures(self.p_values),
+                "alarm": self.alarms,
+                "state": pa.array([verdict.state.value for verdict in self.verdicts]),
+                "learning": pa.array([verdict.learning.value for verdict in self.verdicts]),
+                **{f"contribution_{tag}": _figures(shares[:, at]) for at, tag in enumerate(tags)},
+            }
+        )
+
+
+def score(
+    table: Table, detector: type[Detector], options: DetectorSettings, settings: MonitorSettings
+) -> Scores:
+    """Score a table, strictly online."""
+    watched = Monitor(settings, detector(options, settings.memory), table.tags)
+    steps = np.diff(table.times[: settings.warm_up])
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    held = np.full(len(table.tags), np.nan)
+    since = np.full(len(table.tags), table.times[0], np.int64)
+    verdicts = []
+    for time, row in zip(table.times.tolist(), table.values, strict=True):
+        there = np.isfinite(row)
+        held, since = np.where(there, row, held), np.where(there, time, since)
+        fresh = time - since <= _HELD * usual
+        verdicts.append(watched.row(time, np.where(fresh, held, np.nan)))
+    return Scores(table, settings.warm_up, verdicts)
+
+
+def _figures(column: NDArray[np.float64]) -> pa.Array:
+    return pa.array(column, mask=np.isnan(column))

@@ -1,0 +1,197 @@
+"""Reads signals over time from a CSV or Parquet file; faults are named with line and remedy."""
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from penstock.errors import BacktestError
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ABSENT: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
+_TIMES: Final = ("time", "timestamp", "datetime", "date", "ts")
+LABELS: Final = frozenset({"anomaly", "changepoint", "label", "labels", "is_anomaly"})
+"""Names of columns that say what a person thinks of a row; they are never signals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file (N rows, D signals).
+
+    Args:
+        path: Where it was.
+        times: (N) microseconds since 1970-01-01 UTC; a time without a zone is UTC.
+        tags: Names of the signals.
+        values: (N, D); NaN where a cell is empty.
+        labels: (N) what the column of labels says; None: there is none.
+    """
+
+    path: Path
+    times: NDArray[np.int64]
+    tags: tuple[str, ...]
+    values: NDArray[np.float64]
+    labels: NDArray[np.bool_] | None
+
+
+def read_table(
+    path: Path,
+    *,
+    time: str | None = None,
+    labels: str | None = None,
+    ignored: Sequence[str] = (),
+) -> Table:
+    """Read a file; the delimiter of a CSV file is found.
+
+    Args:
+        path: CSV, or Parquet by its ending.
+        time: The column of times; None: the one that is called so, or the first.
+        labels: The column of labels: true where it is not 0.
+        ignored: Columns that are no signals.
+
+    Raises:
+        BacktestError: It cannot be read, or makes no sense; line and remedy are named.
+    """
+    try:
+        columns = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
+    except (OSError, UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
+        msg = f"it cannot be read: {error}"
+        raise BacktestError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
+    reading = _Reading(path, columns, 2 if path.suffix not in (".parquet", ".pq") else 1)
+    time = time or _time_column(columns)
+    for name in (time, labels):
+        if name is not None and name not in columns:
+            msg = f"there is no column {name!r}"
+            known = ", ".join(columns)
+            raise BacktestError(msg, where=str(path), remedy=f"its columns: {known}")
+    left = [n for n in columns if n not in {time, labels, *ignored} and n.lower() not in LABELS]
+    tags = tuple(name for name in left if reading.numeric(name))
+    if not tags:
+        msg = "no column holds numbers"
+        raise BacktestError(msg, where=str(path), remedy="give a file with signals as columns")
+    return Table(
+        path=path,
+        times=np.array(reading.column(time, _microseconds), np.int64),
+        tags=tags,
+        values=np.array([reading.column(tag, _number) for tag in tags], np.float64).T,
+        labels=None if labels is None else np.array(reading.column(labels, _number)) > 0,
+    )
+
+
+class _Reading:
+    """The columns of a file, and where their cells stand."""
+
+    def __init__(self, path: Path, columns: dict[str, list[Any]], first: int) -> None:
+        self._path, self._columns, self._first = path, columns, first
+
+    def numeric(self, name: str) -> bool:
+        """Whether the first cell that is not empty is a number; a column of none is none."""
+        cells = (cell for cell in self._columns[name] if not _absent(cell))
+        try:
+            return (first := next(cells, None)) is not None and _number(first) is not None
+        except ValueError:
+            return False
+
+    def column(self, name: str, convert: Callable[[Any], Any]) -> list[Any]:
+        """A column's cells, converted."""
+        found = []
+        for place, cell in enumerate(self._columns[name]):
+            try:
+                found.append(convert(cell))
+            except (ValueError, TypeError, OverflowError) as error:
+                where = f"{self._path}, line {place + self._first}, column {name!r}"
+                what, remedy = (
+                    ("time", "write it as 2020-03-09 10:14:33, or name another column with --time")
+                    if convert is _microseconds
+                    else (
+                        "number",
+                        "leave the cell empty where nothing was measured, or --ignore the column",
+                    )
+                )
+                msg = f"{cell!r} is no {what}"
+                raise BacktestError(msg, where=where, remedy=remedy) from error
+        return found
+
+
+def _csv(path: Path) -> dict[str, list[Any]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = file.readline()
+        if not header.strip():
+            msg = "it is empty"
+            raise BacktestError(msg, where=str(path), remedy="give a file with a line of names")
+        delimiter = max(";,\t", key=header.count)
+        names = next(csv.reader([header], delimiter=delimiter))
+        names = [name.strip() for name in names]
+        if len(names) != len(set(names)):
+            twice = next(name for name in names if names.count(name) > 1)
+            msg = f"column {twice!r} is there twice"
+            raise BacktestError(msg, where=f"{path}, line 1", remedy="name one of them otherwise")
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        reader = csv.reader(file, delimiter=delimiter)
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(names):
+                msg = f"{len(cells)} cells, the first line names {len(names)} columns"
+                where = f"{path}, line {reader.line_num + 1}"
+                raise BacktestError(msg, where=where, remedy="complete the line or remove it")
+            for name, cell in zip(names, cells, strict=True):
+                columns[name].append(cell.strip())
+    return _with_rows(path, columns)
+
+
+def _parquet(path: Path) -> dict[str, list[Any]]:
+    table = pq.read_table(path)
+    return _with_rows(path, {name: table[name].to_pylist() for name in table.column_names})
+
+
+def _with_rows(path: Path, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    if not any(columns.values()):
+        msg = "it has no rows"
+        raise BacktestError(msg, where=str(path), remedy="give a file with rows")
+    return columns
+
+
+def _time_column(columns: Sequence[str] | dict[str, list[Any]]) -> str:
+    named = [name for known in _TIMES for name in columns if name.lower() == known]
+    return named[0] if named else next(iter(columns))
+
+
+def _absent(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and cell.lower() in _ABSENT)
+
+
+def _number(cell: Any) -> float:
+    """A cell as a number; NaN where it is empty or infinite.
+
+    >>> _number("1.5"), _number("NaN"), _number("inf")
+    (1.5, nan, nan)
+    """
+    if _absent(cell):
+        return math.nan
+    value = float(cell)
+    return value if math.isfinite(value) else math.nan
+
+
+def _microseconds(cell: Any) -> int:
+    """A time as microseconds; a number is seconds since 1970.
+
+    >>> _microseconds("1970-01-01 00:00:01"), _microseconds("2.5")
+    (1000000, 2500000)
+    """
+    if isinstance(cell, str):
+        try:
+            return round(float(cell) * 1e6)
+        except ValueError:
+            cell = datetime.fromisoformat(cell)
+    if isinstance(cell, int | float):
+        return round(cell * 1e6)
+    known: datetime = cell if cell.tzinfo else cell.replace(tzinfo=UTC)
+    return (known - _EPOCH) // timedelta(microseconds=1)
