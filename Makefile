@@ -6,7 +6,7 @@ DIR ?= .penstock
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint types imports package check format lock pins proto docs clean
+.PHONY: help run test bench faults soak lint types imports package check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -39,6 +39,12 @@ package: $(INSTALLED)
 
 bench: $(INSTALLED) ## streams beside Kafka Streams, Quix Streams and Faust: docs/bench (half an hour)
 	@$(BIN)/python -m bench.streams
+
+faults: $(INSTALLED) ## kills, freezes and cuts off all it can, in the full form; figures in docs/faults.json
+	@$(BIN)/python tests/faults/run.py
+
+soak: $(INSTALLED) ## an hour of steady load; memory must not grow; SECONDS=600 makes it shorter
+	@$(BIN)/python tests/faults/soak.py $(if $(SECONDS),--seconds $(SECONDS))
 
 check: test lint types imports package ## all that the continuous integration runs
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from generator import asyncapi, commands, running, settings, sparkplug
+from generator import asyncapi, commands, faults, running, settings, sparkplug
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
@@ -17,6 +17,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "configuration.md": settings.configuration,
     "connectors.md": settings.connectors,
     "errors.md": running.errors,
+    "faults.md": faults.faults,
     "lake.md": running.lake,
     "metrics.md": running.shown_metrics,
     "schemas.md": running.avro_schemas,

@@ -29,6 +29,7 @@ from penstock.settings.plant import (
 )
 from penstock.units import parse_duration
 from schemas import Version
+from streams.window_statistics import WindowStatisticsProcessor
 
 POISON = -1.0
 """A value that makes the operator raise."""
@@ -183,7 +184,7 @@ class Arguments:
     folder: str
     fingerprint: str = "sums-1"
     behaviour: Sequence[str] = ()
-    """`fails`, `ticks`, `large`, `newer`, `hangs`, `joins`: see the code."""
+    """`fails`, `ticks`, `large`, `newer`, `hangs`, `joins`, `windows`: see the code."""
     environment: str = "test"
     host: dict[str, float] = field(default_factory=dict)
 
@@ -199,9 +200,21 @@ class Arguments:
             registry=RegistrySettings(url=self.registry),
         )
 
-    def processor(self) -> SumsProcessor:
+    def processor(self) -> Processor:
         """The processor under test."""
+        if "windows" in self.behaviour:
+            return self.windows()
         return SumsProcessor(self.plant(), self.name, self.fingerprint, self.behaviour)
+
+    def windows(self) -> Processor:
+        """Window statistics, on the test's topics."""
+        names = {
+            "name": self.name,
+            "reads": (Input(f"ot.{self.name}.v1"),),
+            "writes": f"ot.{self.name}-sums.v1",
+        }
+        processor: Processor = type("Windows", (WindowStatisticsProcessor,), names)(self.plant())
+        return processor
 
 
 def hang() -> None:

@@ -1,0 +1,52 @@
+"""The page of faults, from the figures of the last runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from generator.markdown import code, table
+
+ROOT: Final = Path(__file__).parents[2]
+FIGURES: Final = ROOT / "docs" / "faults.json"
+INTRODUCTION: Final = """# Faults
+
+What is done to a running system, and what came of it: figures of the last run of each row, on real
+Kafka processes. `make faults` runs all of it and writes `docs/faults.json`; `make test` runs a
+short form of each row. *Lost* and *twice* are samples: lost are those that no result (or no row of
+the lake) counts, twice those that are counted more than once. *Recovery* is the longest time from a
+fault to the next result. Where a row says no figures, its tests compare them themselves, and fail
+where anything is lost or counted twice.
+
+The checker follows Jepsen's workload for Kafka: of acknowledged values, each below the highest
+offset that was read must have been read; none twice; those of one sender in order.
+
+"""
+
+
+def faults() -> str:
+    """The table."""
+    sys.path.insert(0, str(ROOT / "tests" / "faults"))
+    try:
+        from rows import ROWS  # noqa: PLC0415
+    finally:
+        sys.path.pop(0)
+    found: dict[str, Any] = json.loads(FIGURES.read_text("utf-8"))
+    rows = [_row(row.fault, row.passes, found["rows"].get(row.fault)) for row in ROWS]
+    heads = ["fault", "passes if", "result", "form", "faults", "samples", "lost", "twice",
+             "recovery"]  # fmt: skip
+    tests = [(row.fault, ", ".join(code(name) for name in row.tests)) for row in ROWS]
+    text = INTRODUCTION + f"On {found['machine']}, Python {found['python']}.\n\n"
+    return text + table(heads, rows) + "\n## Which tests\n\n" + table(["fault", "tests"], tests)
+
+
+def _row(fault: str, passes: str, one: dict[str, Any] | None) -> tuple[str, ...]:
+    if one is None:
+        return fault, passes, "not run yet", *([""] * 6)
+    samples = f"{one['samples']:,}" if "samples" in one else ""
+    figures = [str(one.get(name, "")) for name in ("lost", "twice")]
+    recovery = f"{one['recovery_s']} s" if "recovery_s" in one else ""
+    form = f"{one['form']}, {one['on']}"
+    return (
+        fault, passes, one["outcome"], form, str(one.get("faults", "")), samples, *figures, recovery
+    )  # fmt: skip
