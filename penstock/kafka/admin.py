@@ -1,5 +1,6 @@
 """Creates the topics that are missing and holds those that exist against their contract."""
 
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Final
@@ -21,6 +22,8 @@ from penstock.kafka.topics import (
 from penstock.settings.plant import KafkaSettings
 
 CREATE_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 0.1
+"""Between two looks whether a topic is known by now."""
 _COMPACTED: Final = {
     "cleanup.policy": "compact",
     "segment.bytes": str(64 << 20),
@@ -66,13 +69,32 @@ def ensure_topics(
     if missing:
         for name, future in admin.create_topics(missing, request_timeout=CREATE_SECONDS).items():
             _created(name, future, settings)
-        _compare(wanted, _partitions(admin, settings, refusals, timeout), settings)
+        _compare(wanted, _once_known(wanted, admin, settings, refusals), settings)
     return {name: settings.partitions for name in wanted}
+
+
+def _once_known(
+    wanted: Iterable[str],
+    admin: AdminClient,
+    settings: KafkaSettings,
+    refusals: list[KafkaError],
+) -> dict[str, int]:
+    """The partitions of topics as soon as the brokers know all that were created just now."""
+    deadline = time.monotonic() + CREATE_SECONDS
+    while True:
+        found = _partitions(admin, settings, refusals, CREATE_SECONDS)
+        unknown = [name for name in wanted if not found.get(name)]
+        if not unknown:
+            return found
+        if time.monotonic() > deadline:
+            msg = f"{', '.join(unknown)}: created, but not known to the brokers after a while"
+            raise KafkaUnavailableError(msg, where=settings.bootstrap)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _compare(wanted: Iterable[str], found: Mapping[str, int], settings: KafkaSettings) -> None:
     for name in wanted:
-        count = found.get(name) or settings.partitions  # 0 while it is being created
+        count = found.get(name) or settings.partitions  # 0 while it is created elsewhere
         if count != settings.partitions:
             msg = f"the topic has {count} partitions, the configuration says {settings.partitions}"
             raise TopicError(
