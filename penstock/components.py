@@ -10,8 +10,15 @@ from typing import Any, Final, Literal
 
 from penstock.errors import ConfigurationError, UnknownComponentError
 
-Group = Literal["connectors", "processors", "detectors", "hosts", "sinks"]
-GROUPS: Final[tuple[Group, ...]] = ("connectors", "processors", "detectors", "hosts", "sinks")
+Group = Literal["connectors", "processors", "detectors", "hosts", "sinks", "kpis"]
+GROUPS: Final[tuple[Group, ...]] = (
+    "connectors",
+    "processors",
+    "detectors",
+    "hosts",
+    "sinks",
+    "kpis",
+)
 
 
 def names(group: Group) -> list[str]:

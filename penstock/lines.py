@@ -53,11 +53,12 @@ def lines_of(plant: Plant) -> list[LineMembers]:
     rows: dict[str, list[tuple[str, Tag]]] = {}
     for source, tags in plant.tags.items():
         for tag in tags:
-            rows.setdefault(_line_of(plant, tag.asset), []).append((source, tag))
+            rows.setdefault(line_of(plant, tag.asset), []).append((source, tag))
     return [_line(plant, line, rows[line]) for line in sorted(plant.lines) if line in rows]
 
 
-def _line_of(plant: Plant, asset: str) -> str:
+def line_of(plant: Plant, asset: str) -> str:
+    """The line of an asset, both below the site; empty if it is in none."""
     return max((line for line in plant.lines if asset.startswith(f"{line}/")), key=len, default="")
 
 

@@ -30,6 +30,7 @@ MODULES: Final = {
     "backtest": ("backtest",),
     "alerts": ("alerts",),
     "console": ("console",),
+    "why": ("why",),
 }
 """The modules of this package, and the commands that each registers."""
 

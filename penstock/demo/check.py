@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from penstock.demo.check_kpis import KpiCheck, check_kpis
 from penstock.demo.check_orders import OrderCheck, check_orders
 from penstock.demo.check_samples import SampleCheck, check_samples
 from penstock.demo.check_windows import check_windows
-from penstock.factory import read_truth
+from penstock.factory import Truth, read_truth
 from penstock.lake.tables import open_table
 from penstock.settings.plant import Plant
 
@@ -42,6 +43,7 @@ class Check:
     orders: int
     erp_compared: int
     erp_wrong: int
+    kpis: KpiCheck
     lake_rows: int
     lake_files: int
     examples: Sequence[str]
@@ -54,6 +56,7 @@ def check(
     since: int,
     until: int = FOREVER,
     erp: Iterable[Mapping[str, Any]] | None = None,
+    kpis: Iterable[Mapping[str, Any]] | None = None,
 ) -> Check:
     """Compare what has a time in [since, until), microseconds since 1970-01-01 UTC.
 
@@ -64,6 +67,7 @@ def check(
         since: Begin of the run.
         until: What is later may still be on its way.
         erp: ProductionPerformance records of the whole run; None: they are not looked at.
+        kpis: KpiWindow records of the whole run; None: they are not looked at.
     """
     truth = read_truth(factory)
     table, windows_table = (open_table(str(lake), name, None) for name in ("samples", "windows"))
@@ -78,6 +82,10 @@ def check(
     settled = until if until == FOREVER else until - SETTLING
     windows = check_windows(rows, published, plant.windows, (since, settled))
     orders = OrderCheck() if erp is None else check_orders(truth, erp, plant, since)
+    figures = KpiCheck()
+    if kpis is not None:
+        ended = min(until, _heard(truth)) - SETTLING
+        figures = check_kpis(truth, kpis, plant, since, ended)
     return Check(
         samples=check_samples(truth, inside, since, until),
         windows=windows.windows,
@@ -85,10 +93,19 @@ def check(
         orders=sum(since <= order.end < until for order in truth.orders),
         erp_compared=orders.orders,
         erp_wrong=orders.wrong,
+        kpis=figures,
         lake_rows=0 if table is None else table.count(),
         lake_files=0 if table is None else len(table.file_uris()),
-        examples=[*windows.examples, *orders.examples],
+        examples=[*windows.examples, *orders.examples, *figures.examples],
     )
+
+
+def _heard(truth: Truth) -> int:
+    """Up to when every PLC told of what happened."""
+    ends: dict[str, int] = {}
+    for span in truth.activities:
+        ends[span.asset] = max(ends.get(span.asset, 0), span.end)
+    return min(ends.values(), default=0)
 
 
 def _rows(

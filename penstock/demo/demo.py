@@ -14,6 +14,7 @@ from penstock.clock import now
 from penstock.demo.check import Check, check
 from penstock.demo.figures import Row
 from penstock.demo.keys import KILLS, keys
+from penstock.demo.kpi_tail import KpiTail
 from penstock.demo.log_ends import LogEnds
 from penstock.demo.pipeline import WORKER, Pipeline
 from penstock.demo.report import Report
@@ -21,7 +22,15 @@ from penstock.demo.view import Incident, Scene, Verdict, render
 from penstock.factory import BROKER, Factory, read_factory, write_factory
 from penstock.factory.layout import LINES
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import FEATURES, PARTIALS, PERFORMANCE, SENSORS, dead_letters
+from penstock.kafka.topics import (
+    FEATURES,
+    KPIS,
+    PARTIALS,
+    PERFORMANCE,
+    PRODUCTION,
+    SENSORS,
+    dead_letters,
+)
 from penstock.local.ports import free_port, holder
 from penstock.local.stack import DEFAULT_PORTS, LocalStack
 from penstock.runtime.decoding import Decoder
@@ -35,7 +44,7 @@ FRAME_SECONDS: Final = 0.1
 SCRAPE_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 15.0
 """After so long a sample is in the lake, its window closed, and that in the lake too."""
-DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, PARTIALS, FEATURES)]
+DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, PARTIALS, PRODUCTION, FEATURES)]
 _SERVED: Final = {BROKER: next(line.plc for line in LINES if line.protocol == "mqtt")}
 """The source that stands still while something that is no source is away."""
 DRAINING: Final = "stopping: draining what is on its way; Ctrl-C again to break off"
@@ -95,7 +104,8 @@ class Demo:
         plant = load_plant(factory.plant)
         pipeline = Pipeline(self._stack, factory, plant, self._folder / "run")
         self._pipeline = pipeline
-        ends = LogEnds(plant.kafka, [PERFORMANCE.name, *DEAD])
+        ends = LogEnds(plant.kafka, [PERFORMANCE.name, KPIS.name, *DEAD])
+        self._kpis = KpiTail(plant)
         since = now()
         try:
             with self._console.status("starting the pipeline"):
@@ -109,12 +119,14 @@ class Demo:
             with self._console.status("draining: every sample on its way goes to the lake"):
                 pipeline.drain()
             with self._console.status("holding the lake against the ground truth"):
-                erp = _records(ends, plant)
-                found = check(factory.folder, self._lake, plant, since, erp=erp)
+                self._kpis.look()
+                erp, kpis = (_records(ends, plant, one.name) for one in (PERFORMANCE, KPIS))
+                found = check(factory.folder, self._lake, plant, since, erp=erp, kpis=kpis)
             return self._report(pipeline, plant, ends, found, flowed)
         finally:
             pipeline.close()
             ends.close()
+            self._kpis.close()
 
     @property
     def _lake(self) -> Path:
@@ -157,11 +169,12 @@ class Demo:
                 if time.monotonic() - scraped >= SCRAPE_SECONDS:
                     scraped = time.monotonic()
                     rows = pipeline.rows()
+                    self._kpis.look()
                     self._note_recoveries(rows)
                     self._recheck(factory, since)
                     left = None if self._seconds is None else began + self._seconds - scraped
                     scene = Scene(
-                        rows, pipeline.figures, self._incidents, self._verdict,
+                        rows, pipeline.figures, self._kpis.lines, self._incidents, self._verdict,
                         left, scraped, self._console.is_terminal,
                     )  # fmt: skip
                     live.update(render(scene), refresh=self._console.is_terminal)
@@ -232,6 +245,10 @@ class Demo:
             erp_messages=ends.gained([PERFORMANCE.name]),
             erp_compared=found.erp_compared,
             erp_wrong=found.erp_wrong,
+            kpis_checked=found.kpis.checked,
+            kpis_wrong=found.kpis.wrong,
+            orders_closed=found.kpis.orders_closed,
+            oee={line: one["kpis"]["oee"] for line, one in sorted(self._kpis.lines.items())},
             dead_letters=ends.gained(DEAD),
             protocols=sorted({source.type for source in plant.sources.values()}),
             p50_end_to_end_ms=_ms(figures.delay(0.5)),
@@ -244,12 +261,12 @@ class Demo:
         )
 
 
-def _records(ends: LogEnds, plant: Plant) -> list[Mapping[str, Any]]:
-    """What the ERP system was told during the run."""
+def _records(ends: LogEnds, plant: Plant, topic: str) -> list[Mapping[str, Any]]:
+    """What a topic gained during the run."""
     registry = Registry(plant.registry)
     try:
         decode = Decoder(registry).record
-        return [cast("Mapping[str, Any]", decode(one).value) for one in ends.read(PERFORMANCE.name)]
+        return [cast("Mapping[str, Any]", decode(one).value) for one in ends.read(topic)]
     finally:
         registry.close()
 

@@ -44,6 +44,14 @@ class Report:
     """Orders that ERP must know of: begun, shown and ended within the run."""
     erp_wrong: int
     """Completed orders that were not reported to ERP, or with other pieces than were made."""
+    kpis_checked: int
+    """Figures of settled windows that were compared with the factory's truth."""
+    kpis_wrong: int
+    """Figures that differ, windows that were never published, balances that do not close."""
+    orders_closed: int
+    """Orders of lines whose figures are final."""
+    oee: dict[str, float | None]
+    """The last sliding OEE of each line."""
     dead_letters: int
     protocols: Sequence[str]
     p50_end_to_end_ms: float | None
@@ -62,7 +70,7 @@ class Report:
     def ok(self) -> bool:
         """Whether everything that was sent came out once, and right."""
         wrong = self.lost + self.duplicates + self.wrong_values + self.windows_wrong
-        return wrong + self.erp_wrong == 0 and self.windows > 0
+        return wrong + self.erp_wrong + self.kpis_wrong == 0 and self.windows > 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -108,10 +116,15 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
          f"{report.orders_completed} · {report.erp_messages} · "
          f"{report.erp_compared} · {report.erp_wrong}",
          report.erp_wrong == 0),
+        ("KPIs compared · wrong · orders closed",
+         f"{report.kpis_checked:,} · {report.kpis_wrong} · {report.orders_closed}",
+         report.kpis_wrong == 0),
         ("dead letters", str(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
         ("writes to devices", str(report.writes), report.writes == 0),
     ]  # fmt: skip
+    for line, oee in (report.oee or {}).items():
+        lines.append((f"OEE of {line}", "unknown" if oee is None else f"{oee:.1%}", None))
     for incident in report.incidents:
         told, good = _recovery(incident, drained=report.ok)
         lines.append((f"killed: {incident['what']}", told, good))

@@ -1,8 +1,8 @@
 """The live terminal view: one table per kind of component, totals, and what was killed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -56,6 +56,8 @@ class Scene:
 
     rows: Sequence[Row]
     figures: Figures
+    lines: Mapping[str, Mapping[str, Any]]
+    """The newest sliding KPIs of each line, as `KpiWindow` records."""
     incidents: Sequence[Incident]
     verdict: Verdict
     seconds_left: float | None
@@ -72,6 +74,7 @@ def render(scene: Scene) -> RenderableType:
         _connectors(roles["connector"]),
         _processors(roles["processor"]),
         _sinks(roles["sink"]),
+        *([_lines(scene.lines)] if scene.lines else []),
         _totals(scene),
     ]
     parts += [Text(incident.line(scene.now), style="yellow") for incident in scene.incidents[-4:]]
@@ -142,6 +145,21 @@ def _sinks(rows: Sequence[Row]) -> Table:
             f"{value('penstock_sink_dead_records_total'):,.0f}",
             f"  {row.status}",
         )  # fmt: skip
+    return table
+
+
+def _lines(lines: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("line", "OEE", "availability", "effectiveness", "quality", "pieces", "window")
+    for path, record in sorted(lines.items()):
+        kpis = record["kpis"]
+        names = ("oee", "availability", "effectiveness", "quality_ratio")
+        produced = record["produced"]
+        table.add_row(
+            path,
+            *("–" if kpis[name] is None else f"{kpis[name]:.1%}" for name in names),
+            "–" if produced is None else f"{produced:,.0f}",
+            f"  last {record['name']}",
+        )
     return table
 
 

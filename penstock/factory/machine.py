@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.factory.equipment import KINDS
-from penstock.factory.schedule import CYCLE_US, Activity, Order, Segment, Timeline, quantities
+from penstock.factory.schedule import (
+    CYCLE_US,
+    Activity,
+    Profile,
+    Segment,
+    Timeline,
+    quantities,
+)
 from penstock.factory.signals import Sensors
 from penstock.settings.tags import Role
 
@@ -174,9 +181,11 @@ class Machine:
             mode,
             segment.order.product,
             segment.reason,
-            self._set_speed(segment.order),
+            set_speed(self._profile, segment.order.product),
             shift,
         )
 
-    def _set_speed(self, order: Order) -> int:
-        return round(60.0 / self._profile.piece) - 2 * order.product
+
+def set_speed(profile: Profile, product: int) -> int:
+    """Pieces of a product per minute of the process that a kind of machine is set to."""
+    return round(60.0 / profile.piece) - 2 * product

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +11,10 @@ from ruamel.yaml import YAML
 from penstock.factory import nodes
 from penstock.factory.equipment import KINDS
 from penstock.factory.layout import GROUP, LINES, NODE, SITE, USER, Line
-from penstock.factory.machine import FIELDS, Place
+from penstock.factory.machine import FIELDS, Place, set_speed
 from penstock.factory.model import Factory
 from penstock.factory.registers import MAX_REGISTERS, Registers
+from penstock.factory.schedule import PRODUCTS
 from penstock.settings.tags import Role
 
 _COLUMNS: Final = (
@@ -33,6 +34,15 @@ _STATES: Final = {
         "no_order": [4, 17],
     }
 }
+
+
+_CALENDARS: Final = {
+    "3shift": {
+        "shifts": {"early": "06:00-14:00", "late": "14:00-22:00", "night": "22:00-06:00"},
+        "days": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+    }
+}
+"""By the clock, though the process runs faster: so a shift's figures go on for its eight hours."""
 
 
 def write_plant(
@@ -59,13 +69,21 @@ def write_plant(
         "version": 1,
         "environment": "demo",
         "site": {"path": SITE, "timezone": "Europe/Berlin", "day_starts": "06:00"},
-        "assets": {place.asset: {"states": "packml"} for place in places},
+        "products": "products.csv",
+        "assets": {place.asset: {"states": "packml", "calendar": "3shift"} for place in places},
         "lines": {
             line.path: {"flow": "serial", "constraint": line.constraint, "output": line.output}
             for line in LINES
         },
         "sources": {line.plc: _source(factory, line) for line in LINES},
         "states": _STATES,
+        "calendars": _CALENDARS,
+        "kpis": {
+            "every": "5 s",
+            "sliding": "15 s",
+            "minor_stop_below": _shortened(120.0, factory),
+            "same_failure_within": _shortened(60.0, factory),
+        },
         "windows": {
             "out_of_order": "1 s",
             "sizes": {size: {"reopen_for": reopen} for size, reopen in windows.items()},
@@ -83,8 +101,26 @@ def write_plant(
             "# The plant's configuration of a simulated factory; `penstock simulate` made it.\n"
         )
         YAML().dump(content, file)
+    _write_products(factory, places)
     for line in LINES:
         _write_tags(factory.folder / _tag_list(line), line)
+
+
+def _shortened(seconds: float, factory: Factory) -> str:
+    """A time of the process as the clock has it."""
+    return f"{round(seconds * 1e6 / factory.speed)} us"
+
+
+def _write_products(factory: Factory, places: Sequence[Place]) -> None:
+    """What a piece of each product is planned to take, by the clock."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["product", "asset", "seconds_per_unit"])
+    for place in places:
+        for product in range(PRODUCTS):
+            per_minute = set_speed(KINDS[place.kind].profile, product)
+            writer.writerow([product, place.asset, 60.0 / per_minute / factory.speed])
+    (factory.folder / "products.csv").write_text(text.getvalue(), encoding="utf-8")
 
 
 def _tag_list(line: Line) -> str:

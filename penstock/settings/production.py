@@ -15,7 +15,7 @@ from penstock.units import Duration, PositiveDuration, format_duration, parse_du
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _DAY_MINUTES: Final = 24 * 60
 _MINUTE: Final = timedelta(minutes=1)
-_RULE: Final = re.compile(
+RULE: Final = re.compile(
     r"(?P<tag>\S+) (?P<comparison><=|>=|<|>) (?P<limit>-?\d+(\.\d+)?)( (?P<unit>(?!for )\S+))?"
     r"( for (?P<duration>.+))?"
 )
@@ -37,7 +37,7 @@ def _span(text: str) -> str:
 
 
 def _rule(text: str) -> str:
-    found = _RULE.fullmatch(text)
+    found = RULE.fullmatch(text)
     if not found:
         msg = f"{text!r} is no rule: write it as 'motor_current > 4 A for 5 s'"
         raise ValueError(msg)

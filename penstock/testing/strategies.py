@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from penstock.lines import LineMembers
 from penstock.testing.alerting import score
 from penstock.testing.batches import Record
-from schemas import AnomalyScore, LinePartial, Version
+from penstock.work_units import WorkUnit
+from schemas import (
+    AnomalyScore,
+    FailureTime,
+    LinePartial,
+    ProductionPartial,
+    ProductionPieces,
+    ProductionTime,
+    Version,
+)
 
 STREAMS: Final = (
     ("acme/bremen/line/press", "plc"),
@@ -120,3 +129,48 @@ def score_mixes(draw: st.DrawFn) -> list[AnomalyScore]:
     """Scores of two assets, as they may arrive."""
     found = [one for asset in ALERTED for one in draw(score_lists(asset, longest=7))]
     return sorted(found, key=lambda one: one.time)
+
+
+@st.composite
+def production_lists(
+    draw: st.DrawFn, units: Sequence[WorkUnit], every: int, longest: int = 14
+) -> list[ProductionPartial]:
+    """Panes and heartbeats of work units whose event times creep forward.
+
+    Args:
+        draw: Given by hypothesis.
+        units: All work units.
+        every: Length of a pane, a few microseconds.
+        longest: How many at most.
+    """
+    now, partials = draw(st.sampled_from(STARTS)), []
+    for place in range(draw(st.integers(1, longest))):
+        now += draw(st.sampled_from([0, 3, 15, 70]))
+        unit, size = draw(st.sampled_from(units)), draw(st.sampled_from([0, every, every]))
+        start = now if not size else now // every * every - every * draw(st.integers(1, 4))
+        order = draw(st.sampled_from(["", "O-1", "O-2"]))
+        element = draw(st.sampled_from(["producing", "setup", "delay", "failure", "no_order"]))
+        cut = draw(st.integers(0, size))
+        times = [(element, start, start + cut), ("producing", start + cut, start + size)]
+        pieces = draw(st.sampled_from([0.0, 1.0, 7.0]))
+        version = Version(1, (draw(st.sampled_from([place, place, 0])),), place)
+        partials.append(
+            ProductionPartial(
+                line=unit.line,
+                asset=unit.asset,
+                pane_start=start,
+                pane_size=size,
+                watermark=now - draw(st.integers(0, 9)),
+                final=draw(st.booleans()),
+                order=order,
+                times=tuple(
+                    ProductionTime(order, "p", what, "planned", end - begin, begin, end)
+                    for what, begin, end in times
+                    if begin < end
+                ),
+                pieces=(ProductionPieces(order, "p", pieces, 1.0, math.nan),) if size else (),
+                failures=(FailureTime(start, start + cut),) * (element == "failure" and cut > 0),
+                version=version,
+            )
+        )
+    return partials

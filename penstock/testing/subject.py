@@ -14,7 +14,9 @@ from penstock.testing.alerting import AlertFeed
 from penstock.testing.batches import SampleFeed
 from penstock.testing.joined import JoinedFeed
 from penstock.testing.partials import PartialFeed
+from penstock.testing.production import ProductionFeed
 from penstock.units import microseconds
+from penstock.work_units import work_units
 
 Make = Callable[[], Operator[Any]]
 
@@ -84,6 +86,7 @@ def feed_of(processor: type[Processor], plant: Plant) -> Callable[[], Feed]:
         "AnomalyScore": AlertFeed,
         "WindowStatistics": AlertFeed,
         "LinePartial": PartialFeed.of(lines_of(plant)),
+        "ProductionPartial": ProductionFeed.of(work_units(plant)),
     }
     if len(processor.reads) == 1:
         return feeds[processor.reads[0].record]

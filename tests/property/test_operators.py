@@ -15,12 +15,19 @@ from penstock.anomaly.settings import MonitorSettings
 from penstock.lines import lines_of
 from penstock.operator import Operator
 from penstock.processor import Processor
-from penstock.settings.plant import Line, Plant, Site, Windows, WindowSize
+from penstock.settings.plant import Asset, Line, Plant, Site, Windows, WindowSize
+from penstock.settings.production import Kpis, States
 from penstock.settings.tags import Tag
 from penstock.testing.determinism import CHECKS
 from penstock.testing.joined import Of
-from penstock.testing.strategies import partial_lists, record_lists, score_mixes
+from penstock.testing.strategies import (
+    partial_lists,
+    production_lists,
+    record_lists,
+    score_mixes,
+)
 from penstock.testing.subject import subject
+from penstock.work_units import work_units
 from schemas import Acknowledgement
 from streams.anomaly_scores import AnomalyScoresSettings
 from streams.operators.alerting.book import identity
@@ -32,9 +39,16 @@ MIXED = {12: {"reopen_for": 5, "every": 2, "out_of_order": 7}, 30: {"reopen_for"
 
 TAGS = {
     "plc": (("line/press", "a", "good"), ("line/press", "b", "scrap")),
-    "plc/2": (("line/press", "a", "good"), ("line/press", "c", "signal")),
+    "plc/2": (("line/press", "a", "order"), ("line/press", "c", "state")),
     "2": (("line/press/plc", "a", "total"), ("line/press/plc", "b", "signal")),
 }
+
+
+STATES = {
+    "codes": States(state="c", producing=(0,), failure=(101325,), unmapped="delay"),
+    "rule": States(producing_when="b > 0 for 4 us", otherwise="delay"),
+}
+KPIS = {"every": "10 us", "sliding": "30 us", "reopen_for": "25 us", "minor_stop_below": "8 us"}
 
 
 def plant(
@@ -46,6 +60,8 @@ def plant(
     output="press",
     detector="pca",
     grid=3,
+    kpis=None,
+    run_time=1.0,
 ):
     us = {n: timedelta(microseconds=n) for n in range(100)}
     windows = Windows(
@@ -61,7 +77,6 @@ def plant(
         source: tuple(Tag(asset=a, tag=t, role=role, address="1", max=999.0) for a, t, role in tags)
         for source, tags in tags.items()
     }
-    lines = {"line": Line(output=output)}
     scores = AnomalyScoresSettings(
         detector=detector,
         grid=us[grid],
@@ -72,7 +87,11 @@ def plant(
     return Plant(
         site=Site(path="acme/bremen"),
         windows=windows,
-        lines=lines,
+        lines={"line": Line(output=output, constraint="press")},
+        assets={"line/press": Asset(states="codes"), "line/press/plc": Asset(states="rule")},
+        states=STATES,
+        kpis=Kpis.model_validate({**KPIS, **(kpis or {})}),
+        run_times={("", "line/press"): 1e-6 * run_time},
         tags=rows,
         processors={"anomaly-scores": scores},
     )
@@ -92,6 +111,11 @@ OTHERS = [
     plant(output="press/plc"),
     plant(detector="half-space-trees"),
     plant(grid=4),
+    plant(kpis={"minor_stop_below": "9 us"}),
+    plant(kpis={"reopen_for": "24 us"}),
+    plant(kpis={"every": "5 us"}),
+    plant(kpis={"plausible_rate": 4}),
+    plant(run_time=2.0),
     plant(),
 ]
 
@@ -132,6 +156,8 @@ def records_of(processor, sizes):
         return record_lists(longest=8)
     if processor.reads[0].record == "AnomalyScore":
         return alert_inputs()
+    if processor.reads[0].record == "ProductionPartial":
+        return production_lists(work_units(plant()), every=10, longest=8)
     return partial_lists(LINES, list(sizes), longest=8)
 
 

@@ -1,0 +1,142 @@
+"""How a published KPI came about: its revisions, and the late samples that moved it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from penstock.errors import DecodeError, PenstockError, UnknownSchemaError
+from penstock.kafka.registry import Registry
+from penstock.kafka.tail import Tail
+from penstock.kafka.topics import KPIS, PRODUCTION
+from penstock.runtime.decoding import Decoder
+from penstock.settings.plant import Plant
+from penstock.settings.problems import suggestion
+
+Datum = Mapping[str, Any]
+KINDS: Final = ("size", "sliding", "shift", "order", "rolling")
+_log = structlog.get_logger()
+
+
+class NoFigureError(PenstockError):
+    """There is no such KPI, or none of this unit and time.
+
+    `docs/reference/kpis.md` lists the KPIs; figures are kept as long as `dmz.kpis.v1` is.
+    """
+
+    code = "PEN-810"
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What is known of one window's figure.
+
+    Args:
+        kpi: Its name.
+        revisions: Records of the window, the oldest version first.
+        late: (asset, tag, time, value) of late samples that changed its panes.
+    """
+
+    kpi: str
+    revisions: Sequence[Datum]
+    late: Sequence[tuple[str, str, int, str]]
+
+    @property
+    def last(self) -> Datum:
+        """The record that counts."""
+        return self.revisions[-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        late = [dict(zip(("asset", "tag", "time", "value"), one, strict=True)) for one in self.late]
+        return {"kpi": self.kpi, "revisions": list(self.revisions), "late": late}
+
+
+def why(plant: Plant, unit: str, kpi: str, time: int, kind: str | None = None) -> Why:
+    """Look up the window of a line or asset that holds a time.
+
+    Args:
+        plant: Where Kafka is.
+        unit: Path of the line or asset, with or without the site.
+        kpi: Its name.
+        time: Microseconds since 1970-01-01 UTC.
+        kind: One of `KINDS`; None: the shift if there is one, else the shortest window.
+
+    Raises:
+        NoFigureError: There is none.
+        KafkaUnavailableError: Kafka does not answer.
+        RegistryUnavailableError: The registry does not answer.
+    """
+    registry = Registry(plant.registry)
+    try:
+        decoder = Decoder(registry)
+        records = list(_read(plant, decoder, KPIS.name))
+        found = choose(records, {unit, plant.asset_path(unit)}, kpi, time, kind)
+        late = late_of(found[-1], _read(plant, decoder, PRODUCTION.name))
+    finally:
+        registry.close()
+    return Why(kpi, found, late)
+
+
+def choose(
+    records: Sequence[Datum], units: Iterable[str], kpi: str, time: int, kind: str | None = None
+) -> list[Datum]:
+    """The revisions of the window that is asked for, the oldest version first.
+
+    Raises:
+        NoFigureError: There is none.
+    """
+    wanted = set(units)
+    mine = [one for one in records if (one["asset"] or one["line"]) in wanted]
+    if not mine:
+        msg = f"no KPIs of {min(wanted, key=len)!r} were published"
+        known = {one["asset"] or one["line"] for one in records}
+        raise NoFigureError(msg, remedy=suggestion(min(wanted, key=len), known) or "is it a line?")
+    names = sorted({name for one in mine for name in one["kpis"]})
+    if kpi not in names:
+        msg = f"there is no KPI {kpi!r}"
+        raise NoFigureError(msg, remedy=suggestion(kpi, names) or f"one of {', '.join(names)}")
+    held = [
+        one
+        for one in mine
+        if one["window_start"] <= time < one["window_end"]
+        and kpi in one["kpis"]
+        and kind in (None, one["kind"])
+    ]
+    if not held:
+        msg = f"no {kind or ''} window with {kpi!r} holds this time".replace("  ", " ")
+        raise NoFigureError(msg, remedy="look at another time, or another --window")
+    shifts = [one for one in held if one["kind"] == "shift"]
+    best = min(shifts or held, key=lambda one: (one["window_end"] - one["window_start"], one["id"]))
+    return sorted((one for one in mine if one["id"] == best["id"]), key=_version)
+
+
+def late_of(record: Datum, partials: Iterable[Datum]) -> list[tuple[str, str, int, str]]:
+    """The late samples that changed the panes of a window, in order of time."""
+    assets = {one["asset"] for one in record["inputs"]}
+    found = {
+        (partial["asset"], late["tag"], late["time"], late["value"])
+        for partial in partials
+        if partial["asset"] in assets
+        and record["window_start"] <= partial["pane_start"] < record["window_end"]
+        for late in partial["late"]
+    }
+    return sorted(found, key=lambda one: (one[2], one))
+
+
+def _read(plant: Plant, decoder: Decoder, topic: str) -> Iterable[Datum]:
+    with Tail(plant.kafka, {topic: None}, f"{plant.environment}-why") as tail:
+        for message in tail.to_end():
+            try:
+                value: Any = decoder.record(message).value
+            except (DecodeError, UnknownSchemaError) as error:
+                _log.warning("this is no record", topic=topic, error=str(error))
+            else:
+                yield value
+
+
+def _version(record: Datum) -> tuple[int, list[int], int]:
+    version = record["version"]
+    return version["epoch"], version["offsets"], version["emission"]

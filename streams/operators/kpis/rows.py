@@ -1,0 +1,64 @@
+"""Lines and panes as rows of state, in JSON."""
+
+from dataclasses import astuple
+from typing import Any
+
+from schemas import (
+    FailureTime,
+    LateChange,
+    ProductionPartial,
+    ProductionPieces,
+    ProductionTime,
+    Version,
+)
+from streams.operators.kpis.line import LineKpis
+
+
+def dump_partial(partial: ProductionPartial) -> list[Any]:
+    """A partial, but for its line and asset."""
+    assert partial.version is not None
+    named = [
+        getattr(partial, name)
+        for name in partial.__slots__
+        if name not in ("line", "asset", "version")
+    ]
+    return [*named, list(astuple(partial.version))]
+
+
+def load_partial(line: str, asset: str, row: list[Any]) -> ProductionPartial:
+    """The inverse of `dump_partial`."""
+    start, size, watermark, final, order, times, pieces, failures, late, flags, version = row
+    epoch, offsets, emission = version
+    return ProductionPartial(
+        line=line,
+        asset=asset,
+        pane_start=start,
+        pane_size=size,
+        watermark=watermark,
+        final=final,
+        order=order,
+        times=tuple(ProductionTime(*one) for one in times),
+        pieces=tuple(ProductionPieces(*one) for one in pieces),
+        failures=tuple(FailureTime(*one) for one in failures),
+        late=tuple(LateChange(*one) for one in late),
+        flags=tuple(flags),
+        version=Version(epoch, tuple(offsets), emission),
+    )
+
+
+def line_row(state: LineKpis) -> list[Any]:
+    """What of a line is in no pane and no window."""
+    members = [
+        [asset, one.level, one.quiet, sorted(one.past.items()), one.failed]
+        for asset, one in sorted(state.members.items())
+    ]
+    return [state.dropped, state.closed, members]
+
+
+def load_line(state: LineKpis, row: list[Any]) -> None:
+    """The inverse of `line_row`."""
+    state.dropped, state.closed, members = row
+    for asset, level, quiet, past, failed in members:
+        member = state.members[asset]
+        member.level, member.quiet, member.past = level, quiet, dict(past)
+        member.failed = [FailureTime(*one) for one in failed]

@@ -1,0 +1,143 @@
+"""Sums up panes: time by element and planning, pieces by product."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from penstock.shifts import PLANNED, ShiftCalendar
+from penstock.work_units import WorkUnit
+from schemas import ProductionPartial, ProductionPieces, Version
+from streams.operators.kpis.account import OTHER, Times
+from streams.operators.production.elements import NO_ORDER, UNKNOWN
+
+_FIRST: Final = Version(0, (), 0)
+_IDLE: Final = (NO_ORDER, UNKNOWN)
+
+
+@dataclass(slots=True)
+class Made:
+    """Pieces of one product: PQ, GQ and SQ, each NaN if nothing counts it."""
+
+    produced: float
+    good: float
+    scrap: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a unit did.
+
+    Args:
+        unit: The asset.
+        times: Microseconds by element and planning.
+        made: By product.
+        flags: What is doubtful.
+        panes: How many are in it.
+        late: How many late samples changed them.
+    """
+
+    unit: WorkUnit
+    times: Times = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
+    flags: set[str] = field(default_factory=set)
+    panes: int = 0
+    late: int = 0
+    version: Version = _FIRST
+    """The greatest of its panes."""
+    begin: int | None = None
+    """Of an order: when it was first shown, and the end of the last time that it was."""
+    end: int | None = None
+    first: int | None = None
+    """Of an order: when the first work on it began, and the last ended."""
+    last: int | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the unit counts pieces at all."""
+        return bool(self.unit.counters)
+
+    def add(self, partial: ProductionPartial, order: str | None = None) -> None:
+        """Add a pane, or what of it is for one order."""
+        self.panes += 1
+        self.late += len(partial.late)
+        self.version = max(self.version, partial.version or self.version)
+        self.flags |= set(partial.flags)
+        for one in partial.times:
+            if order is None or one.order == order:
+                key = (one.element, one.planning)
+                self.times[key] = self.times.get(key, 0) + one.duration
+                self.begin = one.begin if self.begin is None else min(self.begin, one.begin)
+                self.end = one.end if self.end is None else max(self.end, one.end)
+                if one.element not in _IDLE:
+                    self.first = one.begin if self.first is None else min(self.first, one.begin)
+                    self.last = one.end if self.last is None else max(self.last, one.end)
+        for pieces in partial.pieces:
+            if order is None or pieces.order == order:
+                made = self.made.setdefault(pieces.product, Made(0.0, 0.0, 0.0))
+                produced, good, scrap = _derived(pieces)
+                made.produced += produced
+                made.good += good
+                made.scrap += scrap
+
+    def fill(self, begin: int, end: int, element: str = UNKNOWN) -> None:
+        """Account for all time of a window: what no pane tells of is unknown."""
+        calendar = self.unit.calendar
+        for planning, whole in planned(calendar, begin, end).items():
+            known = sum(time for (_, how), time in self.times.items() if how == planning)
+            if whole != known:
+                key = (element, planning)
+                self.times[key] = self.times.get(key, 0) + whole - known
+
+    def fill_order(self, begin: int, end: int) -> None:
+        """Account for the time of an order's window in which the unit worked for another."""
+        if rest := end - begin - sum(self.times.values()):
+            self.times[OTHER, PLANNED] = rest
+
+    def total(self, of: Callable[[Made], float]) -> float:
+        """Pieces of all products; NaN if nothing counts them."""
+        if not self.counts:
+            return math.nan
+        return math.fsum(of(one) for _, one in sorted(self.made.items()))
+
+    def run_time(self, of: Callable[[Made], float], unit: WorkUnit | None = None) -> float:
+        """Σ PRU × pieces, seconds, by the run times of a unit; NaN if one is not known."""
+        by = unit or self.unit
+        if not self.counts:
+            return math.nan
+        shares = [
+            (by.run_time(product), of(one)) for product, one in sorted(self.made.items()) if of(one)
+        ]
+        known = [time * pieces for time, pieces in shares if time is not None]
+        return math.fsum(known) if len(known) == len(shares) else math.nan
+
+
+def planned(calendar: ShiftCalendar | None, begin: int, end: int) -> Mapping[str, int]:
+    """Microseconds of a span by planning."""
+    if calendar is None:
+        return {PLANNED: end - begin}
+    found: dict[str, int] = {}
+    for start, stop, planning in calendar.planning(begin, end):
+        found[planning] = found.get(planning, 0) + stop - start
+    return found
+
+
+def together(tallies: Iterable[Tally]) -> Times:
+    """The times of several units."""
+    found: Times = {}
+    for tally in tallies:
+        for key, time in tally.times.items():
+            found[key] = found.get(key, 0) + time
+    return found
+
+
+def _derived(pieces: ProductionPieces) -> tuple[float, float, float]:
+    """PQ, GQ and SQ from whichever counters there are; of two the third follows."""
+    good, scrap, total = pieces.good, pieces.scrap, pieces.total
+    if math.isnan(good):
+        good = total - scrap
+    if math.isnan(scrap):
+        scrap = total - good
+    if math.isnan(total):
+        total = good if math.isnan(scrap) else good + scrap
+    return total, good, scrap

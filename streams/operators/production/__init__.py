@@ -1,0 +1,1 @@
+"""The parts of the operator that turns an asset's states and counters into time and pieces."""

@@ -1,0 +1,134 @@
+"""What one tag said over time, as runs of equal values, and when a source was heard."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+Run = list[Any]
+"""[first, last, value]: first and last time that the value was given, with no other in between."""
+
+
+def _first(run: Run) -> Any:
+    return run[0]
+
+
+class Track:
+    """The runs of a tag, in order of time; a value holds until the next run begins.
+
+    None is the value of a sample of bad quality: nothing is known.
+    """
+
+    __slots__ = ("runs",)
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    def index(self, time: int) -> int:
+        """The place of the run that holds at a time; -1 before all."""
+        return bisect_right(self.runs, time, key=_first) - 1
+
+    def at(self, time: int) -> Any:
+        """The value at a time; None if nothing is known."""
+        place = self.index(time)
+        return self.runs[place][2] if place >= 0 else None
+
+    def changes(self, begin: int, end: int) -> Iterator[Run]:
+        """The runs that begin after `begin` and before `end`."""
+        for place in range(self.index(begin) + 1, len(self.runs)):
+            if self.runs[place][0] >= end:
+                return
+            yield self.runs[place]
+
+    def append(self, time: int, value: Any) -> list[int]:
+        """Take a sample that is not before any other; of equal times the last one counts.
+
+        Returns:
+            The beginnings of the runs that changed.
+        """
+        runs = self.runs
+        if not runs:
+            runs.append([time, time, value])
+            return [time]
+        last = runs[-1]
+        if last[2] == value:
+            last[1] = time
+        elif last[0] == time:
+            last[2] = value
+            if len(runs) > 1 and runs[-2][2] == value:
+                runs.pop()
+                runs[-1][1] = time
+                return [time, runs[-1][0]]
+        else:
+            runs.append([time, time, value])
+        return [runs[-1][0]]
+
+    def insert(self, time: int, value: Any) -> tuple[list[int], int] | None:
+        """Take a sample that comes behind others.
+
+        Returns:
+            The beginnings of the runs that changed, and until when another value holds now
+            (`time`: nothing else; -1: until for ever). None: it contradicts a value that was
+            given before it and after it, or at its time, and is refused.
+        """
+        runs, place = self.runs, self.index(time)
+        if place >= 0:
+            run = runs[place]
+            if run[2] == value:
+                run[1] = max(run[1], time)
+                return [run[0]], time
+            if time <= run[1]:
+                return None
+        following = runs[place + 1] if place + 1 < len(runs) else None
+        if following is not None and following[2] == value:
+            before, following[0] = following[0], time
+            return [before, time], before
+        runs.insert(place + 1, [time, time, value])
+        return [time], -1 if following is None else following[0]
+
+    def forget(self, horizon: int) -> list[int]:
+        """Forget runs that ended before a time; gives their beginnings."""
+        place = self.index(horizon)
+        gone = [run[0] for run in self.runs[: max(place, 0)]]
+        del self.runs[: len(gone)]
+        return gone
+
+    def recent(self, begin: int) -> "Track":
+        """A copy from the run that holds at a time on."""
+        copy = Track()
+        copy.runs = [list(run) for run in self.runs[max(self.index(begin), 0) :]]
+        return copy
+
+
+class Heard:
+    """When a source was heard, as [lo, hi] without a silence longer than `hold` in between."""
+
+    __slots__ = ("spans",)
+
+    def __init__(self) -> None:
+        self.spans: list[list[int]] = []
+
+    def add(self, low: int, high: int, hold: int) -> None:
+        """The source was heard from `low` to `high`."""
+        spans = self.spans
+        if spans and spans[-1][0] <= low <= spans[-1][1] + hold:
+            spans[-1][1] = max(spans[-1][1], high)
+            return
+        spans.append([low, high])
+        spans.sort()
+        merged = [spans[0]]
+        for span in spans[1:]:
+            if span[0] <= merged[-1][1] + hold:
+                merged[-1][1] = max(merged[-1][1], span[1])
+            else:
+                merged.append(span)
+        self.spans = merged
+
+    def covered(self, begin: int, end: int, hold: int) -> Iterator[tuple[int, int]]:
+        """The parts of a span in which values hold."""
+        for low, high in self.spans:
+            if low < end and high + hold > begin:
+                yield max(low, begin), min(high + hold, end)
+
+    def forget(self, horizon: int, hold: int) -> None:
+        """Forget what was heard before a time."""
+        self.spans = [span for span in self.spans if span[1] + hold >= horizon]

@@ -1,0 +1,143 @@
+"""Panes of an asset against a plain look at every microsecond."""
+
+import math
+from collections import defaultdict
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.lines import Counter
+from penstock.settings.production import Calendar, States
+from penstock.shifts import ShiftCalendar
+from penstock.testing.batches import Batches, Record
+from penstock.work_units import WorkUnit
+from streams.operators.production.parameters import ProductionParameters
+from streams.operators.production_partials import ProductionPartials
+
+EVERY, HOLD, LATE, MINOR = 10, 12, 5, 8
+ASSET, SOURCE = "acme/bremen/line/press", "plc"
+CODES = {6: "producing", 5: "delay", 9: "failure", 4: "no_order"}
+UNIT = WorkUnit(
+    asset=ASSET,
+    line="acme/bremen/line",
+    tracks={
+        (SOURCE, "state"): "state",
+        (SOURCE, "mode"): "mode",
+        (SOURCE, "order"): "order",
+        (SOURCE, "good"): "good",
+    },
+    counters={(SOURCE, "good"): Counter("good", 99.0)},
+    states=States(state="state", mode="mode", producing=(6,), delay=(5,), failure=(9,),
+                  no_order=(4,), setup_modes=(4,)),
+    calendar=ShiftCalendar(Calendar(shifts={"day": "00:00-00:00"}, days=("Thu",))),
+)  # fmt: skip
+PARAMETERS = ProductionParameters([UNIT], EVERY, LATE, HOLD, 10**6, 10**6, MINOR)
+STATES = st.sampled_from([6.0, 6.0, 5.0, 5.0, 9.0, 4.0, 77.0])
+
+
+@st.composite
+def samples(draw):
+    """Records of one asset, in order of time but for jitter beyond what is on time."""
+    now, good, found = 1_000, 0.0, []
+    for _ in range(draw(st.integers(1, 30))):
+        now += draw(st.sampled_from([0, 1, 2, 4, 7, 11, 25]))
+        tag = draw(st.sampled_from(["state", "state", "mode", "order", "good", "noise"]))
+        value = 0.0
+        if tag == "good":
+            good = value = (good + draw(st.sampled_from([0, 1, 5, 40]))) % 100
+        elif tag == "state":
+            value = draw(STATES)
+        elif tag == "mode":
+            value = draw(st.sampled_from([1.0, 1.0, 4.0]))
+        elif tag == "order":
+            value = draw(st.sampled_from(["O-1", "O-2"]))
+        quality = draw(st.sampled_from([True, True, True, True, False]))
+        at = now - draw(st.sampled_from([0, 0, 0, 3, 4, 9, 20]))
+        found.append(Record(ASSET, SOURCE, [(tag, at, value, quality)], now + 100))
+    return found
+
+
+def published(records):
+    """The last partial of each pane, the samples that were taken, and up to when all is known."""
+    operator, batches = ProductionPartials(PARAMETERS), Batches()
+    panes, taken = {}, []
+    for record in records:
+        output = operator.update(batches.of(record))
+        if not output.late:
+            taken.append(record.samples[0])
+        panes |= {one.record.pane_start: one.record for one in output.results}
+    return panes, taken, operator.watermarks()[ASSET, SOURCE]
+
+
+def at(taken, tag, time):
+    """What a tag said at a time: of equal times what came last."""
+    said = [one for one in taken if one[0] == tag and one[1] <= time]
+    last = max(said, key=lambda one: one[1], default=None)
+    if last is not None:
+        last = [one for one in said if one[1] == last[1]][-1]
+    return last[2] if last is not None and last[3] else None
+
+
+def element(taken, time):
+    if not any(one[1] <= time < one[1] + HOLD for one in taken):
+        return "unknown"
+    if at(taken, "mode", time) == 4:
+        return "setup"
+    state = at(taken, "state", time)
+    return "unknown" if state is None else CODES.get(int(state), "unknown")
+
+
+def elements(taken, level):
+    """The element of every microsecond from the first sample to the level."""
+    first = min((one[1] for one in taken), default=0) // EVERY * EVERY
+    found = {time: element(taken, time) for time in range(first, level)}
+    start = None
+    for time in range(first, level + 1):
+        delayed = found.get(time) == "delay"
+        if delayed and start is None:
+            start = time
+        elif not delayed and start is not None:
+            if time < level and time - start < MINOR:
+                found |= dict.fromkeys(range(start, time), "minor_stop")
+            start = None
+    return found
+
+
+def rises(taken):
+    """(time, pieces) of the counter."""
+    values = {}
+    for tag, time, value, good in taken:
+        if tag == "good" and good:
+            values[time] = value
+    found, before = [], None
+    for time, value in sorted(values.items()):
+        if before is not None:
+            rolled = 100 - before + value
+            more = value - before if value >= before else rolled if rolled <= 49.5 else value
+            found.append((time, more))
+        before = value
+    return found
+
+
+@given(samples())
+@settings(max_examples=150, deadline=None)
+def test_panes_are_what_every_microsecond_says(records):
+    panes, taken, level = published(records)
+    told = elements(taken, level)
+    pieces = rises(taken)
+    for start, partial in panes.items():
+        wanted = defaultdict(int)
+        for time in range(start, start + EVERY):
+            key = (at(taken, "order", time) or "", told.get(time, "unknown"), "planned")
+            wanted[key] += 1
+        found = {(one.order, one.element, one.planning): one.duration for one in partial.times}
+        assert found == wanted
+        assert sum(one.duration for one in partial.times) == EVERY
+        made = sum(more for time, more in pieces if start <= time < start + EVERY)
+        assert math.fsum(one.good for one in partial.pieces) == made
+        failed = sum(one.end - one.begin for one in partial.failures)
+        assert failed == sum(n for (_, what, _), n in wanted.items() if what == "failure")
+    for time, what in told.items():
+        pane = time // EVERY * EVERY
+        if what != "unknown" and pane + EVERY <= level:
+            assert pane in panes, "nothing that is known is left out"
