@@ -98,10 +98,11 @@ class Pipeline:
         self._plcs.stop()
         self.watch()  # A broker that was killed just now is needed once more.
         self._await_restart()
+        self._await_quiet("connector")  # What is in a broker or a socket is still to be received.
         self._stop("connector")
-        self._await_no_lag("processor")
+        self._await_quiet("processor", lag="penstock_processor_lag_records")
         self._stop("processor")
-        self._await_no_lag("sink")
+        self._await_quiet("sink", lag="penstock_sink_lag_records")
         self._stop("sink")
 
     def close(self) -> None:
@@ -150,19 +151,22 @@ class Pipeline:
                 raise StackError(msg, where=str(log), remedy="the log tells more")
             time.sleep(POLL_SECONDS)
 
-    def _await_no_lag(self, role: str) -> None:
-        """Wait until nothing is left to read, seen twice so that a late fetch is not missed."""
-        metric = f"penstock_{role}_lag_records"
+    def _await_quiet(self, role: str, lag: str | None = None) -> None:
+        """Wait until a stage has taken all it gets, seen several times: a fetch may come late.
+
+        Args:
+            role: The stage.
+            lag: Its metric of what is left to read; None: it has none, and need not be ready.
+        """
         deadline = time.monotonic() + DRAIN_SECONDS
         quiet = 0
         before = -1.0
         while quiet < 3 and time.monotonic() < deadline:  # noqa: PLR2004  # scrapes in a row
             self.watch()
-            rows = self.rows()
-            mine = [row for row in rows if row.component.role == role]
-            lag = sum(row.scrape.value(metric) for row in mine)
+            mine = [row for row in self.rows() if row.component.role == role]
+            left = sum(row.scrape.value(lag) for row in mine) if lag else 0
             done = sum(row.samples for row in mine)
-            still = lag == 0 and done == before and all(row.ready for row in mine)
+            still = left == 0 and done == before and (lag is None or all(r.ready for r in mine))
             quiet = quiet + 1 if still else 0
             before = done
             time.sleep(1.0)
