@@ -14,6 +14,7 @@ A window that was published and turned out to have nothing in it is taken back b
 row whose `tag` is null: then `windows` shows nothing of it.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -113,7 +114,7 @@ def query(
 
     Raises:
         QueryError: It is no SQL, or does not fit the tables; DuckDB's own words are given.
-        LakeError: DuckDB cannot run it for another reason.
+        LakeError: It names a table that the sink has yet to write, or DuckDB cannot run it.
     """
     tables = f"tables: {', '.join(VIEWS)}"
     try:
@@ -124,6 +125,10 @@ def query(
         names = [column[0] for column in answer.description or []]
         return names, answer.fetchall()
     except _SLIPS as error:
+        if isinstance(error, duckdb.CatalogException) and (table := _to_come(connection, sql)):
+            msg = f"the lake has no {table} yet"
+            remedy = "the sink writes them with the first records: wait a moment, or see its log"
+            raise LakeError(msg, remedy=remedy) from error
         msg = f"the query is wrong: {error}"
         raise QueryError(msg, remedy=tables) from error
     except (duckdb.Error, OSError) as error:
@@ -131,6 +136,13 @@ def query(
         raise LakeError(
             msg, remedy=f"{tables}; `penstock lake check` finds missing files"
         ) from error
+
+
+def _to_come(connection: duckdb.DuckDBPyConnection, sql: str) -> str | None:
+    """A table that a query names and that the lake will have, but has not."""
+    there = {row[0] for row in connection.execute("show tables").fetchall()}
+    named = set(re.findall(r"\w+", sql))
+    return next((name for name in VIEWS if name in named - there), None)
 
 
 def _files(uri: str) -> fs.FileSystem | None:

@@ -41,7 +41,8 @@ def test_a_stream_gives_lines_machines_and_on_request_values(view):
     path = "acme/bremen/stamping/line1/press01"
     with page(view) as served:
         first, second = events(served.url, 2, params={"machine": path})
-        assert [line["name"] for line in first["lines"]] == ["stamping/line1", "filling/line2"]
+        lines = [line["name"] for line in first["lines"]]
+        assert lines == ["stamping/line1", "filling/line2", "packing/line3"]
         assert second["now"] > first["now"]
         tags = {row["tag"]: row for row in first["machine"]["values"]}
         assert tags["GoodCount"]["value"] == 312 and tags["OrderID"]["value"] == "O-100002"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from penstock.factory.layout import LINES
 from penstock.settings.tags import Tag
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+DEADLINE = 20.0
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e&'\"`${1}</script>"
 
 
@@ -68,8 +70,8 @@ def troubled(tmp_path):
 
 def test_the_line_in_trouble_is_first_and_says_why(troubled, open_page, tmp_path):
     shown = open_page(troubled)
-    assert "1 of 2 lines needs attention: stamping/line1" in shown.inner_text("#summary")
-    first, second = shown.query_selector_all(".line")
+    assert "1 of 3 lines needs attention: stamping/line1" in shown.inner_text("#summary")
+    first, second, _ = shown.query_selector_all(".line")
     assert first.get_attribute("data-tone") == "bad"
     assert second.get_attribute("data-tone") == "good"
     head = first.query_selector(".head").inner_text()
@@ -87,7 +89,11 @@ def test_it_is_useful_on_a_phone_and_in_the_dark(troubled, open_page, tmp_path):
     picture(shown, "console-phone.png", tmp_path)
     dark = open_page(troubled, scheme="dark")
     dark.click(".alert summary")
-    dark.wait_for_function("document.querySelector('.alert img').naturalWidth > 0")
+    picture_of = dark.wait_for_selector(".alert img")
+    deadline = time.monotonic() + DEADLINE
+    while not picture_of.evaluate("img => img.naturalWidth"):  # as a function: no string is run
+        assert time.monotonic() < deadline
+        dark.wait_for_timeout(50)
     picture(dark, "console-dark.png", tmp_path)
 
 

@@ -86,12 +86,11 @@ class Plant:
             return {}
 
     def temperatures(self) -> set[float]:
+        sql = f"select distinct value from samples where tag = 'temperature' and asset = '{ASSET}'"
         try:
-            lake = open_lake(str(self.lake))
+            return {row[0] for row in query(open_lake(str(self.lake)), sql)[1]}  # type: ignore[misc]
         except LakeError:
             return set()
-        sql = f"select distinct value from samples where tag = 'temperature' and asset = '{ASSET}'"
-        return {row[0] for row in query(lake, sql)[1]}  # type: ignore[misc]
 
     def windows(self) -> int:
         """Results in the lake."""

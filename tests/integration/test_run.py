@@ -47,7 +47,8 @@ async def test_a_plant_runs_until_it_is_interrupted_and_leaves_no_process(
     with plant.penstock("run", str(plant.file)) as supervisor:
         await until(lambda: 20.5 in plant.temperatures(), plant.logs)
         notes = {path.stem for path in plant.run_dir.glob("*.json")}
-        assert notes == {"connector-plc", "processor-window-statistics", "sink-lake"}
+        processors = {"processor-alerts", "processor-anomaly-scores", "processor-window-statistics"}
+        assert notes == {"connector-plc", "sink-lake"} | processors
         killed = plant.status("connector-plc")["pid"]
         psutil.Process(killed).kill()
         await device.set_value("temperature", 21.5)

@@ -54,7 +54,7 @@ from sinks.parquet import ParquetSettings, ParquetSink
 pytestmark = pytest.mark.xdist_group("own-broker")
 
 PARTITIONS = 4
-DEADLINE = 25.0
+DEADLINE = 60.0
 START = 1_760_000_000_000_000
 SECOND = 1_000_000
 CONSUMED = [topic.name for topic in (SENSORS, FEATURES, KPIS, ALERTS)]
@@ -134,11 +134,11 @@ class Rig:
 
     def rows(self) -> tuple[Any, ...]:
         """Rows and distinct values among them."""
+        sql = "select count(*), count(distinct value) from samples"
         try:
-            lake = open_lake(str(self.lake))
+            return query(open_lake(str(self.lake)), sql)[1][0]
         except LakeError:
             return (0, 0)
-        return query(lake, "select count(*), count(distinct value) from samples")[1][0]
 
     def all_once(self) -> bool:
         return self.rows() == (self.fed, self.fed)

@@ -126,7 +126,7 @@ def test_several_processes_append_while_others_compact_and_vacuum(tmp_path: Path
 def test_of_two_owners_of_a_partition_one_gets_through(tmp_path: Path) -> None:
     """Both are started at once on a lake that is not there yet, again and again."""
     lake, log = tmp_path / "lake", tmp_path / "log"
-    arguments = Arguments(str(lake), PARTITIONS[:2], records=20, batch=1)
+    arguments = Arguments(str(lake), PARTITIONS[:2], records=60, batch=1)
     overtaken = 0
     deadline = time.monotonic() + SECONDS
     while True:
