@@ -119,7 +119,6 @@ class Demo:
             with self._console.status("draining: every sample on its way goes to the lake"):
                 pipeline.drain()
             with self._console.status("holding the lake against the ground truth"):
-                self._kpis.look()
                 erp, kpis = (_records(ends, plant, one.name) for one in (PERFORMANCE, KPIS))
                 found = check(factory.folder, self._lake, plant, since, erp=erp, kpis=kpis)
             return self._report(pipeline, plant, ends, found, flowed)
@@ -169,7 +168,6 @@ class Demo:
                 if time.monotonic() - scraped >= SCRAPE_SECONDS:
                     scraped = time.monotonic()
                     rows = pipeline.rows()
-                    self._kpis.look()
                     self._note_recoveries(rows)
                     self._recheck(factory, since)
                     left = None if self._seconds is None else began + self._seconds - scraped

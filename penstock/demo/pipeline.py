@@ -11,7 +11,7 @@ import structlog
 
 from penstock.demo.figures import Figures, Row
 from penstock.errors import PenstockError, StackError
-from penstock.factory import PROCESSES, Factory
+from penstock.factory import PLCS, PROCESSES, Factory
 from penstock.local.stack import LocalStack
 from penstock.processor import chosen
 from penstock.runtime.process import Component
@@ -95,11 +95,12 @@ class Pipeline:
 
     def drain(self) -> None:
         """Stop the factory, and each stage once it has passed on all that it got."""
-        self._plcs.stop()
+        self._plcs.stop(PLCS)  # Their MQTT broker still has what they published last.
         self.watch()  # A broker that was killed just now is needed once more.
         self._await_restart()
         self._await_quiet("connector")  # What is in a broker or a socket is still to be received.
         self._stop("connector")
+        self._plcs.stop()
         self._await_quiet("processor", lag="penstock_processor_lag_records")
         self._stop("processor")
         self._await_quiet("sink", lag="penstock_sink_lag_records")

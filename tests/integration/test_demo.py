@@ -11,11 +11,11 @@ import pytest
 
 KILLS = [
     "worker@4",
-    "mqtt_broker@7",
-    "press_plc@10",
-    "broker@16",
-    "packing_cell@19",
-    "utilities@22",
+    "mqtt_broker@16",
+    "press_plc@24",
+    "broker@32",
+    "packing_cell@46",
+    "utilities@52",
 ]
 
 
@@ -37,7 +37,7 @@ def demo(folder: Path, seconds: int, *more: str) -> dict[str, Any]:
 @pytest.mark.xdist_group("demo")
 def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) -> None:
     kills = [word for kill in KILLS for word in ("--kill", kill)]
-    found = demo(folder, 36, "--kafka-port", "0", "--registry-port", "0", *kills)
+    found = demo(folder, 62, "--kafka-port", "0", "--registry-port", "0", *kills)
     assert found["examples"] == []
     assert (found["lost"], found["duplicates"], found["wrong_values"]) == (0, 0, 0)
     assert found["windows_wrong"] == 0
