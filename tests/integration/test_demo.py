@@ -46,7 +46,7 @@ def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) 
     assert found["protocols"] == ["modbus", "mqtt", "opcua"]
     assert found["writes"] == 0
     assert [kill["what"] for kill in found["incidents"]] == [k.split("@")[0] for k in KILLS]
-    # That all came back is seen by what arrived; how fast, the demo tells on a quiet machine.
+    assert all(kill["seconds"] is not None for kill in found["incidents"])
 
 
 @pytest.mark.xdist_group("demo")
