@@ -1,4 +1,4 @@
-"""A simulated factory: three lines, 17 machines, PLCs that speak OPC UA, Modbus and Sparkplug B.
+"""A simulated factory: three lines, 14 machines, PLCs that speak OPC UA, Modbus and Sparkplug B.
 
 `write_factory` builds a folder with all that the factory and a pipeline reading it need; `PLCS` are
 the names of its PLCs, each a process of its own: `python -m penstock.factory.plc FOLDER NAME`.

@@ -93,7 +93,7 @@ def write_plant(
             "erp": {"type": "erp"},
         },
         "processors": {name: {"enabled": False} for name in _LEFT_OUT},
-        "kafka": {"bootstrap": bootstrap},
+        "kafka": {"bootstrap": bootstrap, "partitions": 2},
         "registry": {"url": registry},
     }
     with factory.plant.open("w", encoding="utf-8") as file:

@@ -62,6 +62,7 @@ class SinkRunner:
                 isolation_level="read_committed",
                 session_timeout_ms=6_000,
                 fetch_wait_max_ms=100,
+                fetch_min_bytes=65_536,  # many small batches cost several times what few do
                 error_cb=self._trouble,
             )
         )

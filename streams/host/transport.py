@@ -24,7 +24,9 @@ from streams.host.record import Place
 _log = structlog.get_logger()
 
 FETCH_MAX_WAIT_MS: Final = 50
-"""How long a broker may hold back an answer without data; Faust's 1500 delays the start by 1 s."""
+"""How long a broker may hold back an answer; Faust's 1500 delays the start by 1 s."""
+FETCH_MIN_BYTES: Final = 16_384
+"""An answer with less is held back: many small batches cost several times what few large ones do."""
 _IDLE: Final = 0.05
 """Seconds between two looks at partitions that are all paused."""
 _COMMIT_SECONDS: Final = 5.0
@@ -79,6 +81,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # aiokafka.py:615 hard-codes it
+        consumer._fetch_min_bytes = FETCH_MIN_BYTES
         return consumer
 
     async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:

@@ -229,7 +229,9 @@ class LineKpis:
         partial, plan = self.members[unit.asset].panes[pane], self.parameters.plan
         orders = sorted({time.order for time in partial.times})
         found = [(unit.asset, one) for one in plan.of_pane(pane, unit.calendar, orders)]
-        found.append((unit.asset, plan.rolling_of(pane)))
+        first, *later = plan.rolling_of(pane, self._floor(unit.asset))
+        found.append((unit.asset, first))
+        found += [key for one in later if (key := (unit.asset, one)) in self.shown]
         if self.line.is_line:
             keeper = self.line.timekeepers[0] if self.line.timekeepers else unit
             windows = plan.of_pane(pane, keeper.calendar, orders)
