@@ -6,7 +6,7 @@ DIR ?= .penstock
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench faults soak lint types imports package check format lock pins proto docs clean
+.PHONY: help run test chart bench faults soak lint types imports package check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,10 @@ imports: $(INSTALLED)
 
 package: $(INSTALLED)
 	@rm -rf dist && $(BIN)/hatchling build -t wheel && $(BIN)/python -m tests.packaging dist/*.whl
+
+chart: $(INSTALLED) ## the Helm chart: lint, tests over the values matrix, schemas of Kubernetes, policies
+	@helm/tools.sh
+	@$(BIN)/python -m pytest -q -n 0 -rs tests/chart
 
 bench: $(INSTALLED) ## streams beside Kafka Streams, Quix Streams and Faust: docs/bench (half an hour)
 	@$(BIN)/python -m bench.streams

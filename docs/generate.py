@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from generator import asyncapi, commands, faults, kpis, running, settings, sparkplug
+from generator import asyncapi, commands, faults, helm, kpis, running, settings, sparkplug
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
@@ -18,6 +18,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "connectors.md": settings.connectors,
     "errors.md": running.errors,
     "faults.md": faults.faults,
+    "helm-values.md": helm.values,
     "kpis.md": kpis.kpis,
     "lake.md": running.lake,
     "metrics.md": running.shown_metrics,
@@ -39,3 +40,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    helm.TOPICS_FILE.write_text(helm.topics(), encoding="utf-8")

@@ -178,6 +178,15 @@ class RunningError(PenstockError):
     code = "PEN-406"
 
 
+class SelftestError(PenstockError):
+    """A sample was sent, and no window came of it in time.
+
+    See whether the workers of window-statistics are ready, and what their logs say.
+    """
+
+    code = "PEN-407"
+
+
 class LakeError(PenstockError):
     """The lake cannot be written or read.
 

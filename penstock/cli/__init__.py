@@ -26,6 +26,7 @@ MODULES: Final = {
     "streams": ("streams",),
     "dlq": ("dlq",),
     "schemas": ("schemas",),
+    "topics": ("topics", "selftest"),
     "audit": ("audit",),
     "backtest": ("backtest",),
     "alerts": ("alerts",),

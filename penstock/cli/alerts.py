@@ -41,7 +41,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show alerts, those that want attention first."""
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     found = [one for one in read_alerts(plant) if everything or one["state"] != "cleared"]
     if as_json:
         for one in found:
@@ -72,7 +72,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one alert with its evidence."""
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     alert = find_alert(read_alerts(plant), name)
     if plot is not None:
         plot.write_text(picture(alert), encoding="utf-8")
@@ -109,7 +109,7 @@ def ack(
     note: Annotated[str | None, typer.Option(help="What you know of it.")] = None,
 ) -> None:
     """Say that you have taken note of an alert."""
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     alert = find_alert(read_alerts(plant), name)
     who = getpass.getuser() if by is None else by
     acknowledge(plant, alert, who, note)

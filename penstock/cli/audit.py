@@ -28,7 +28,7 @@ def run(
     processor, dead letters, late samples, and the lake's rows offset by offset. Files that the
     lake's log names and that are gone are named, with the offsets that they held.
     """
-    found = audit(load_plant(config))
+    found = audit(load_plant(config, [("sinks",)]))
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:

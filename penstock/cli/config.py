@@ -9,9 +9,11 @@ import typer
 
 from penstock.commissioning import probing
 from penstock.errors import DeviceError
+from penstock.processor import chosen
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 from penstock.settings.problems import InvalidConfigurationError
+from penstock.settings.sections import ROLES, Section
 from penstock.settings.starter import write_starter
 from penstock.units import format_duration
 
@@ -40,13 +42,21 @@ def validate(
     live: Annotated[
         bool, typer.Option("--live", help="Probe every source, too, and read each tag once.")
     ] = False,
+    component: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE/NAME",
+            help="As connector/utilities: as this one reads it, without the others' secrets.",
+        ),
+    ] = None,
 ) -> None:
     """Check a configuration with its tag lists; exit code 2 where something is wrong.
 
     Nothing is connected to, but with --live; then exit code 3 where a source has a problem.
     """
+    needs = None if component is None else [_section_of(component)]
     try:
-        plant = load_plant(config)
+        plant = load_plant(config, needs)
     except InvalidConfigurationError as error:
         if not as_json:
             raise
@@ -69,6 +79,14 @@ def validate(
         raise typer.Exit(DeviceError.exit_code)
 
 
+def _section_of(component: str) -> tuple[Section, str]:
+    role, _, name = component.partition("/")
+    if role not in ROLES or not name:
+        msg = f"{component!r} is no component: write {', '.join(ROLES)}, a '/' and its name"
+        raise typer.BadParameter(msg)
+    return ROLES[role], name
+
+
 def _problems(error: InvalidConfigurationError) -> list[dict[str, str | None]]:
     return [
         {"where": problem.where, "message": problem.message, "remedy": problem.remedy}
@@ -87,6 +105,7 @@ def _summary(plant: Plant) -> dict[str, Any]:
         "assets": len(plant.assets),
         "lines": list(plant.lines),
         "windows": [format_duration(size) for size in plant.windows.sizes],
+        "processors": [processor.name for processor in chosen(plant)],
         "sinks": {name: settings.type for name, settings in plant.sinks.items()},
     }
 

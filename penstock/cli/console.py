@@ -41,7 +41,7 @@ def console(
 ) -> None:
     """Serve a read-only web page: lines, machines, live values, KPIs, open alerts."""
     chosen = access(host, token_file, certificate, key)
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     logs.configure("console")
     end_with_supervisor()
 

@@ -111,7 +111,7 @@ def retry(
     run takes them when it next does.
     """
     choice = _some(_choice(component, reason, key, place, since, until), topic, everything)
-    plant = load_plant(config)
+    plant = load_plant(config, [("sinks",)])
     topics = [topic] if topic else topics_with_letters(plant.kafka)
     _tell("to be taken again", [one for name in topics for one in dlq.retry(plant, name, choice)])
 
@@ -134,7 +134,7 @@ def drop(
     if not yes:
         msg = "a dropped letter cannot be taken again: say --yes"
         raise typer.BadParameter(msg)
-    plant = load_plant(config)
+    plant = load_plant(config, [("sinks",)])
     topics = [topic] if topic else topics_with_letters(plant.kafka)
     _tell("dropped", [one for name in topics for one in dlq.drop(plant, name, choice)])
 
@@ -158,7 +158,7 @@ def _some(choice: Choice, topic: str | None, everything: bool) -> Choice:
 
 
 def _open(config: Path, topic: str | None, choice: Choice) -> Iterator[Letter]:
-    settings = load_plant(config).kafka
+    settings = load_plant(config, [("sinks",)]).kafka
     for name in [topic] if topic else topics_with_letters(settings):
         yield from dlq.read_letters(settings, name, choice)
 

@@ -125,7 +125,7 @@ def _place(path: str, config: Path | None) -> tuple[str, dict[str, str]]:
     """Address and options of the lake that is meant."""
     if config is None:
         return path, {}
-    for settings in load_plant(config).sinks.values():
+    for settings in load_plant(config, [("sinks",)]).sinks.values():
         if settings.type == "parquet":
             options = {key: value.get_secret_value() for key, value in settings.options.items()}
             return str(settings.path), options

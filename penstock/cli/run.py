@@ -15,6 +15,7 @@ from penstock.runtime.process import Component, on_stop_signal, process
 from penstock.runtime.run_folder import sole
 from penstock.runtime.supervisor import Supervisor, commands, plan
 from penstock.settings.loader import load_plant
+from penstock.settings.sections import ROLES
 
 
 class Part(StrEnum):
@@ -109,4 +110,5 @@ def work(
 
     component = Component(role.value, name, instance)
     with process(component, run_dir, host=host, port=port) as status:
-        serve(component, load_plant(config), status, run_dir / "data" / str(component))
+        plant = load_plant(config, [(ROLES[role.value], name)])
+        serve(component, plant, status, run_dir / "data" / str(component))

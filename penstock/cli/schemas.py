@@ -110,7 +110,7 @@ def register_(topics: Topics = None, config: Config = DEFAULT_CONFIG) -> None:
 
 @contextmanager
 def _registry(config: Path) -> Iterator[Registry]:
-    with closing(Registry(load_plant(config).registry)) as registry:
+    with closing(Registry(load_plant(config, ()).registry)) as registry:
         yield registry
 
 

@@ -12,12 +12,12 @@ from rich.table import Table
 from penstock import components
 from penstock.cli.times import parse_time
 from penstock.clock import now
-from penstock.errors import TopicError
+from penstock.errors import StateError, TopicError
 from penstock.processor import Processor, chosen
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 from penstock.state.administration import Administration
-from penstock.state.overview import PartitionOverview, ProcessorOverview, overview
+from penstock.state.overview import PartitionOverview, ProcessorOverview, overview, unfit
 
 _FEW: Final = ("topic", "partition", "lag", "watermark behind", "snapshot", "state")
 _ALL: Final = (
@@ -45,7 +45,7 @@ def status(
     wide: Annotated[bool, typer.Option("--wide", help="All columns, for wide terminals.")] = False,
 ) -> None:
     """Show how far each processor is, by what is stored in Kafka; workers may be down."""
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     found = []
     for processor in chosen(plant):
         try:
@@ -58,6 +58,27 @@ def status(
     console = Console()
     for one in found:
         _show(one, console, wide=wide)
+
+
+@commands.command()
+def check(config: Config = DEFAULT_CONFIG) -> None:
+    """See that this release and configuration can go on with the stored state; exit code 3 if not.
+
+    For before an upgrade: nothing is changed, and workers may run. What a person parked, or what
+    kept failing, is told of and is no reason against it.
+    """
+    plant, refused = load_plant(config, ()), 0
+    for processor in chosen(plant):
+        try:
+            found = unfit(plant, processor)
+        except TopicError:  # it never ran
+            found = {}
+        for number, error in found.items():
+            typer.echo(f"{processor.name}, partition {number}: {error}", err=True)
+        refused += len(found)
+        typer.echo(f"{processor.name}: {'cannot' if found else 'can'} go on")
+    if refused:
+        raise typer.Exit(StateError.exit_code)
 
 
 @commands.command()
@@ -118,7 +139,7 @@ def _processor(plant: Plant, name: str) -> Processor:
 
 
 def _administration(config: Path, name: str) -> Administration:
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     return Administration(plant, _processor(plant, name))
 
 

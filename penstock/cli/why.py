@@ -38,7 +38,7 @@ def why(
     if window is not None and window not in KINDS:
         msg = f"there is no window {window!r}: one of {', '.join(KINDS)}"
         raise typer.BadParameter(msg, param_hint="--window")
-    plant = load_plant(config)
+    plant = load_plant(config, ())
     found = look_up(plant, line, kpi, parse_time(time, "TIME"), window)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))

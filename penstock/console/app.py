@@ -51,6 +51,10 @@ _HEADERS: Final = {
 }
 
 
+_OPEN: Final = ("/enter", "/healthz")
+"""What needs no token: showing it, and the probes of a cluster."""
+
+
 class _Guard:
     """Puts the headers on every answer, and lets nobody in who does not show the token."""
 
@@ -72,7 +76,7 @@ class _Guard:
             await send(message)
 
         request = Request(scope)
-        if request.url.path != "/enter" and not self._access.admits(request):
+        if request.url.path not in _OPEN and not self._access.admits(request):
             text = "This page wants its token: open the address that 'penstock console' printed.\n"
             await PlainTextResponse(text, 401)(scope, receive, guarded)
             return
@@ -189,9 +193,12 @@ def application(
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(exported), media_type=CONTENT_TYPE_LATEST)
 
-    async def health(_: Request) -> Response:
+    async def health(request: Request) -> Response:
         ready = reader.trouble is None
-        return JSONResponse({"ready": ready, "trouble": reader.trouble}, 200 if ready else 503)
+        report: dict[str, object] = {"ready": ready}
+        if access.admits(request):
+            report["trouble"] = reader.trouble
+        return JSONResponse(report, 200 if ready else 503)
 
     app = Starlette(
         routes=[

@@ -139,18 +139,23 @@ def _refused(error: KafkaError, settings: KafkaSettings) -> KafkaUnavailableErro
     return KafkaUnavailableError(msg, where=settings.bootstrap, remedy=remedy)
 
 
-def _new(topic: Topic, settings: KafkaSettings) -> NewTopic:
+def topic_config(topic: Topic) -> dict[str, str]:
+    """What a topic is created with: how long records are kept, and how large they may be."""
     kept = (
         _COMPACTED
         if topic.retention_ms is None
         else {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
     )
     room = HEADERS_BYTES if topic.name.endswith((DEAD_LETTERS, RETRIES)) else 0
+    return kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES + room)}
+
+
+def _new(topic: Topic, settings: KafkaSettings) -> NewTopic:
     return NewTopic(
         topic.name,
         num_partitions=settings.partitions,
         replication_factor=settings.replication,
-        config=kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES + room)},
+        config=topic_config(topic),
     )
 
 

@@ -17,22 +17,14 @@ from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import (
-    CATALOG,
-    SENSORS,
-    TOPICS,
-    control,
-    dead_letters,
-    late,
-    retries,
-    state,
-)
+from penstock.kafka.topics import CATALOG, SENSORS, TOPICS
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.catalogue import publish_catalogue
 from penstock.runtime.connectors import ConnectorRunner
 from penstock.runtime.process import Component, on_stop_signal
 from penstock.runtime.publisher import Publisher
 from penstock.runtime.sinks import SinkRunner
+from penstock.runtime.topics import topics_of_processor, topics_of_sink
 from penstock.settings.plant import Plant
 
 T = TypeVar("T")
@@ -103,9 +95,7 @@ async def _serve(connector: Connector, plant: Plant, status: Status) -> None:
 
 def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
     processor = components.load("processors", name)(plant)
-    topics = [*TOPICS, state(processor.state_topic), control(processor.control_topic)]
-    for topic, record in processor.reads:
-        topics += [dead_letters(topic), retries(topic), late(topic, record)]
+    topics = topics_of_processor(processor)
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
         return
@@ -116,8 +106,7 @@ def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
 def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
     settings = _section(plant.sinks, name, "sink")
     sink = components.load("sinks", settings.type)(name, settings, plant)
-    beside = [make(topic) for topic in sink.topics for make in (dead_letters, retries)]
-    topics = [*TOPICS, *beside]
+    topics = topics_of_sink(sink.topics)
     stopping = _stop_flag()
     if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
         return

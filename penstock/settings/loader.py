@@ -3,7 +3,7 @@
 All that is wrong is reported at once, each problem with file, line, path and remedy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ _READ_FROM_FILES: Final = {
     "run_times": "'products' names the file",
 }
 """Fields of `Plant` that nobody writes, and where what they hold is written."""
+_COMPONENTS: Final = [(section,) for section in GROUPS]
 _BELOW: Final[dict[Section, str]] = {
     "sources": "write 'name: {type: …}' lines below it",
     "processors": "write 'name: {enabled: true}' lines below it",
@@ -42,11 +43,17 @@ _BELOW: Final[dict[Section, str]] = {
 }
 
 
-def load_plant(path: Path) -> Plant:
+def load_plant(path: Path, needs: Collection[Place] | None = None) -> Plant:
     """Read and check a plant's configuration.
 
     Relative paths in it are taken from its own folder. Connectors are constructed, so that they
     judge the addresses; nothing is connected to.
+
+    Args:
+        path: The YAML file.
+        needs: Of which sources, processors and sinks the secrets and certificates must be there,
+            as ("sources", "press") or ("sinks",); None: of all. Others are best kept from who
+            only runs these.
 
     Raises:
         InvalidConfigurationError: Something is wrong; `problems` holds everything that is.
@@ -55,7 +62,7 @@ def load_plant(path: Path) -> Plant:
         document = read_yaml(path)
     except ConfigurationError as error:
         raise InvalidConfigurationError([error]) from None
-    return _Loader(document).load()
+    return _Loader(document, needs).load()
 
 
 def load_source(path: Path, name: str) -> Connector:
@@ -75,10 +82,11 @@ def load_source(path: Path, name: str) -> Connector:
 class _Loader:
     """One reading of one configuration; problems gather on the way."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, needs: Collection[Place] | None = None) -> None:
         self._document = document
+        self._needs = needs
         self._folder = document.path.parent.resolve()
-        self._secrets = Secrets(document)
+        self._secrets = Secrets(document, self._needed)
         self._problems = list(document.problems)
 
     def load(self) -> Plant:
@@ -122,6 +130,12 @@ class _Loader:
             raise self._failure()
         connector: Connector = components.load("connectors", settings.type)(name, settings, tags)
         return connector
+
+    def _needed(self, place: Place) -> bool:
+        """Whether the secrets and files named at a place must be there."""
+        if self._needs is None or place[:1] not in _COMPONENTS:
+            return True
+        return any(place[: len(needed)] == needed for needed in self._needs)
 
     def _add(self, place: Place, message: str, remedy: str | None = None) -> None:
         self._problems.append(self._document.problem(place, message, remedy=remedy))
@@ -168,7 +182,7 @@ class _Loader:
             except ValidationError as error:
                 self._problems += explained(error, model, self._document, (section, name))
             else:
-                if section == "sources":
+                if section == "sources" and self._needed((section, name)):
                     self._check_files(found[name], (section, name))
         return found
 

@@ -5,7 +5,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +19,16 @@ _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 
 class Secrets:
-    """Fills secrets into a document's texts, and hides them again in what people read."""
+    """Fills secrets into a document's texts, and hides them again in what people read.
 
-    def __init__(self, document: Document) -> None:
+    Args:
+        document: Of which.
+        needed: Whether what stands at a place must be there; else `MASK` takes its place.
+    """
+
+    def __init__(self, document: Document, needed: Callable[[Place], bool]) -> None:
         self._document = document
+        self._needed = needed
         self._values: dict[Place, str] = {}
         """Whole values of the keys that hold secrets."""
         self.problems: list[ConfigurationError] = []
@@ -90,10 +96,9 @@ class Secrets:
             value = None
             missing = f"'${{{reference}}}' is no reference"
             remedy = "write ${file:PATH} or ${env:NAME}, and $${ for a plain ${"
-        if value is None:
+        if value is None and (self._needed(place) or not (kind in {"env", "file"} and name)):
             self.problems.append(self._document.problem(place, missing, remedy=remedy))
-            return MASK
-        return value
+        return MASK if value is None else value
 
 
 def _hidden(text: str, values: list[str]) -> str:

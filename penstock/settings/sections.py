@@ -16,6 +16,13 @@ GROUPS: Final[dict[Section, components.Group]] = {
 }
 """Which group of components a section's `type` names; of processors it is the name itself."""
 
+ROLES: Final[dict[str, Section]] = {
+    "connector": "sources",
+    "processor": "processors",
+    "sink": "sinks",
+}
+"""The section that a process of a role has its settings in."""
+
 
 def settings_model(section: Section, kind: str) -> type[BaseModel]:
     """The `Settings` of a component.

@@ -90,6 +90,28 @@ def overview(plant: Plant, processor: Processor, clock: Clock = now) -> Processo
     )
 
 
+def unfit(plant: Plant, processor: Processor) -> dict[int, StateError]:
+    """The partitions whose stored state this release and configuration cannot go on with.
+
+    Raises:
+        TopicError: Its topics are missing: it never ran.
+        KafkaUnavailableError: Kafka does not answer.
+    """
+    describer = Describer(plant.kafka)
+    facts = describer.topics([*processor.topics, processor.state_topic])
+    numbers = range(min(facts[topic].partitions for topic in processor.topics))
+    control = _control(plant, processor, describer)
+    bounds = {topic: describer.bounds(topic, numbers) for topic in processor.topics}
+    look = _Look(processor, plant.environment, control, 0)
+    found = {}
+    for number, meta in read_metas(plant.kafka, processor.state_topic, numbers).items():
+        sources = [Source(topic, facts[topic].id, number) for topic in processor.topics]
+        error = look.misfit(sources, meta, {topic: b[number][1] for topic, b in bounds.items()})
+        if error is not None:
+            found[number] = error
+    return found
+
+
 def _control(plant: Plant, processor: Processor, describer: Describer) -> Control:
     try:
         describer.topic(processor.control_topic)
@@ -159,8 +181,22 @@ class _Look:
         """Why the partition stands still, or will as soon as a worker takes it."""
         if self.control.parked:
             return self.control.parked.reason
+        misfit = self.misfit(sources, found, ends)
+        if misfit is not None:
+            return str(misfit)
+        if not isinstance(found, Meta) or found.epoch < self.control.epoch:
+            return None
+        return found.parked.reason if found.parked and self.control.holds(found.parked) else None
+
+    def misfit(
+        self,
+        sources: Sequence[Source],
+        found: Meta | StateError | None,
+        ends: Mapping[str, int],
+    ) -> StateError | None:
+        """Why nobody can go on with the state that was found; None where one can, or has none."""
         if isinstance(found, StateError):
-            return None if self.control.epoch else str(found)
+            return None if self.control.epoch else found
         if found is None or found.epoch < self.control.epoch:
             return None
         try:
@@ -169,8 +205,8 @@ class _Look:
                 environment=self.environment, ends=ends, state_topic=self.processor.state_topic,
             )  # fmt: skip
         except StateError as error:
-            return str(error)
-        return found.parked.reason if found.parked and self.control.holds(found.parked) else None
+            return error
+        return None
 
 
 def _records(books: RecordBooks) -> dict[str, int]:

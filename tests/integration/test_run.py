@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from penstock.cli import app
 from penstock.local.ports import free_port
 from penstock.local.stack import LocalStack
 from penstock.settings.plant import RegistrySettings
@@ -36,6 +39,29 @@ def own_kafka(own_stack: LocalStack) -> dict[str, Any]:
     return {"bootstrap": own_stack.kafka_settings().bootstrap, "partitions": PARTITIONS}
 
 
+def told_by_its_tools(plant: Plant) -> None:
+    """What is asked of a plant before and after an upgrade, while it runs."""
+
+    def ask(*words: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, [*words, "--config", str(plant.file)])
+        assert done.exit_code == code, done.output or done.exception
+        return done.output
+
+    assert "its window came after" in ask("selftest", "--seconds", "60")
+    listed = [json.loads(line) for line in ask("topics", "list", "--json").splitlines()]
+    assert all(topic["exists"] for topic in listed)
+    assert f"{len(listed)} topics are as agreed" in ask("topics", "create")
+    assert "window-statistics: can go on" in ask("streams", "check")
+    before = plant.settings["windows"]
+    plant.settings["windows"] = {"sizes": {"7 s": {"reopen_for": "1 min"}}}
+    plant.write()
+    refused = ask("streams", "check", code=3)
+    assert "window-statistics: cannot go on" in refused
+    assert "the state is of other parameters" in refused
+    plant.settings["windows"] = before
+    plant.write()
+
+
 async def test_a_plant_runs_until_it_is_interrupted_and_leaves_no_process(
     own_kafka: dict[str, Any],
     registry: RegistrySettings,
@@ -57,6 +83,7 @@ async def test_a_plant_runs_until_it_is_interrupted_and_leaves_no_process(
         await until(
             lambda: plant.status("processor-window-statistics").get("ready", False), plant.logs
         )
+        await asyncio.to_thread(told_by_its_tools, plant)
         supervisor.send_signal(signal.SIGINT)
         await until(lambda: supervisor.poll() is not None)
         assert supervisor.returncode == 0, plant.logs()

@@ -41,9 +41,11 @@ def anchors(page: Path) -> set[str]:
 def test_the_reference_is_up_to_date() -> None:
     sys.path.insert(0, str(ROOT / "docs"))
     try:
-        pages = importlib.import_module("generate").pages()
+        generate = importlib.import_module("generate")
+        pages = generate.pages()
     finally:
         sys.path.pop(0)
+    assert generate.helm.TOPICS_FILE.read_text("utf-8") == generate.helm.topics(), "run `make docs`"
     pages["plant.schema.json"] = schema_text()
     folder = ROOT / "docs" / "reference"
     stale = [
@@ -109,7 +111,7 @@ def commands_in(page: Path) -> Iterator[list[str]]:
     lines += re.findall(r"`(penstock [^`]+)`", FENCE.sub("", text))
     for line in lines:
         found = re.search(r"(?:^|[\s/])penstock (?!-m)(.+)", line.removeprefix("$ "))
-        if found and not line.startswith("docker"):  # there it is the image's name
+        if found and not line.startswith(("docker", "helm")):  # there it is an image or a chart
             words = shlex.split(found[1].replace("…", ""), comments=True)
             yield list(_until_operator(words))
 

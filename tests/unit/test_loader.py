@@ -15,6 +15,7 @@ from penstock.processor import ProcessorSettings
 from penstock.settings.loader import load_plant
 from penstock.settings.paths import Location
 from penstock.settings.problems import InvalidConfigurationError
+from penstock.settings.secrets import MASK
 from penstock.settings.tags import Tag
 from penstock.sink import SinkSettings
 from penstock.units import Duration, parse_duration
@@ -527,6 +528,24 @@ class TestSecrets:
         text = PLANT.replace("meter://one", '"meter://${env:PENSTOCK_TEST_HOST}/$${x}"')
         (folder / "plant.yaml").write_text(text)
         assert load_plant(Path("plant.yaml")).sources["press"].url == "meter://two/${x}"
+
+    def test_of_others_need_not_be_there(self, folder: Path) -> None:
+        (folder / "secrets/press").unlink()
+        (folder / "certs/client.der").unlink()
+        for needs in ([], [("sinks", "lake")], [("sources", "pump")], [("processors", "trend")]):
+            plant = load_plant(Path("plant.yaml"), needs)
+            assert plant.sources["press"].security.password.get_secret_value() == MASK
+        assert len(problems()) == 2
+        for needed in (("sources",), ("sources", "press")):
+            with pytest.raises(InvalidConfigurationError) as caught:
+                load_plant(Path("plant.yaml"), [needed])
+            assert len(caught.value.problems) == 2
+
+    def test_of_kafka_are_everybodys(self, folder: Path) -> None:
+        text = 'kafka: {bootstrap: "${env:PENSTOCK_TEST_NOT_SET}"}\n'
+        (folder / "plant.yaml").write_text(PLANT + text)
+        with pytest.raises(InvalidConfigurationError, match="PENSTOCK_TEST_NOT_SET is not set"):
+            load_plant(Path("plant.yaml"), [])
 
     def test_never_show_in_what_is_read(self, folder: Path) -> None:
         kafka = (

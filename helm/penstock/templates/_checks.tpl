@@ -1,0 +1,51 @@
+{{- define "penstock.configurationData" -}}
+plant.yaml: |
+  {{- include "penstock.configuration" . | nindent 2 }}
+{{- range $path, $text := .Values.files }}
+{{ $path | replace "/" "--" }}: |
+  {{- $text | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* What the schema of the values cannot say: values that do not go together. */}}
+{{- define "penstock.checks" -}}
+{{- $plant := fromYaml (include "penstock.plant" .) -}}
+{{- $components := fromYaml (include "penstock.components" .) -}}
+{{- $size := len (include "penstock.configurationData" .) -}}
+{{- if gt $size 1000000 }}{{ fail (printf "files: the configuration has %d bytes, and a ConfigMap takes 1 MiB: put large tag lists into ConfigMaps of their own and name them in filesFrom" $size) }}{{ end -}}
+{{- $names := dict -}}
+{{- range $role, $all := $components }}
+{{- range $name, $own := $all }}
+{{- $object := include "penstock.object" (dict "root" $ "role" $role "name" $name) -}}
+{{- if hasKey $names $object }}{{ fail (printf "%s %s and %s would both be called %s: rename one in the plant" $role $name (index $names $object) $object) }}{{ end -}}
+{{- $_ := set $names $object $name -}}
+{{- if and (eq $role "processor") (not $.Values.keda.enabled) (gt (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ fail (printf "workers.%s.replicas is %d, and Kafka's topics have %d partitions: more workers than partitions get nothing to do" $name (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ end -}}
+{{- if eq $role "sink" }}{{ include "penstock.checkSink" (dict "name" $name "own" $own) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range $source := $plant.sources }}
+{{- $tags := $source.tags | default "" -}}
+{{- $there := hasKey $.Values.files $tags -}}
+{{- range $more := $.Values.filesFrom }}{{ range $key := $more.keys }}{{ if eq (printf "%s/%s" (trimSuffix "/" $more.folder) $key) $tags }}{{ $there = true }}{{ end }}{{ end }}{{ end -}}
+{{- if and $tags (not $there) }}{{ fail (printf "files: the plant names the tag list %s, which is not there: add it with --set-file 'files.%s=%s', or name its ConfigMap in filesFrom" $tags ($tags | replace "." "\\.") $tags) }}{{ end -}}
+{{- end -}}
+{{- range $each := concat .Values.secrets .Values.secretFiles }}
+{{- range $name := $each.for }}
+{{- if not (or (hasKey ($plant.sources | default dict) $name) (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "secrets of %s: the plant has no source or sink %q" $each.existingSecret $name) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.console.enabled }}
+{{- if not .Values.console.tls.existingSecret }}{{ fail "console.enabled: the page is served over TLS only: name a TLS secret in console.tls.existingSecret" }}{{ end -}}
+{{- if not .Values.console.token.existingSecret }}{{ fail "console.enabled: name a secret with a token of at least 16 characters in console.token.existingSecret" }}{{ end -}}
+{{- end -}}
+{{- if and .Values.topics.strimzi.enabled (not .Values.topics.strimzi.cluster) }}{{ fail "topics.strimzi.cluster: name the Strimzi Kafka that the topics are of" }}{{ end -}}
+{{- end }}
+
+{{- define "penstock.checkSink" -}}
+{{- $claim := .own.persistence | default dict -}}
+{{- if and .own.path (not (contains "://" .own.path)) -}}
+{{- if not $claim }}{{ fail (printf "sinks.%s: the plant has it write to the folder %s, and no volume is there: set sinks.%s.persistence with mountPath and size, or have it write to s3://…" .name .own.path .name) }}{{ end -}}
+{{- if not (hasPrefix (printf "%s/" (trimSuffix "/" $claim.mountPath)) (printf "%s/" (trimSuffix "/" .own.path))) }}{{ fail (printf "sinks.%s: the plant has it write to %s, which is not on its volume at %s: make the two agree" .name .own.path $claim.mountPath) }}{{ end -}}
+{{- if and (gt (int .own.replicas) 1) (ne ($claim.accessMode | default "ReadWriteOnce") "ReadWriteMany") }}{{ fail (printf "sinks.%s.replicas: %d pods cannot share a volume that is %s: use ReadWriteMany, an object store, or one pod" .name (int .own.replicas) ($claim.accessMode | default "ReadWriteOnce")) }}{{ end -}}
+{{- end -}}
+{{- end }}

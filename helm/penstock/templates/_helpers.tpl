@@ -1,0 +1,158 @@
+{{- define "penstock.fullname" -}}
+{{- if contains "penstock" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-penstock" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{/* A component's name as part of an object's name: of (dict "root" "role" "name"). */}}
+{{- define "penstock.object" -}}
+{{- $name := .name | lower | replace "_" "-" | replace "." "-" -}}
+{{- printf "%s-%s-%s" (include "penstock.fullname" .root) .role $name | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "penstock.labels" -}}
+app.kubernetes.io/name: penstock
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "penstock.release" -}}
+app.kubernetes.io/name: penstock
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* What selects a component's pods: of (dict "root" "role" "name"). */}}
+{{- define "penstock.selector" -}}
+{{ include "penstock.release" .root }}
+app.kubernetes.io/component: {{ .role }}
+penstock.io/name: {{ .name | quote }}
+{{- end }}
+
+{{- define "penstock.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* The plant's configuration without Kafka and the registry, as a dictionary. */}}
+{{- define "penstock.plant" -}}
+{{- $plant := .Values.plant -}}
+{{- if kindIs "string" $plant }}{{ $plant = fromYaml $plant }}{{ end -}}
+{{- if hasKey $plant "Error" }}{{ fail (printf "plant: this is no YAML: %s" $plant.Error) }}{{ end -}}
+{{- if not $plant.site }}{{ fail "plant: there is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" }}{{ end -}}
+{{- range $section := list "kafka" "registry" }}
+{{- if hasKey $plant $section }}{{ fail (printf "plant.%s: the chart writes this section from the values '%s': move it there" $section $section) }}{{ end -}}
+{{- end -}}
+{{- toYaml $plant -}}
+{{- end }}
+
+{{- define "penstock.environment" -}}
+{{- $plant := fromYaml (include "penstock.plant" .) -}}
+{{- $plant.environment | default .Release.Name -}}
+{{- end }}
+
+{{/* The whole plant.yaml. */}}
+{{- define "penstock.configuration" -}}
+{{- $plant := fromYaml (include "penstock.plant" .) -}}
+{{- $kafka := .Values.kafka -}}
+{{- $registry := .Values.registry -}}
+{{- if not $kafka.bootstrap }}{{ fail "kafka.bootstrap: where is Kafka? Write host:port, several with commas" }}{{ end -}}
+{{- if not $registry.url }}{{ fail "registry.url: where is the schema registry? Write its address, as http://registry:8081" }}{{ end -}}
+{{- $sasl := hasPrefix "SASL" $kafka.security -}}
+{{- if and $sasl (not $kafka.existingSecret) }}{{ fail (printf "kafka.security is %s: name the secret with user and password in kafka.existingSecret" $kafka.security) }}{{ end -}}
+{{- if and $kafka.existingSecret (not $sasl) }}{{ fail (printf "kafka.existingSecret would not be used with kafka.security %s: set SASL_SSL, or remove it" $kafka.security) }}{{ end -}}
+{{- if and $kafka.client.existingSecret (not (hasSuffix "SSL" $kafka.security)) }}{{ fail (printf "kafka.client.existingSecret would not be used with kafka.security %s: set SSL" $kafka.security) }}{{ end -}}
+{{- if kindIs "string" .Values.plant }}{{ .Values.plant | trimSuffix "\n" }}{{ else }}{{ toYaml .Values.plant }}{{ end }}
+{{- if not $plant.environment }}
+environment: {{ .Release.Name | quote }}
+{{- end }}
+kafka:
+  bootstrap: {{ $kafka.bootstrap | quote }}
+  security: {{ $kafka.security }}
+  {{- if $sasl }}
+  mechanism: {{ $kafka.mechanism }}
+  user: "${env:KAFKA_USER}"
+  password: "${env:KAFKA_PASSWORD}"
+  {{- end }}
+  {{- if $kafka.ca.existingSecret }}
+  ca: /etc/penstock-tls/kafka-ca/ca.crt
+  {{- end }}
+  {{- if $kafka.client.existingSecret }}
+  certificate: /etc/penstock-tls/kafka-client/tls.crt
+  key: /etc/penstock-tls/kafka-client/tls.key
+  {{- end }}
+  partitions: {{ int $kafka.partitions }}
+  replication: {{ int $kafka.replication }}
+  {{- with $kafka.options }}
+  options:
+    {{- range $name, $value := . }}
+    {{ $name }}: {{ $value | toString | quote }}
+    {{- end }}
+  {{- end }}
+registry:
+  url: {{ $registry.url | quote }}
+  {{- if $registry.existingSecret }}
+  user: "${env:REGISTRY_USER}"
+  password: "${env:REGISTRY_PASSWORD}"
+  {{- end }}
+  {{- if $registry.ca.existingSecret }}
+  ca: /etc/penstock-tls/registry-ca/ca.crt
+  {{- end }}
+{{- end }}
+
+{{/* The components that run, as {role: {name: settings}}, defaults merged in. */}}
+{{- define "penstock.components" -}}
+{{- $plant := fromYaml (include "penstock.plant" .) -}}
+{{- $defaults := .Values.defaults -}}
+{{- $found := dict "connector" dict "processor" dict "sink" dict -}}
+{{- range $name := keys .Values.connectors }}
+{{- if not (hasKey ($plant.sources | default dict) $name) }}{{ fail (printf "connectors.%s: the plant has no such source; it has: %s" $name (keys ($plant.sources | default dict) | sortAlpha | join ", ")) }}{{ end -}}
+{{- end -}}
+{{- range $name := keys .Values.sinks }}
+{{- if not (hasKey ($plant.sinks | default dict) $name) }}{{ fail (printf "sinks.%s: the plant has no such sink; it has: %s" $name (keys ($plant.sinks | default dict) | sortAlpha | join ", ")) }}{{ end -}}
+{{- end -}}
+{{- range $name, $source := $plant.sources }}
+{{- $own := merge (dict "type" $source.type) (index $.Values.connectors $name | default dict | deepCopy) ($defaults.connectors | deepCopy) -}}
+{{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.connector $name $own }}{{ end -}}
+{{- end -}}
+{{- range $name, $sink := $plant.sinks }}
+{{- $own := merge (dict "type" $sink.type "path" ($sink.path | default "")) (index $.Values.sinks $name | default dict | deepCopy) ($defaults.sinks | deepCopy) -}}
+{{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.sink $name $own }}{{ end -}}
+{{- end -}}
+{{- range $name, $worker := .Values.workers }}
+{{- $own := merge (dict) ($worker | default dict | deepCopy) ($defaults.workers | deepCopy) -}}
+{{- $wanted := include "penstock.wanted" (dict "plant" $plant "name" $name) -}}
+{{- $enabled := hasKey $own "enabled" | ternary (toString $own.enabled) $wanted -}}
+{{- if eq $enabled "true" }}{{ $_ := set $found.processor $name $own }}{{ end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end }}
+
+{{/* Whether a plant gives a processor reason to run, as `penstock run` decides it. */}}
+{{- define "penstock.wanted" -}}
+{{- $settings := index (.plant.processors | default dict) .name | default dict -}}
+{{- $states := false -}}
+{{- range $asset := .plant.assets }}{{ if ($asset | default dict).states }}{{ $states = true }}{{ end }}{{ end -}}
+{{- if not (kindIs "invalid" (index $settings "enabled")) }}{{ toString $settings.enabled }}
+{{- else if hasPrefix "line-kpis" .name }}{{ $states }}
+{{- else if hasPrefix "production-" .name }}{{ $states }}
+{{- else if hasPrefix "line-" .name }}{{ not (empty .plant.lines) }}
+{{- else }}true{{ end -}}
+{{- end }}
+
+{{- define "penstock.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "penstock.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}

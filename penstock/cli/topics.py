@@ -1,0 +1,69 @@
+"""`penstock topics …` and `penstock selftest`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.tables import show_rows
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.describe import Describer
+from penstock.runtime.selftest import selftest as run_selftest
+from penstock.runtime.topics import topics_of_plant
+from penstock.settings.loader import load_plant
+
+commands = typer.Typer(
+    name="topics", help="The topics of a plant: what there is, what is missing.",
+    no_args_is_help=True,
+)  # fmt: skip
+Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(commands)
+    app.command()(selftest)
+
+
+@commands.command(name="list")
+def list_(
+    config: Config = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per topic.")] = False,
+) -> None:
+    """List the topics that a configuration needs, and whether they are there."""
+    plant = load_plant(config, ())
+    found = Describer(plant.kafka).names()
+    rows = [
+        (topic.name, topic.record, topic.retention_ms, topic.name in found)
+        for topic in topics_of_plant(plant)
+    ]
+    show_rows(["topic", "record", "retention_ms", "exists"], rows, as_json)
+
+
+@commands.command()
+def create(config: Config = DEFAULT_CONFIG) -> None:
+    """Create the topics that are missing, and hold the others against their contract.
+
+    Components do so themselves where their user may; this is for one who may in their place.
+    """
+    plant = load_plant(config, ())
+    before = Describer(plant.kafka).names()
+    wanted = topics_of_plant(plant)
+    ensure_topics(plant.kafka, wanted)
+    for topic in wanted:
+        if topic.name not in before:
+            typer.echo(f"created {topic.name}")
+    typer.echo(f"{len(wanted)} topics are as agreed, {plant.kafka.partitions} partitions each")
+
+
+def selftest(
+    config: Config = DEFAULT_CONFIG,
+    seconds: Annotated[float, typer.Option(min=1, help="To wait for the window.")] = 60.0,
+) -> None:
+    """Send a sample through Kafka and wait for its window; exit code 1 where none comes.
+
+    The sample is of the asset penstock/selftest below the site, and kept like any other.
+    """
+    passed = run_selftest(load_plant(config, ()), seconds)
+    typer.echo(f"{passed.asset}: its window came after {passed.seconds:.1f} s")

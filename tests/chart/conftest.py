@@ -1,0 +1,93 @@
+"""Renders the Helm chart with a real helm; without one these tests are skipped."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "penstock"
+KUBERNETES = "1.34.1"
+TOOLS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "penstock" / "tools"
+"""Where `helm/tools.sh` puts what it builds."""
+
+Manifest = dict[str, Any]
+
+
+def tool(name: str) -> str:
+    """Where a program is."""
+    found = shutil.which(name) or shutil.which(name, path=str(TOOLS))
+    if found is None:
+        pytest.skip(f"{name} is neither in PATH nor in {TOOLS}: helm/tools.sh builds it")
+    return found
+
+
+def helm(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [tool("helm"), *map(str, words), "--kube-version", KUBERNETES]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+class Rendered(list[Manifest]):
+    """Manifests of a release called `rel`, and what is asked of them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one for one in yaml.load_all(text, yaml.CSafeLoader) if one)
+        self.text = text
+
+    def of(self, kind: str) -> dict[str, Manifest]:
+        """By name."""
+        return {one["metadata"]["name"]: one for one in self if one["kind"] == kind}
+
+    def pods(self) -> dict[str, Manifest]:
+        """All pods' specifications, by the name of what makes them."""
+        return {
+            one["metadata"]["name"]: one["spec"] if one["kind"] == "Pod"
+            else one["spec"]["template"]["spec"]
+            for one in self if one["kind"] in {"Deployment", "StatefulSet", "Job", "Pod"}
+        }  # fmt: skip
+
+    def environment(self, pod: str) -> dict[str, Any]:
+        """Of a pod's main container: values, or the secret that they come from."""
+        return {
+            one["name"]: one.get("value") or one["valueFrom"]["secretKeyRef"]["name"]
+            for one in self.pods()[pod]["containers"][0]["env"]
+        }
+
+
+@cache
+def _rendered(words: tuple[str, ...]) -> Rendered:
+    done = helm("template", "rel", CHART, *words)
+    assert done.returncode == 0, done.stderr
+    return Rendered(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def render() -> Callable[..., Rendered]:
+    """Renders one of `examples/`, or another values file, with further arguments."""
+
+    def rendered(example: str, *words: str) -> Rendered:
+        file = Path(example)
+        if not file.is_absolute():
+            file = ROOT / "examples" / f"values-{example}.yaml"
+        return _rendered(("-f", str(file), *words))
+
+    return rendered
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[..., str]:
+    """What helm says where it refuses to render."""
+
+    def refused(example: str, *words: str) -> str:
+        file = ROOT / "examples" / f"values-{example}.yaml"
+        done = helm("template", "rel", CHART, "-f", file, *words)
+        assert done.returncode != 0
+        return done.stderr
+
+    return refused

@@ -1,0 +1,60 @@
+"""Bad values are refused in words that say what to do."""
+
+from collections.abc import Callable
+
+import pytest
+
+TWIN = '{"type":"modbus","host":"h","tags":"tags/press07.csv"}'
+LARGE = "x" * 100_000
+
+CASES = {
+    "a type": (["--set", "workers.alerts.replicas=two"],
+               "at '/workers/alerts/replicas': got string, want integer"),
+    "an unknown name": (["--set", "replicaCount=2"],
+                        "additional properties 'replicaCount' not allowed"),
+    "a choice": (["--set", "kafka.security=TLS"],
+                 "at '/kafka/security': value must be one of 'PLAINTEXT', 'SSL'"),
+    "no plant": (["--set-json", "plant=null"], "at '': missing property 'plant'"),
+    "no site": (["--set-json", "plant.site=null"], "plant: there is no configuration"),
+    "no YAML": (["--set", "plant=a: b: c"], "plant: this is no YAML"),
+    "no Kafka": (["--set", "kafka.bootstrap="], "kafka.bootstrap: where is Kafka?"),
+    "no registry": (["--set", "registry.url="], "registry.url: where is the schema registry?"),
+    "SASL without a secret": (["--set", "kafka.security=SASL_SSL"],
+                              "name the secret with user and password in kafka.existingSecret"),
+    "a secret for nothing": (["--set", "kafka.existingSecret=x"],
+                             "would not be used with kafka.security PLAINTEXT"),
+    "a section of the chart's": (["--set", "plant.kafka.bootstrap=x"],
+                                 "plant.kafka: the chart writes this section"),
+    "settings of no source": (["--set-json", 'connectors={"pres":{}}'],
+                              "connectors.pres: the plant has no such source; it has: press_plc"),
+    "settings of no sink": (["--set-json", 'sinks.store={}'],
+                            "sinks.store: the plant has no such sink; it has: lake"),
+    "a missing tag list": (["--set", "plant.sources.press_plc.tags=tags/other.csv"],
+                           "the plant names the tag list tags/other.csv, which is not there"),
+    "a lake without a volume": (["--set", "sinks.lake=null"],
+                                "no volume is there: set sinks.lake.persistence"),
+    "a lake beside its volume": (["--set", "sinks.lake.persistence.mountPath=/data"],
+                                 "which is not on its volume at /data"),
+    "two pods on one volume": (["--set", "sinks.lake.replicas=2"],
+                               "2 pods cannot share a volume that is ReadWriteOnce"),
+    "more workers than partitions": (["--set", "workers.alerts.replicas=4"],
+                                     "workers.alerts.replicas is 4, and Kafka's topics have 3"),
+    "names that fall together": (
+        ["--set-json", f"plant.sources.press-plc={TWIN}"],
+        "rename one in the plant"),
+    "a secret for nobody": (
+        ["--set-json", 'secrets=[{"env":"A","existingSecret":"s","key":"k","for":["prss"]}]'],
+        'secrets of s: the plant has no source or sink "prss"'),
+    "a console without TLS": (["--set", "console.enabled=true"],
+                              "the page is served over TLS only"),
+    "a digest": (["--set", "image.digest=latest"], "at '/image/digest'"),
+    "a file that fits no ConfigMap": (
+        [f'--set-json=files.b{n}="{LARGE}"' for n in range(11)],
+        "put large tag lists into ConfigMaps of their own"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused_in_words(refusal: Callable[..., str], case: str) -> None:
+    words, told = CASES[case]
+    assert told in refusal("small", *words)
