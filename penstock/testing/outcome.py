@@ -59,6 +59,11 @@ def _by_tag(record: Any) -> Any:
     return replace(record, tags=tuple(sorted(tags)), **columns) if tags else record
 
 
+def _taken_back(record: Any) -> bool:
+    """Whether KPIs of an order say that none of its panes is known any more: as if never told."""
+    return getattr(record, "kind", "") == "order" and not any(one.panes for one in record.inputs)
+
+
 class Outcome:
     """The last result of each identity, and the samples that no result holds.
 
@@ -80,6 +85,8 @@ class Outcome:
         for result in output.results:
             name = (result.key, *(getattr(result.record, field) for field in self._identity))
             self.last[name] = plain(_by_tag(result.record), _OF_THE_CUT)
+            if _taken_back(result.record):
+                del self.last[name]
         self.samples += 0 if batch is None else len(batch)
         for late in output.late:
             self._note(late.mask, late.reason, batch)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from penstock import components
 from penstock.audit import audit
 from penstock.codec.records import decode_record, encode_record
 from penstock.codec.sensor_event import encode
@@ -37,6 +38,7 @@ SECOND = 1_000_000
 WINDOWS = 30
 """Of 10 s, with 7 and 3 pieces in each."""
 INTS, NONE = np.empty(0, np.int32), np.empty(0)
+PROCESSORS = ("line-partials", "line-statistics")
 ASSETS = ("acme/bremen/line1/press", "acme/bremen/line1/packer")
 
 
@@ -143,7 +145,9 @@ def line(
         "windows": {
             "out_of_order": "0 s", "hold": "1 h", "sizes": {"10 s": {"reopen_for": "1 h"}}
         },
-        "processors": {"window-statistics": {"enabled": False}},
+        "processors": {
+            name: {"enabled": name in PROCESSORS} for name in components.names("processors")
+        },
         "kafka": {"bootstrap": own_stack.kafka_settings().bootstrap, "partitions": 3},
         "registry": {"url": registry.url},
     }  # fmt: skip
@@ -155,7 +159,7 @@ def line(
 
 
 def test_lines_are_counted_once_through_a_kill_and_nonsense(line: Line) -> None:
-    for processor in ("line-partials", "line-statistics"):
+    for processor in PROCESSORS:
         line.start(processor)
     line.feed(range(10))
     line.until(lambda: len(line.results()) >= 5)
@@ -182,7 +186,7 @@ def test_lines_are_counted_once_through_a_kill_and_nonsense(line: Line) -> None:
     assert dict(late.headers() or ())["penstock.late.reason"] == b"no member of the line"
 
     books = {one.name: overview(line.plant, one).partitions for one in chosen(line.plant)}
-    assert set(books) == {"line-partials", "line-statistics"}
+    assert set(books) == set(PROCESSORS)
     assert sum(one.records["dead"] for one in books["line-statistics"]) == 3
     assert sum(one.samples["in"] for one in books["line-partials"]) == 4 * WINDOWS
     assert audit(line.plant).differences == []

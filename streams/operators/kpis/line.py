@@ -219,24 +219,39 @@ class LineKpis:
             self._touch_order(partial.asset, order)
 
     def _touch_order(self, asset: str, order: str) -> None:
-        if order:
-            window = Window(ORDER, order, NEVER, FOREVER)
-            self.waiting |= {(asset, window)}
-            self.waiting |= {(self.line.line, window)} if self.line.is_line else set()
+        """A pane is no longer of an order: say so, unless nothing was ever said of the order."""
+        if not order:
+            return
+        window = Window(ORDER, order, NEVER, FOREVER)
+        for unit in (asset, self.line.line) if self.line.is_line else (asset,):
+            members = self._members_of(unit)
+            worked = any(self.orders.get((m.unit.asset, order)) for m in members)
+            if worked or (unit, window) in self.shown:
+                self.waiting.add((unit, window))
+            else:
+                self.waiting.discard((unit, window))
 
     def _wait(self, unit: WorkUnit, pane: int) -> None:
         """All windows of a unit, and of its line, that hold a pane have something new."""
         partial, plan = self.members[unit.asset].panes[pane], self.parameters.plan
         orders = sorted({time.order for time in partial.times})
         found = [(unit.asset, one) for one in plan.of_pane(pane, unit.calendar, orders)]
-        first, *later = plan.rolling_of(pane, self._floor(unit.asset))
-        found.append((unit.asset, first))
-        found += [key for one in later if (key := (unit.asset, one)) in self.shown]
+        found.append((unit.asset, plan.rolling_of(pane)))
+        if found[-1][1].end <= self._floor(unit.asset):
+            found += self._rolling_over(unit.asset, pane)
         if self.line.is_line:
             keeper = self.line.timekeepers[0] if self.line.timekeepers else unit
             windows = plan.of_pane(pane, keeper.calendar, orders)
             found += [(self.line.line, one) for one in windows]
         self.waiting.update(key for key in found if key[1].end > self.closed)
+
+    def _rolling_over(self, asset: str, pane: int) -> list[Key]:
+        """The published windows of failures that hold a pane which comes late."""
+        return [
+            (unit, window)
+            for unit, window in self.shown
+            if unit == asset and window.kind == ROLLING and window.start <= pane < window.end
+        ]
 
     def recover(self) -> None:
         """After a restore: find the windows that wait, and those that are open."""

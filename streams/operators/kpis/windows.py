@@ -72,12 +72,10 @@ class WindowPlan:
             if order:
                 yield Window(ORDER, order, NEVER, FOREVER)
 
-    def rolling_of(self, pane: int, upto: int) -> Iterator[Window]:
-        """The windows of failures that hold a pane: the first, and those that end by `upto`."""
-        first = -(-(pane + self.every) // self.sliding) * self.sliding
-        last = max(first, min(upto, pane + self.rolling))
-        for end in range(first, last + 1, self.sliding):
-            yield Window(ROLLING, _length(self.rolling), end - self.rolling, end)
+    def rolling_of(self, pane: int) -> Window:
+        """The first window of failures that ends after a pane."""
+        end = -(-(pane + self.every) // self.sliding) * self.sliding
+        return Window(ROLLING, _length(self.rolling), end - self.rolling, end)
 
     @property
     def longest(self) -> int:
