@@ -229,11 +229,22 @@ class StackError(PenstockError):
     exit_code = 4
 
 
-class BacktestError(PenstockError):
-    """A file of history cannot be read, or a backtest was asked for that makes no sense.
+class HistoryError(PenstockError):
+    """A file of history cannot be read, or cannot be replayed as asked.
 
-    The message names file, line and column. Correct the cell, or name other columns with `--time`,
-    `--labels` and `--ignore`.
+    The message names file, line and column. Correct the cell, or name other columns with `--time`
+    and `--ignore`; a replay that was begun goes on with the same files only, or begins anew with
+    `--again`.
+    """
+
+    code = "PEN-851"
+    exit_code = 2
+
+
+class BacktestError(PenstockError):
+    """A backtest was asked for that makes no sense, or its labels cannot be read.
+
+    Correct the option or the file of labels that the message names.
     """
 
     code = "PEN-850"

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from penstock.anomaly.monitor import Monitor, Verdict
 from penstock.anomaly.settings import MonitorSettings
-from penstock.backtest.table import Table
 from penstock.detector import Detector, DetectorSettings
+from penstock.history.table import Table
 
 _HELD: Final = 10
 """A value is held over empty cells for so many of the warm-up's usual steps of time."""

@@ -29,6 +29,7 @@ MODULES: Final = {
     "topics": ("topics", "selftest"),
     "audit": ("audit",),
     "backtest": ("backtest",),
+    "replay": ("replay",),
     "alerts": ("alerts",),
     "console": ("console",),
     "why": ("why",),

@@ -18,9 +18,9 @@ from penstock.anomaly.settings import MonitorSettings
 from penstock.backtest.labels import read_windows
 from penstock.backtest.measures import Measures, in_windows, measure, pooled
 from penstock.backtest.scoring import Scores, score
-from penstock.backtest.table import Table, read_table
 from penstock.detector import Detector, DetectorSettings
 from penstock.errors import BacktestError
+from penstock.history.table import Table, read_table
 
 
 def register(app: typer.Typer) -> None:

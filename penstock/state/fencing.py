@@ -18,8 +18,19 @@ def transactional_id(environment: str, processor: str, partition: int) -> str:
     return f"{environment}-{processor}-{partition}"
 
 
-def open_producer(settings: KafkaSettings, transactional_id: str, where: str) -> Producer:
+def open_producer(
+    settings: KafkaSettings,
+    transactional_id: str,
+    where: str,
+    transaction_ms: int = _TRANSACTION_MS,
+) -> Producer:
     """A transactional producer; ends the transactions of the one before, and fences it. Blocks.
+
+    Args:
+        settings: Where Kafka is.
+        transactional_id: Whoever opens it last fences all others.
+        where: What is written, for the error.
+        transaction_ms: How long a transaction may stay open; readers of its topics wait for it.
 
     Raises:
         KafkaUnavailableError: No coordinator answers.
@@ -29,7 +40,7 @@ def open_producer(settings: KafkaSettings, transactional_id: str, where: str) ->
             settings,
             client_id=transactional_id,
             transactional_id=transactional_id,
-            transaction_timeout_ms=_TRANSACTION_MS,
+            transaction_timeout_ms=transaction_ms,
             linger_ms=0,
         )
     )
@@ -37,6 +48,6 @@ def open_producer(settings: KafkaSettings, transactional_id: str, where: str) ->
         producer.init_transactions(OPEN_SECONDS)
     except KafkaException as failure:
         producer.close()
-        msg = f"the state topic cannot be opened: {failure.args[0].str()}"
+        msg = f"it cannot be opened for writing: {failure.args[0].str()}"
         raise KafkaUnavailableError(msg, where=where) from failure
     return producer

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from penstock.errors import BacktestError
+from penstock.errors import HistoryError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSENT: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
@@ -57,25 +57,25 @@ def read_table(
         ignored: Columns that are no signals.
 
     Raises:
-        BacktestError: It cannot be read, or makes no sense; line and remedy are named.
+        HistoryError: It cannot be read, or makes no sense; line and remedy are named.
     """
     try:
         columns = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
     except (OSError, UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
         msg = f"it cannot be read: {error}"
-        raise BacktestError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
+        raise HistoryError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
     reading = _Reading(path, columns, 2 if path.suffix not in (".parquet", ".pq") else 1)
     time = time or _time_column(columns)
     for name in (time, labels):
         if name is not None and name not in columns:
             msg = f"there is no column {name!r}"
             known = ", ".join(columns)
-            raise BacktestError(msg, where=str(path), remedy=f"its columns: {known}")
+            raise HistoryError(msg, where=str(path), remedy=f"its columns: {known}")
     left = [n for n in columns if n not in {time, labels, *ignored} and n.lower() not in LABELS]
     tags = tuple(name for name in left if reading.numeric(name))
     if not tags:
         msg = "no column holds numbers"
-        raise BacktestError(msg, where=str(path), remedy="give a file with signals as columns")
+        raise HistoryError(msg, where=str(path), remedy="give a file with signals as columns")
     return Table(
         path=path,
         times=np.array(reading.column(time, _microseconds), np.int64),
@@ -116,7 +116,7 @@ class _Reading:
                     )
                 )
                 msg = f"{cell!r} is no {what}"
-                raise BacktestError(msg, where=where, remedy=remedy) from error
+                raise HistoryError(msg, where=where, remedy=remedy) from error
         return found
 
 
@@ -125,14 +125,14 @@ def _csv(path: Path) -> dict[str, list[Any]]:
         header = file.readline()
         if not header.strip():
             msg = "it is empty"
-            raise BacktestError(msg, where=str(path), remedy="give a file with a line of names")
+            raise HistoryError(msg, where=str(path), remedy="give a file with a line of names")
         delimiter = max(";,\t", key=header.count)
         names = next(csv.reader([header], delimiter=delimiter))
         names = [name.strip() for name in names]
         if len(names) != len(set(names)):
             twice = next(name for name in names if names.count(name) > 1)
             msg = f"column {twice!r} is there twice"
-            raise BacktestError(msg, where=f"{path}, line 1", remedy="name one of them otherwise")
+            raise HistoryError(msg, where=f"{path}, line 1", remedy="name one of them otherwise")
         columns: dict[str, list[Any]] = {name: [] for name in names}
         reader = csv.reader(file, delimiter=delimiter)
         for cells in reader:
@@ -141,7 +141,7 @@ def _csv(path: Path) -> dict[str, list[Any]]:
             if len(cells) != len(names):
                 msg = f"{len(cells)} cells, the first line names {len(names)} columns"
                 where = f"{path}, line {reader.line_num + 1}"
-                raise BacktestError(msg, where=where, remedy="complete the line or remove it")
+                raise HistoryError(msg, where=where, remedy="complete the line or remove it")
             for name, cell in zip(names, cells, strict=True):
                 columns[name].append(cell.strip())
     return _with_rows(path, columns)
@@ -155,7 +155,7 @@ def _parquet(path: Path) -> dict[str, list[Any]]:
 def _with_rows(path: Path, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
     if not any(columns.values()):
         msg = "it has no rows"
-        raise BacktestError(msg, where=str(path), remedy="give a file with rows")
+        raise HistoryError(msg, where=str(path), remedy="give a file with rows")
     return columns
 
 

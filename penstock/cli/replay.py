@@ -1,0 +1,93 @@
+"""`penstock replay`."""
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.clock import now
+from penstock.errors import ConfigurationError
+from penstock.history.note import notebook
+from penstock.history.reel import read_reel
+from penstock.history.to_kafka import KafkaReplay
+from penstock.runtime.process import on_stop_signal
+from penstock.settings.loader import load_plant
+
+FASTEST: Final = "max"
+NOTES: Final = Path(".penstock/replay")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(replay)
+
+
+def replay(
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV or Parquet files with a column of times.")
+    ],
+    asset: Annotated[
+        str | None,
+        typer.Option(help="Whose signals they are, below the site; else each file's name."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Name of their source; else replay- and the first file's name."),
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(help="Seconds of history per second, as 60; max: no waiting.")
+    ] = FASTEST,
+    time: Annotated[str | None, typer.Option(help="Column of times; found by its name.")] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Column that is no signal; may be repeated.")
+    ] = None,
+    notes: Annotated[
+        Path, typer.Option(help="Folder for the note of how far the replay came.")
+    ] = NOTES,
+    again: Annotated[
+        bool, typer.Option("--again", help="Begin anew, whatever was done before.")
+    ] = False,
+    config: Annotated[Path, typer.Option(help="The plant's configuration.")] = DEFAULT_CONFIG,
+) -> None:
+    """Publish history to Kafka with its own event time, each row exactly once.
+
+    Columns of numbers are tags, each row a sample of each; an empty cell is none. Ended or killed,
+    the same command goes on where Kafka has it. Give it a source of its own: for a source that is
+    already further, the rows would be late.
+    """
+    pace, name = _speed(speed), _name(source or f"replay-{files[0].stem}")
+    plant = load_plant(config)
+    reel = read_reel(files, asset, time=time, ignored=ignore or ()).below(plant.site.path)
+    stopping: list[bool] = []
+    on_stop_signal(lambda: stopping.append(True))
+    with notebook(notes, name, reel.fingerprint, f"{now():x}", again=again) as book:
+        done = KafkaReplay(plant, name, reel, book).run(pace, lambda: bool(stopping))
+    rows = f"rows {done.first + 1} to {done.end}" if done.end > done.first else "no row"
+    typer.echo(f"{name}: {rows} of {len(reel)}, {done.samples} samples")
+    if done.end < len(reel):
+        typer.echo("ended before the last row; the same command goes on from there")
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = math.inf if text == FASTEST else float(text)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0:
+        msg = f"{text!r} is no speed"
+        remedy = f"write seconds of history per second, as 60, or {FASTEST}"
+        raise ConfigurationError(msg, where="--speed", remedy=remedy)
+    return speed
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        msg = f"{text!r} cannot be the name of a source"
+        raise ConfigurationError(
+            msg, where="--source", remedy="use letters, digits, hyphens, underscores and dots"
+        )
+    return text
