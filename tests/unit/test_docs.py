@@ -150,7 +150,7 @@ def judged(words: list[str]) -> str | None:
             return f"there is no option {word} of {' '.join(words)}"
         elif not options[word].is_flag and rest:
             rest.pop(0)
-    too_many = given > len(arguments)
+    too_many = given > len(arguments) and all(p.nargs > 0 for p in arguments)
     return f"too many arguments: {' '.join(words)}" if too_many else None
 
 
