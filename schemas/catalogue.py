@@ -7,6 +7,7 @@ from typing import Any, Final
 
 SCHEMAS: Final = {
     "SensorEvent": "sensor_event.avsc",
+    "Sample": "sample.avsc",
     "TagDescriptor": "tag_descriptor.avsc",
     "WindowStatistics": "window_statistics.avsc",
     "AnomalyScore": "anomaly_score.avsc",

@@ -1,14 +1,17 @@
 """`penstock topics …` and `penstock selftest`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from penstock import components
 from penstock.cli.streams import DEFAULT_CONFIG
 from penstock.cli.tables import show_rows
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.describe import Describer
+from penstock.kafka.topics import SAMPLES
+from penstock.runtime.process import Component, process
 from penstock.runtime.selftest import selftest as run_selftest
 from penstock.runtime.topics import topics_of_plant
 from penstock.settings.loader import load_plant
@@ -17,6 +20,7 @@ commands = typer.Typer(
     name="topics", help="The topics of a plant: what there is, what is missing.",
     no_args_is_help=True,
 )  # fmt: skip
+FLATTEN: Final = "flatten"
 Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
 
 
@@ -55,6 +59,30 @@ def create(config: Config = DEFAULT_CONFIG) -> None:
         if topic.name not in before:
             typer.echo(f"created {topic.name}")
     typer.echo(f"{len(wanted)} topics are as agreed, {plant.kafka.partitions} partitions each")
+
+
+@commands.command()
+def flatten(
+    config: Config = DEFAULT_CONFIG,
+    topic: Annotated[str, typer.Option(help="Where the samples go.")] = SAMPLES.name,
+    run_dir: Annotated[Path, typer.Option(help="Folder for notes and local data.")] = Path(
+        ".penstock/run"
+    ),
+) -> None:
+    """Write each sample as a record of its own, until Ctrl-C.
+
+    For SQL engines and tools that dislike arrays. Ended or killed, it goes on where it was; each
+    sample is there once for who reads committed records only. A sink of type flatten in the
+    configuration does the same under `penstock run`.
+    """
+    from penstock.runtime.worker import work  # noqa: PLC0415  # loads Kafka's clients
+
+    plant = load_plant(config)
+    settings = components.load("sinks", FLATTEN).Settings(type=FLATTEN, topic=topic)
+    plant = plant.model_copy(update={"sinks": {**plant.sinks, FLATTEN: settings}})
+    component = Component("sink", FLATTEN)
+    with process(component, run_dir) as status:
+        work(component, plant, status, run_dir / "data" / str(component))
 
 
 def selftest(

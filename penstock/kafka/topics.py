@@ -21,6 +21,7 @@ class Topic:
 
 
 SENSORS: Final = Topic("ot.sensors.v1", "SensorEvent", 7 * DAY_MS)
+SAMPLES: Final = Topic("ot.samples.v1", "Sample", 7 * DAY_MS)
 CATALOG: Final = Topic("ot.catalog.v1", "TagDescriptor")
 FEATURES: Final = Topic("ot.features.v1", "WindowStatistics", 30 * DAY_MS)
 PARTIALS: Final = Topic("ot.partials.v1", "LinePartial", 7 * DAY_MS)
@@ -47,6 +48,7 @@ LATE_ORIGIN: Final = "penstock.late.origin"
 """Header of a record that is late as a whole: its partition and offset, as `3/1207`."""
 TOPICS: Final = (
     SENSORS,
+    SAMPLES,
     CATALOG,
     FEATURES,
     PARTIALS,
