@@ -20,6 +20,7 @@ from pydantic import Field
 
 from penstock.codec.records import encode_record
 from penstock.codec.wire import frame
+from penstock.kafka import cloud_events
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import SyncProducer
 from penstock.kafka.registry import Registry
@@ -170,7 +171,13 @@ class ErpSink(Sink):
         }
         assert self._schema_id is not None, "write comes after open"
         message = frame(self._schema_id, encode_record(str(PERFORMANCE.record), datum))
-        self._producer.send(self.settings.topic, report.order.encode(), message)
+        told = cloud_events.headers(
+            str(PERFORMANCE.record),
+            cloud_events.source(self.plant, self.name),
+            f"{datum['ID']}/{version}/{datum['ResponseState']}",
+            self.clock(),
+        )
+        self._producer.send(self.settings.topic, report.order.encode(), message, told)
         self._messages += 1
         self._log.info("order", asset=asset, order=report.order, state=datum["ResponseState"])
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from penstock.codec.records import encode_record
 from penstock.codec.wire import frame
 from penstock.errors import DecodeError
+from penstock.kafka import cloud_events
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import SyncProducer
 from penstock.kafka.registry import Registry
@@ -111,7 +112,13 @@ class MaintenanceSink(Sink):
     def _send(self, datum: Mapping[str, Any]) -> None:
         assert self._schema_id is not None, "write comes after open"
         message = frame(self._schema_id, encode_record(str(MAINTENANCE.record), dict(datum)))
-        self._producer.send(self.settings.topic, datum["HierarchyScope"].encode(), message)
+        told = cloud_events.headers(
+            str(MAINTENANCE.record),
+            cloud_events.source(self.plant, self.name),
+            f"{datum['ID']}/{datum['Version']}",
+            self.clock(),
+        )
+        self._producer.send(self.settings.topic, datum["HierarchyScope"].encode(), message, told)
         self._messages += 1
         self._log.info("request", id=datum["ID"], state=datum["RequestState"])
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from penstock import __version__, components
-from penstock.kafka import topics
+from penstock.kafka import cloud_events, topics
 from penstock.kafka.topics import TOPICS, Topic
 from schemas import schema
 
+_TRAIT: Final = "CloudEvent"
 _AVRO: Final = "application/vnd.apache.avro+json;version=1.9.0"
 
 
@@ -38,7 +39,10 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/avro",
         "channels": {_name(topic): _channel(topic) for topic in TOPICS},
         "operations": _operations(),
-        "components": {"messages": {record: _message(record) for record in records}},
+        "components": {
+            "messages": {record: _message(record) for record in records},
+            "messageTraits": {_TRAIT: _cloud_event()},
+        },
     }
 
 
@@ -58,13 +62,28 @@ def _channel(topic: Topic) -> dict[str, Any]:
     }
 
 
+def _cloud_event() -> dict[str, Any]:
+    return {
+        "headers": {
+            "type": "object",
+            "required": list(cloud_events.HEADERS),
+            "properties": {
+                name: {"type": "string", "description": meaning}
+                for name, meaning in cloud_events.HEADERS.items()
+            },
+        }
+    }
+
+
 def _message(record: str) -> dict[str, Any]:
     found = schema(record)
+    told = any(topic.record == record and topic.name in cloud_events.TELLING for topic in TOPICS)
     return {
         "name": record,
         "title": record,
         **({"summary": found["doc"]} if "doc" in found else {}),
         "contentType": "application/avro",
+        **({"traits": [{"$ref": f"#/components/messageTraits/{_TRAIT}"}]} if told else {}),
         "payload": {"schemaFormat": _AVRO, "schema": found},
         "bindings": {
             "kafka": {

@@ -12,7 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from generator.markdown import code, docstring, table
 from penstock import components, metrics
 from penstock.errors import PenstockError
-from penstock.kafka import topics
+from penstock.kafka import cloud_events, topics
 from penstock.processor import Processor
 from schemas import SCHEMAS, schema
 
@@ -109,6 +109,14 @@ def shown_topics() -> str:
         "`FULL_TRANSITIVE`. Every producer partitions with `murmur2_random`.\n\n"
     )
     text += table(["topic", "record", "kept"], [_topic(topic) for topic in topics.TOPICS])
+    text += "\n## CloudEvents\n\n"
+    text += (
+        "What Penstock writes for IT has the headers of a CloudEvent (1.0, Kafka binding, binary "
+        f"mode): {', '.join(f'`{name}`' for name in sorted(cloud_events.TELLING))}. The topics of "
+        "`ot` have none: on a message they add 209 bytes, and take the writer 14 µs "
+        "where the message itself takes 3; their readers know what they carry.\n\n"
+    )
+    text += table(["header", "meaning"], [(code(n), m) for n, m in cloud_events.HEADERS.items()])
     text += "\n## Beside them\n\n"
     sensor = topics.SENSORS.name
     text += table(

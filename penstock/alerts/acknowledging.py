@@ -1,10 +1,13 @@
 """Tells the alerts that a person has taken note of one."""
 
+import uuid
+
 from penstock.alerts.reading import Datum
 from penstock.clock import now
 from penstock.codec.records import encode_record
 from penstock.codec.wire import frame
 from penstock.errors import ConfigurationError
+from penstock.kafka import cloud_events
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import SyncProducer
 from penstock.kafka.registry import Registry
@@ -38,5 +41,11 @@ def acknowledge(plant: Plant, alert: Datum, by: str, note: str | None = None) ->
     }
     body = encode_record(str(ACKNOWLEDGEMENTS.record), datum)
     producer = SyncProducer(plant.kafka, f"{plant.environment}-alerts")
-    producer.send(ACKNOWLEDGEMENTS.name, alert["asset"].encode(), frame(schema, body))
+    told = cloud_events.headers(
+        str(ACKNOWLEDGEMENTS.record),
+        cloud_events.source(plant, "acknowledgements"),
+        uuid.uuid4().hex,
+        datum["time"],
+    )
+    producer.send(ACKNOWLEDGEMENTS.name, alert["asset"].encode(), frame(schema, body), told)
     producer.flush()

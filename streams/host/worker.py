@@ -13,7 +13,7 @@ import structlog
 
 from penstock.errors import KafkaUnavailableError, PenstockError
 from penstock.health import Status
-from penstock.kafka import topics
+from penstock.kafka import cloud_events, topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.processor import Processor
@@ -104,7 +104,7 @@ async def _prepare(
             _log.warning("waiting for Kafka or the registry", error=str(error))
             await asyncio.sleep(backoff.next())
             continue
-        return Encoders(processor, result, late)
+        return Encoders(processor, result, late, cloud_events.source(plant, processor.name))
     return None
 
 

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
+from cloudevents.core.formats.json import JSONFormat
 from confluent_kafka import Producer
 
 from penstock.codec.records import encode_record
@@ -19,7 +21,14 @@ from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import producer_options
 from penstock.kafka.registry import Registry
 from penstock.kafka.tail import Tail
-from penstock.kafka.topics import ANOMALIES, FEATURES, MAINTENANCE, TOPICS
+from penstock.kafka.topics import (
+    ACKNOWLEDGEMENTS,
+    ALERTS,
+    ANOMALIES,
+    FEATURES,
+    MAINTENANCE,
+    TOPICS,
+)
 from penstock.local.stack import LocalStack
 from penstock.runtime.decoding import Decoder
 from penstock.settings.loader import load_plant
@@ -113,8 +122,19 @@ class Rig:
 
     def requests(self):
         decode = Decoder(self.registry).record
-        with Tail(self.plant.kafka, {MAINTENANCE.name: None}, "test") as tail:
-            return [decode(one).value for one in tail.to_end()]
+        return [decode(one).value for one in self.messages(MAINTENANCE)]
+
+    def messages(self, topic):
+        with Tail(self.plant.kafka, {topic.name: None}, "test") as tail:
+            return tail.to_end()
+
+    def cloud_events(self, topic):
+        """What CloudEvents' own reader makes of a topic's messages."""
+        messages = [
+            KafkaMessage(dict(one.headers()), one.key(), one.value())
+            for one in self.messages(topic)
+        ]
+        return [from_binary(one, JSONFormat()) for one in messages]
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +191,19 @@ def test_an_alert_is_raised_seen_acknowledged_and_over(rig, tmp_path):
     newest = max(requests, key=lambda one: one["Version"])
     assert newest["RequestState"] == "Ended" and newest["AcknowledgedBy"] == "Ann Lee"
     assert newest["HierarchyScope"] == PRESS and "bearing2_temperature" in newest["Description"][1]
+
+    for topic, component in (
+        (ALERTS, "alerts"), (ACKNOWLEDGEMENTS, "acknowledgements"), (MAINTENANCE, "maintenance"),
+    ):  # fmt: skip
+        for event in rig.cloud_events(topic):
+            assert event.get_type() == f"io.penstock.v1.{topic.record}"
+            assert event.get_source() == f"/acme/bremen/{component}"
+            assert event.get_datacontenttype() == "application/avro"
+            assert abs(event.get_time().timestamp() - time.time()) < 10 * DEADLINE
+    told = {event.get_id() for event in rig.cloud_events(MAINTENANCE)}
+    assert told == {f"{one['ID']}/{one['Version']}" for one in requests}
+    raised_again = [event.get_id() for event in rig.cloud_events(ALERTS)]
+    assert len(set(raised_again)) == len(raised_again) >= 3
 
     plot = tmp_path / "alert.svg"
     code, text = rig.penstock("alerts", "show", raised["id"], "--plot", str(plot))
