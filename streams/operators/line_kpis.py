@@ -19,23 +19,21 @@ later revises it.
 were ever heard are `reopen_for` beyond them.
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import DecodeError, StateError
+from penstock.errors import DecodeError
 from penstock.operator import Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import KpiWindow, ProductionPartial
 from streams.operators.kpis.line import Key, LineKpis, Shown
 from streams.operators.kpis.parameters import KpiParameters
 from streams.operators.kpis.rows import dump_partial, line_row, load_line, load_partial
 from streams.operators.kpis.windows import ORDER, Window
-
-_META: Final = "meta"
+from streams.operators.rows import META, dump, dump_meta, load_meta, load_rows
 
 
 class LineKpiOperator(Operator[RecordBatch]):
@@ -151,19 +149,17 @@ class LineKpiOperator(Operator[RecordBatch]):
         """Rows `meta`, `l/<line>`, `p/<pane>/<asset>` and `w/<kind>/<name>/<start>/<unit>`."""
         if not self._anything:
             return {}
-        books = self.books
-        counts = [books.samples_in, books.aggregated, books.bad, books.late]
-        rows: dict[str, bytes | None] = {_META: _dump([self.fingerprint, *counts])}
+        rows: dict[str, bytes | None] = {META: dump_meta(self)}
         for line in sorted(self._changed):
             state = self._lines[line]
-            rows[f"l/{quote(line, safe='')}"] = _dump(line_row(state))
+            rows[f"l/{quote(line, safe='')}"] = dump(line_row(state))
             for asset, pane in sorted(state.touched):
                 partial = state.members[asset].panes.get(pane)
-                row = None if partial is None else _dump(dump_partial(partial))
+                row = None if partial is None else dump(dump_partial(partial))
                 rows[f"p/{pane}/{quote(asset, safe='')}"] = row
             for key in state.published:
                 shown = state.shown.get(key)
-                rows[_row_of(key)] = None if shown is None else _dump(_dump_shown(line, key, shown))
+                rows[_row_of(key)] = None if shown is None else dump(_dump_shown(line, key, shown))
             state.touched, state.published = set(), set()
         self._anything, self._changed = False, set()
         return rows
@@ -174,17 +170,10 @@ class LineKpiOperator(Operator[RecordBatch]):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        other, where = LineKpiOperator(self.parameters), _META
-        try:
-            if rows:
-                fingerprint, *counts = json.loads(rows[_META])
-                other._accept(fingerprint)
-                other.books, other._anything = Books(*counts), False
-            for where in sorted(rows.keys() - {_META}):
-                other._load(where, json.loads(rows[where]))
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            msg = "this row of state is damaged or of another operator"
-            raise StateError(msg, where=where, remedy="reset the processor") from error
+        other = LineKpiOperator(self.parameters)
+        _, other.books = load_meta(self, rows)
+        other._anything = not rows
+        load_rows(rows, other._load)
         for state in other._lines.values():
             state.recover()
         self.__dict__.update(other.__dict__)
@@ -201,12 +190,6 @@ class LineKpiOperator(Operator[RecordBatch]):
             line_path, unit, window, shown = row
             self._lines[line_path].shown[unit, Window(*window)] = Shown(*shown)
 
-    def _accept(self, fingerprint: Any) -> None:
-        if not self.reads(fingerprint):
-            msg = f"the state is of {fingerprint!r}, the operator is {self.fingerprint!r}"
-            remedy = "take the former parameters or version again, or reset the processor"
-            raise StateError(msg, where=_META, remedy=remedy)
-
 
 def _results(found: list[KpiWindow]) -> list[Result]:
     """Orders' figures are keyed by the order, all others by the line."""
@@ -221,7 +204,3 @@ def _row_of(key: Key) -> str:
 
 def _dump_shown(line: str, key: Key, shown: Shown) -> list[Any]:
     return [line, key[0], list(key[1]), [shown.revision, shown.digest, shown.final]]
-
-
-def _dump(row: Any) -> bytes:
-    return json.dumps(row, separators=(",", ":")).encode()

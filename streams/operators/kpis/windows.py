@@ -34,6 +34,11 @@ class Window(NamedTuple):
         return f"{unit}/{self.kind}/{self.name}{at}"
 
 
+def order_window(order: str) -> Window:
+    """The window of an order."""
+    return Window(ORDER, order, NEVER, FOREVER)
+
+
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
     """Which windows there are; lengths in microseconds.
@@ -70,7 +75,7 @@ class WindowPlan:
             yield Window(SHIFT, shift.name, shift.start, shift.end, shift.day.isoformat())
         for order in orders:
             if order:
-                yield Window(ORDER, order, NEVER, FOREVER)
+                yield order_window(order)
 
     def rolling_of(self, pane: int) -> Window:
         """The first window of failures that ends after a pane."""

@@ -1,0 +1,70 @@
+"""Accounts of assets and lines, from what their units did in a window."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from streams.operators.kpis.account import Account, Failures
+from streams.operators.kpis.parameters import LineUnits
+from streams.operators.kpis.tally import Tally, together
+
+
+def of_unit(tally: Tally, no_order_counts: str, failures: Failures, *, order: bool) -> Account:
+    """The account of an asset; `order`: of an order's window."""
+    execution = math.nan
+    if order and tally.first is not None and tally.last is not None:
+        execution = (tally.last - tally.first) / 1e6
+    return Account(
+        times=tally.times,
+        no_order_counts=no_order_counts,
+        produced=tally.total(lambda one: one.produced),
+        good=tally.total(lambda one: one.good),
+        scrap=tally.total(lambda one: one.scrap),
+        planned_run=tally.run_time(lambda one: one.produced),
+        good_run=tally.run_time(lambda one: one.good),
+        execution=execution,
+        failures=failures,
+    )
+
+
+def of_line(
+    line: LineUnits, tallies: Mapping[str, Tally], no_order_counts: str, *, order: bool
+) -> tuple[Account, int]:
+    """The account of a line, and of how many units its time is.
+
+    Time is at the constraint, or of all units side by side; good pieces at the output. A piece that
+    any unit of a serial line scraps is lost to the line, so its produced pieces are the good ones
+    at the output and the scrap of all units.
+    """
+    keepers = [tallies[unit.asset] for unit in line.timekeepers]
+    parallel = line.flow == "parallel"
+    outputs = [tallies[line.output.asset]] if line.output else list(tallies.values())
+    if not parallel and line.output is None:
+        outputs = []
+    losing = list(tallies.values())
+    good = _sum(t.total(lambda one: one.good) for t in outputs)
+    scrap = _sum(t.total(lambda one: one.scrap) for t in losing if t.counts)
+    by = None if parallel else line.constraint
+    good_run = _sum(t.run_time(lambda one: one.good, by) for t in outputs)
+    scrap_run = _sum(t.run_time(lambda one: one.scrap, by) for t in losing if t.counts)
+    if not parallel and line.constraint is None:
+        good_run = math.nan
+    begun = [t.first for t in tallies.values() if t.first is not None]
+    ended = [t.last for t in tallies.values() if t.last is not None]
+    execution = (max(ended) - min(begun)) / 1e6 if order and begun else math.nan
+    account = Account(
+        times=together(keepers),
+        no_order_counts=no_order_counts,
+        produced=good + scrap,
+        good=good,
+        scrap=scrap,
+        planned_run=good_run + scrap_run,
+        good_run=good_run,
+        execution=execution,
+    )
+    return account, len(keepers)
+
+
+def _sum(figures: Iterable[float]) -> float:
+    """NaN of nothing, and of what is not known."""
+    known = list(figures)
+    return math.fsum(known) if known else math.nan

@@ -1,0 +1,140 @@
+"""One unit of a line: its panes, and what windows sum up of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from penstock.work_units import WorkUnit
+from schemas import FailureTime, ProductionPartial, Version
+from streams.operators.kpis.account import Failures
+from streams.operators.kpis.reliability import merged
+from streams.operators.kpis.tally import Tally
+from streams.operators.kpis.windows import ORDER, ROLLING, Window
+from streams.operators.windows.parameters import NEVER
+
+_HOUR: Final = 3_600_000_000
+_FIRST: Final = Version(0, (), 0)
+
+
+@dataclass(slots=True)
+class Member:
+    """What is known of one unit.
+
+    Args:
+        unit: The asset.
+        every: Length of a pane, microseconds.
+        level: Its event time.
+        quiet: Up to when, by the wall clock, nothing more is expected of it.
+        panes: Partials of the greatest version, by start.
+        past: Of panes that are gone: setup and production time by hour, microseconds.
+        failed: Of panes that are gone: the failures.
+        orders: The panes in which it worked for each order.
+    """
+
+    unit: WorkUnit
+    every: int
+    level: int = NEVER
+    quiet: int = NEVER
+    panes: dict[int, ProductionPartial] = field(default_factory=dict)
+    past: dict[int, int] = field(default_factory=dict)
+    failed: list[FailureTime] = field(default_factory=list)
+    orders: dict[str, set[int]] = field(default_factory=dict)
+
+    @property
+    def known(self) -> int:
+        """Up to when all is known of it, as far as it will be."""
+        return max(self.level, self.quiet)
+
+    def take(self, partial: ProductionPartial) -> set[str] | None:
+        """Take a partial; gives the orders that it no longer speaks of. None: it is not newer."""
+        before = self.panes.get(partial.pane_start)
+        if before is not None and _version(before) >= _version(partial):
+            return None
+        self.panes[partial.pane_start] = partial
+        gone = _orders(before) - _orders(partial) if before else set()
+        for order in gone:
+            self.orders[order].discard(partial.pane_start)
+        self.index(partial)
+        return gone
+
+    def index(self, partial: ProductionPartial) -> None:
+        """Remember which orders it worked for in a pane."""
+        for order in _orders(partial):
+            self.orders.setdefault(order, set()).add(partial.pane_start)
+
+    def worked(self, order: str, until: int) -> list[int]:
+        """The panes, over by a time, in which it worked for an order."""
+        return sorted(one for one in self.orders.get(order, ()) if one + self.every <= until)
+
+    def ended(self, order: str, floor: int) -> bool:
+        """Whether it is known up to a time to have gone on to another order."""
+        worked = self.orders.get(order)
+        if not worked:
+            return True
+        if max(worked) + self.every > floor:
+            return False
+        known = [start for start in self.panes if start + self.every <= floor]
+        return bool(known) and self.panes[max(known)].order != order
+
+    def forget(self, dropped: int, oldest: int) -> list[int]:
+        """Forget the panes that begin by a time; of these hours and failures stay, and gives them.
+
+        Args:
+            dropped: That time.
+            oldest: What was before this is forgotten altogether.
+        """
+        gone = [start for start in self.panes if start <= dropped]
+        for start in gone:
+            self._settle(self.panes.pop(start))
+        self.failed = [one for one in self.failed if one.end > oldest]
+        self.past = {hour: time for hour, time in self.past.items() if hour + _HOUR > oldest}
+        for order, starts in list(self.orders.items()):
+            starts.difference_update(gone)
+            if not starts:
+                del self.orders[order]
+        return gone
+
+    def _settle(self, partial: ProductionPartial) -> None:
+        hour = partial.pane_start // _HOUR * _HOUR
+        worked = sum(t.duration for t in partial.times if t.element in ("producing", "setup"))
+        self.past[hour] = self.past.get(hour, 0) + worked
+        self.failed = merged([*self.failed, *partial.failures], 0)
+
+    def tally(self, window: Window, until: int) -> Tally:
+        """What it did in a window, up to a time."""
+        tally = Tally(self.unit)
+        if window.kind == ORDER:
+            for start in self.worked(window.name, until):
+                tally.add(self.panes[start], window.name)
+            return tally
+        if window.kind == ROLLING:
+            first = window.start
+            for hour, worked in sorted(self.past.items()):
+                if hour >= first:
+                    key = ("producing", "planned")
+                    tally.times[key] = tally.times.get(key, 0) + worked
+            inside: Iterable[int] = (s for s in sorted(self.panes) if first <= s < until)
+        else:
+            inside = range(window.start, until, self.every)
+        for start in inside:
+            if (partial := self.panes.get(start)) is not None:
+                tally.add(partial)
+        tally.fill(window.start, until)
+        return tally
+
+    def failures(self, window: Window, within: int) -> Failures:
+        """Its failures in a window; those less than `within` apart are one."""
+        parts = [f for p in self.panes.values() for f in p.failures if f.begin < window.end]
+        found = merged([*self.failed, *parts], within)
+        begun = [one for one in found if window.start <= one.begin < window.end]
+        ended = [one for one in found if window.start < one.end < window.end]
+        repair = sum(one.end - one.begin for one in ended) / 1e6
+        return Failures(len(begun), len(ended), repair)
+
+
+def _orders(partial: ProductionPartial) -> set[str]:
+    return {time.order for time in partial.times} | {one.order for one in partial.pieces}
+
+
+def _version(partial: ProductionPartial) -> Version:
+    return partial.version or _FIRST
