@@ -29,16 +29,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from penstock.errors import DecodeError, StateError
+from penstock.errors import DecodeError
 from penstock.operator import Books, Operator, Output, RecordBatch, Result
 from schemas import Acknowledgement, Alert, AlertState, AnomalyScore, Evidence, Version
-from streams.operators.alerting.book import Book, dump, identity, load
+from streams.operators.alerting.book import Book, dump_alert, identity, load_alert
 from streams.operators.alerting.conditions import Change, Condition, Observation
 from streams.operators.alerting.history import LENGTH, History, SignalWindow
 from streams.operators.alerting.looks import SILENT, look
 from streams.operators.alerting.parameters import AlertParameters
+from streams.operators.rows import META, dump, dump_meta, load_meta, load_rows
 
-_META: Final = "meta"
 _KINDS: Final = (AnomalyScore, SignalWindow, Acknowledgement)
 Rows = dict[str, bytes | None]
 
@@ -193,12 +193,10 @@ class Alerts(Operator[RecordBatch]):
         """Rows `meta`, conditions `c`, alerts `a`, early words `e`, windows `w` and values `v`."""
         if not self._anything:
             return {}
-        books = self.books
-        counts = [books.samples_in, books.aggregated, books.bad, books.late]
-        rows: Rows = {_META: _dump([self.fingerprint, *counts])}
+        rows: Rows = {META: dump_meta(self)}
         for name in self._changed:
             row = self._row(*name)
-            rows[_dump(name).decode()] = None if row is None else _dump(row)
+            rows[dump(name).decode()] = None if row is None else dump(row)
         self._anything, self._changed = False, set()
         return rows
 
@@ -208,7 +206,7 @@ class Alerts(Operator[RecordBatch]):
                 return self._conditions[name[0], name[1]].dump()
             case "a":
                 alert = self._book.alerts.get(name[0])
-                return None if alert is None else dump(alert)
+                return None if alert is None else dump_alert(alert)
             case "e":
                 word = self._book.early.get(name[0])
                 return None if word is None else [word.time, word.by, word.asset, word.note]
@@ -226,17 +224,10 @@ class Alerts(Operator[RecordBatch]):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        other, where = Alerts(self.parameters), _META
-        try:
-            if rows:
-                fingerprint, *counts = json.loads(rows[_META])
-                other._accept(fingerprint)
-                other.books, other._anything = Books(*counts), False
-            for where in sorted(rows.keys() - {_META}):
-                other._load(*json.loads(where), row=json.loads(rows[where]))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            msg = "this row of state is damaged or of another operator"
-            raise StateError(msg, where=where, remedy="reset the processor") from error
+        other = Alerts(self.parameters)
+        _, other.books = load_meta(self, rows)
+        other._anything = not rows
+        load_rows(rows, lambda where, row: other._load(*json.loads(where), row=row))
         self.__dict__.update(other.__dict__)
 
     def _load(self, kind: str, *name: str, row: Any) -> None:
@@ -244,7 +235,7 @@ class Alerts(Operator[RecordBatch]):
             case "c":
                 self._conditions[name[0], name[1]] = Condition.load(row)
             case "a":
-                self._book.put(load(row))
+                self._book.put(load_alert(row))
             case "e":
                 time, by, asset, note = row
                 self._book.early[name[0]] = Acknowledgement(time, by, name[0], asset, note)
@@ -256,13 +247,3 @@ class Alerts(Operator[RecordBatch]):
                 self._history(name[0]).values[int(name[1]), name[2]] = float(row)
             case _:
                 raise KeyError(kind)
-
-    def _accept(self, fingerprint: Any) -> None:
-        if not self.reads(fingerprint):
-            msg = f"the state is of {fingerprint!r}, the operator is {self.fingerprint!r}"
-            remedy = "take the former parameters or version again, or reset the processor"
-            raise StateError(msg, where=_META, remedy=remedy)
-
-
-def _dump(row: Any) -> bytes:
-    return json.dumps(row, separators=(",", ":")).encode()

@@ -20,26 +20,24 @@ what still comes on time makes partials of a greater version.
 """
 
 import copy
-import json
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import StateError
 from penstock.lines import PIECES, Counter, LineMembers, Member
 from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
 from schemas import Kind, LinePartial
 from streams.operators.lines.member import Event, MemberState, Share
 from streams.operators.lines.parameters import LineParameters
+from streams.operators.rows import META, dump, dump_meta, load_meta, load_rows
 from streams.operators.windows.arrival import arrive
 from streams.operators.windows.parameters import NEVER
 from streams.operators.windows.partition import Partition
 
-_META: Final = "meta"
 _Mask = NDArray[np.bool_]
 
 
@@ -225,10 +223,8 @@ class LinePartials(Operator):
         """Rows `meta` and `s/<asset>/<source>`."""
         if not self._anything:
             return {}
-        books = self.books
-        counts = [books.samples_in, books.aggregated, books.bad, books.late]
-        rows: dict[str, bytes | None] = {_META: _dump([self.fingerprint, *counts])}
-        rows |= {_key(name): _dump(self._members[name].dump()) for name in sorted(self._changed)}
+        rows: dict[str, bytes | None] = {META: dump_meta(self)}
+        rows |= {_key(name): dump(self._members[name].dump()) for name in sorted(self._changed)}
         self._anything, self._changed = False, set()
         return rows
 
@@ -238,32 +234,18 @@ class LinePartials(Operator):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        other, where = LinePartials(self.parameters), _META
-        try:
-            if rows:
-                fingerprint, *counts = json.loads(rows[_META])
-                other._accept(fingerprint)
-                other.books, other._anything = Books(*counts), False
-            for where in sorted(rows.keys() - {_META}):
-                asset, source = map(unquote, where.split("/")[1:])
-                one = other._members[asset, source] = MemberState.load(json.loads(rows[where]))
-                stream = other._partition.stream_id((asset, source))
-                other._partition.streams["watermark"][stream] = one.watermark
-        except (ValueError, KeyError, TypeError) as error:
-            msg = "this row of state is damaged or of another operator"
-            raise StateError(msg, where=where, remedy="reset the processor") from error
+        other = LinePartials(self.parameters)
+        _, other.books = load_meta(self, rows)
+        other._anything = not rows
+        load_rows(rows, other._load)
         self.__dict__.update(other.__dict__)
 
-    def _accept(self, fingerprint: Any) -> None:
-        if not self.reads(fingerprint):
-            msg = f"the state is of {fingerprint!r}, the operator is {self.fingerprint!r}"
-            remedy = "take the former parameters or version again, or reset the processor"
-            raise StateError(msg, where=_META, remedy=remedy)
+    def _load(self, where: str, row: Any) -> None:
+        asset, source = map(unquote, where.split("/")[1:])
+        one = self._members[asset, source] = MemberState.load(row)
+        stream = self._partition.stream_id((asset, source))
+        self._partition.streams["watermark"][stream] = one.watermark
 
 
 def _key(name: Member) -> str:
     return "s/" + "/".join(quote(part, safe="") for part in name)
-
-
-def _dump(row: Any) -> bytes:
-    return json.dumps(row, separators=(",", ":"), sort_keys=True).encode()

@@ -20,21 +20,19 @@ revise are kept.
 a line is not the sum of its machines.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import DecodeError, StateError
+from penstock.errors import DecodeError
 from penstock.operator import Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import LinePartial
 from streams.operators.lines.combined import LineState, Window, dump_window, load_window
 from streams.operators.lines.parameters import LineParameters
-
-_META: Final = "meta"
+from streams.operators.rows import META, dump, dump_meta, load_meta, load_rows
 
 
 class LineStatistics(Operator[RecordBatch]):
@@ -145,16 +143,14 @@ class LineStatistics(Operator[RecordBatch]):
         """Rows `meta`, `l/<line>` and `w/<size>/<start>/<line>`."""
         if not self._anything:
             return {}
-        books = self.books
-        counts = [books.samples_in, books.aggregated, books.bad, books.late]
-        rows: dict[str, bytes | None] = {_META: _dump([self.fingerprint, *counts])}
+        rows: dict[str, bytes | None] = {META: dump_meta(self)}
         for line, name in self._changed:
             state, end = self._lines[line], quote(line, safe="")
             if name is None:
-                rows[f"l/{end}"] = _dump(state.dump())
+                rows[f"l/{end}"] = dump(state.dump())
             elif name[0]:
                 window = state.windows.get(name)
-                row = None if window is None else _dump(dump_window(window))
+                row = None if window is None else dump(dump_window(window))
                 rows[f"w/{name[0]}/{name[1]}/{end}"] = row
         self._anything, self._changed = False, set()
         return rows
@@ -165,31 +161,17 @@ class LineStatistics(Operator[RecordBatch]):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        other, where = LineStatistics(self.parameters), _META
-        try:
-            if rows:
-                fingerprint, *counts = json.loads(rows[_META])
-                other._accept(fingerprint)
-                other.books, other._anything = Books(*counts), False
-            for where in sorted(rows.keys() - {_META}):
-                kind, *name, end = where.split("/")
-                state, row = other._lines[unquote(end)], json.loads(rows[where])
-                if kind == "l":
-                    state.load(row)
-                else:
-                    window = (int(name[0]), int(name[1]))
-                    state.windows[window] = load_window(state.line, window, row)
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            msg = "this row of state is damaged or of another operator"
-            raise StateError(msg, where=where, remedy="reset the processor") from error
+        other = LineStatistics(self.parameters)
+        _, other.books = load_meta(self, rows)
+        other._anything = not rows
+        load_rows(rows, other._load)
         self.__dict__.update(other.__dict__)
 
-    def _accept(self, fingerprint: Any) -> None:
-        if not self.reads(fingerprint):
-            msg = f"the state is of {fingerprint!r}, the operator is {self.fingerprint!r}"
-            remedy = "take the former parameters or version again, or reset the processor"
-            raise StateError(msg, where=_META, remedy=remedy)
-
-
-def _dump(row: Any) -> bytes:
-    return json.dumps(row, separators=(",", ":")).encode()
+    def _load(self, where: str, row: Any) -> None:
+        kind, *name, end = where.split("/")
+        state = self._lines[unquote(end)]
+        if kind == "l":
+            state.load(row)
+        else:
+            window = (int(name[0]), int(name[1]))
+            state.windows[window] = load_window(state.line, window, row)

@@ -20,25 +20,23 @@ and after it, is handed back too: how long it held is not known.
 its panes as far as they are known, and a heartbeat (`pane_size` 0). Its watermark stays.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import StateError
 from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
 from penstock.work_units import Name, WorkUnit
 from schemas import Kind, LateChange, ProductionPartial
 from streams.operators.production.asset import AssetState, Event, runs_by_pane
 from streams.operators.production.parameters import ProductionParameters
+from streams.operators.rows import META, dump, dump_meta, load_meta, load_rows
 from streams.operators.windows.arrival import arrive
 from streams.operators.windows.parameters import NEVER
 from streams.operators.windows.partition import Partition
 
-_META: Final = "meta"
 _Mask = NDArray[np.bool_]
 
 
@@ -204,15 +202,13 @@ class ProductionPartials(Operator):
         """Rows `meta`, `s/<asset>` and `r/<pane>/<asset>`."""
         if not self._anything:
             return {}
-        books = self.books
-        counts = [books.samples_in, books.aggregated, books.bad, books.late]
-        rows: dict[str, bytes | None] = {_META: _dump([self.fingerprint, *counts])}
+        rows: dict[str, bytes | None] = {META: dump_meta(self)}
         for asset in sorted(self._changed):
             state, end = self._assets[asset], quote(asset, safe="")
-            rows[f"s/{end}"] = _dump(_dumped(state))
+            rows[f"s/{end}"] = dump(_dumped(state))
             for pane in sorted(state.touched):
                 runs = [[*name, runs] for name, runs in runs_by_pane(state, pane)]
-                rows[f"r/{pane}/{end}"] = _dump(runs) if runs else None
+                rows[f"r/{pane}/{end}"] = dump(runs) if runs else None
             state.touched = set()
         self._anything, self._changed = False, set()
         return rows
@@ -223,32 +219,22 @@ class ProductionPartials(Operator):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        other, where = ProductionPartials(self.parameters), _META
-        try:
-            if rows:
-                fingerprint, *counts = json.loads(rows[_META])
-                other._accept(fingerprint)
-                other.books, other._anything = Books(*counts), False
-            for where in sorted(rows.keys() - {_META}, reverse=True):  # s/… comes before r/…
-                asset, row = unquote(where.rpartition("/")[2]), json.loads(rows[where])
-                if where.startswith("s/"):
-                    unit = self.parameters.unit_of[asset]
-                    other._assets[asset] = _loaded(AssetState(unit, self.parameters), row)
-                else:
-                    _load_runs(other._assets[asset], row)
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            msg = "this row of state is damaged or of another operator"
-            raise StateError(msg, where=where, remedy="reset the processor") from error
+        other = ProductionPartials(self.parameters)
+        _, other.books = load_meta(self, rows)
+        other._anything = not rows
+        load_rows(rows, other._load, reverse=True)  # s/… comes before r/…
         for state in other._assets.values():
             for track in state.tracks.values():
                 track.runs.sort(key=lambda run: int(run[0]))
         self.__dict__.update(other.__dict__)
 
-    def _accept(self, fingerprint: Any) -> None:
-        if not self.reads(fingerprint):
-            msg = f"the state is of {fingerprint!r}, the operator is {self.fingerprint!r}"
-            remedy = "take the former parameters or version again, or reset the processor"
-            raise StateError(msg, where=_META, remedy=remedy)
+    def _load(self, where: str, row: Any) -> None:
+        asset = unquote(where.rpartition("/")[2])
+        if where.startswith("s/"):
+            unit = self.parameters.unit_of[asset]
+            self._assets[asset] = _loaded(AssetState(unit, self.parameters), row)
+        else:
+            _load_runs(self._assets[asset], row)
 
 
 def _records(batch: SampleBatch) -> Iterator[tuple[int, slice]]:
@@ -302,7 +288,3 @@ def _load_runs(state: AssetState, row: list[Any]) -> None:
     names: dict[Name, list[Any]] = {(source, tag): runs for source, tag, runs in row}
     for name, runs in names.items():
         state._track(name).runs += runs
-
-
-def _dump(row: Any) -> bytes:
-    return json.dumps(row, separators=(",", ":")).encode()

@@ -61,6 +61,7 @@ from penstock.operator import (
     SourceClock,
 )
 from schemas import Kind
+from streams.operators.rows import META, dump_meta, load_meta
 from streams.operators.windows import state
 from streams.operators.windows.arrival import Arrival, arrive
 from streams.operators.windows.clocks import Clocks
@@ -190,7 +191,7 @@ class WindowStatistics(Operator):
         if not self._changed:
             return {}
         rows: dict[str, bytes | None] = dict.fromkeys(self._former)
-        rows[state.META] = state.pack_meta(self.fingerprint, self.books)
+        rows[META] = dump_meta(self)
         for windows in self._groups:
             rows |= state.save(windows)
         rows |= state.save_clocks(self._clocks, self._groups[0].partition)
@@ -203,12 +204,11 @@ class WindowStatistics(Operator):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        books, former = Books(), set[str]()
-        if rows:
-            books, fingerprint = state.unpack_meta(rows, self.reads, self.fingerprint)
-            if fingerprint != self.fingerprint:
-                rows, former = state.from_format_1(rows, self.parameters.out_of_order)
-        named = {key: row for key, row in rows.items() if key != state.META}
+        former = set[str]()
+        fingerprint, books = load_meta(self, rows)
+        if fingerprint != self.fingerprint:
+            rows, former = state.from_format_1(rows, self.parameters.out_of_order)
+        named = {key: row for key, row in rows.items() if key != META}
         clocks = {key: named.pop(key) for key in rows if key.startswith("c/")}
         groups = state.load_all(self.parameters, named)
         self._clocks = state.load_clocks(groups[0].partition, clocks)

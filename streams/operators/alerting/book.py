@@ -115,12 +115,12 @@ def _acknowledged(alert: Alert, word: Acknowledgement) -> Alert:
     )
 
 
-def dump(alert: Alert) -> dict[str, Any]:
+def dump_alert(alert: Alert) -> dict[str, Any]:
     """An alert as a row of state."""
     return asdict(alert)
 
 
-def load(row: dict[str, Any]) -> Alert:
+def load_alert(row: dict[str, Any]) -> Alert:
     """An alert from a row of state.
 
     Raises:

@@ -6,7 +6,7 @@ A row is one line of JSON, then NumPy columns as raw little-endian bytes. There 
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import StateError
-from penstock.operator import Books
 from streams.operators.windows.cells import CELL
 from streams.operators.windows.clocks import Clocks
 from streams.operators.windows.core import Windows
@@ -24,7 +23,6 @@ from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
 from streams.operators.windows.samples import Samples
 
-META: Final = "meta"
 _HELD: Final = np.dtype([("time", "<i8"), ("value", "<f8"), ("until", "<i8")])
 _SAMPLE: Final = np.dtype([("local", "<i8"), ("time", "<i8"), ("value", "<f8"), ("good", "?")])
 
@@ -47,39 +45,6 @@ def _pack(head: Any, *columns: NDArray[Any]) -> bytes:
 def _unpack(row: bytes) -> tuple[Any, memoryview]:
     end = row.index(b"\n")
     return json.loads(row[:end]), memoryview(row)[end + 1 :]
-
-
-def pack_meta(fingerprint: str, books: Books) -> bytes:
-    """The `meta` row: whose state this is, and its books."""
-    return _pack([fingerprint, books.samples_in, books.aggregated, books.bad, books.late])
-
-
-def unpack_meta(
-    rows: Mapping[str, bytes], known: Callable[[str], bool], fingerprint: str
-) -> tuple[Books, str]:
-    """The books of saved state, and whose it is.
-
-    Args:
-        rows: All of them.
-        known: Whether state of a fingerprint can be read.
-        fingerprint: Of the operator that reads.
-
-    Raises:
-        StateError: There is no `meta` row, or it is of another operator, format or parameters.
-    """
-    if META not in rows:
-        msg = "the state has no 'meta' row"
-        raise StateError(msg, where=META, remedy="reset the processor")
-    try:
-        (found, *books), _ = _unpack(rows[META])
-    except (ValueError, TypeError) as error:
-        msg = "this row of state is damaged"
-        raise StateError(msg, where=META, remedy="reset the processor") from error
-    if not known(found):
-        msg = f"the state is of {found!r}, the operator is {fingerprint!r}"
-        remedy = "take the former parameters or version again, or reset the processor"
-        raise StateError(msg, where=META, remedy=remedy)
-    return Books(*books), found
 
 
 def from_format_1(
