@@ -116,7 +116,7 @@ def _unit(
 ) -> WorkUnit:
     settings = plant.assets.get(asset)
     states = plant.states[settings.states] if settings and settings.states else None
-    rule = _rule(states.producing_when) if states and states.producing_when else None
+    rule = rule_of(states) if states else None
     counters = {
         (source, tag.tag): Counter(tag.role.value, tag.max)
         for source, tag in rows
@@ -153,8 +153,11 @@ def _tracks(
     return found
 
 
-def _rule(text: str) -> Rule:
-    found = re.fullmatch(RULE, text)
+def rule_of(states: States) -> Rule | None:
+    """What says that a machine produces, where that is a signal."""
+    if states.producing_when is None:
+        return None
+    found = re.fullmatch(RULE, states.producing_when)
     assert found is not None, "settings were checked"
     duration = parse_duration(found["duration"]) if found["duration"] else None
     held = microseconds(duration) if duration else 0

@@ -28,6 +28,7 @@ from penstock.settings.plant import Plant
 from penstock.settings.production import States
 from penstock.settings.tags import Role
 from penstock.units import Duration, PositiveDuration, microseconds, parse_duration
+from penstock.work_units import rule_of
 from schemas import AnomalyScore, Version
 from streams.operators import anomaly_scores
 from streams.operators.anomalies.parameters import AnomalyParameters, Rule, WatchedAsset
@@ -53,6 +54,9 @@ class AnomalyScoresSettings(ProcessorSettings):
     settle: Duration = Field(
         parse_duration("30 s"),
         description="How long after a standstill a machine is still held to be in setup.",
+    )
+    watch: tuple[str, ...] = Field(
+        ("*",), description="Tags, as asset:tag, that are watched; * is any text."
     )
     leave_out: tuple[str, ...] = Field(
         (), description="Assets, or tags as asset:tag, that are not watched; * is any text."
@@ -95,17 +99,21 @@ def anomaly_parameters(plant: Plant, settings: AnomalyScoresSettings) -> Anomaly
         make=components.load("detectors", settings.detector),
         options=settings.detector_settings(),
         monitor=settings.monitor,
-        assets=_watched(plant, settings.leave_out),
+        assets=_watched(plant, settings.watch, settings.leave_out),
     )
 
 
-def _watched(plant: Plant, leave_out: tuple[str, ...]) -> Mapping[str, WatchedAsset]:
+def _watched(
+    plant: Plant, watch: tuple[str, ...], leave_out: tuple[str, ...]
+) -> Mapping[str, WatchedAsset]:
     """What is known of each asset that the tag lists or `assets` name."""
     others: dict[str, set[str]] = {asset: set() for asset in plant.assets}
     for tags in plant.tags.values():
         for tag in tags:
             named = others.setdefault(tag.asset, set())
-            if tag.role is not Role.SIGNAL or _matches(f"{tag.asset}:{tag.tag}", leave_out):
+            name = f"{tag.asset}:{tag.tag}"
+            wanted = _matches(name, watch) and not _matches(name, leave_out)
+            if tag.role is not Role.SIGNAL or not wanted:
                 named.add(tag.tag)
     return {
         plant.asset_path(asset): WatchedAsset(
@@ -129,9 +137,8 @@ def _rule(plant: Plant, asset: str) -> Rule | None:
 
 
 def _rule_of(states: States) -> Rule:
-    if states.producing_when is not None:
-        signal, comparison, limit, *_ = states.producing_when.split()
-        return Rule(signal=signal, comparison=comparison, limit=float(limit))
+    if (signal := rule_of(states)) is not None:
+        return Rule(signal=signal)
     return Rule(
         state=states.state or "",
         producing=frozenset(states.producing),

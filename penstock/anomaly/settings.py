@@ -1,10 +1,13 @@
 """What decides how an asset's normal behaviour is learned, and when it raises an alarm."""
 
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from penstock.settings.model import Model
+
+RELEASE: Final = "AnomalyRelease"
+"""The tag whose sample has an asset learn anew what is normal, from the sample's time on."""
 
 
 class MonitorSettings(Model):

@@ -31,6 +31,7 @@ MODULES: Final = {
     "backtest": ("backtest",),
     "replay": ("replay",),
     "alerts": ("alerts",),
+    "anomalies": ("anomalies",),
     "console": ("console",),
     "why": ("why",),
 }

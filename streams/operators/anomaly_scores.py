@@ -24,15 +24,16 @@ from urllib.parse import quote, unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.anomaly.settings import RELEASE
 from penstock.errors import StateError
 from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
 from schemas import Kind
 from streams.operators.anomalies.aligned import SAMPLE
 from streams.operators.anomalies.asset import Asset
-from streams.operators.anomalies.parameters import RELEASE, AnomalyParameters, WatchedAsset
+from streams.operators.anomalies.parameters import AnomalyParameters, WatchedAsset
+from streams.operators.rows import META, dump_meta, load_meta
 from streams.operators.windows.arrival import arrive
 from streams.operators.windows.parameters import NEVER, Size, WindowParameters
-from streams.operators.windows.state import META, pack_meta, unpack_meta
 
 _Mask = NDArray[np.bool_]
 _UNKNOWN: Final = WatchedAsset()
@@ -45,7 +46,7 @@ class AnomalyScores(Operator):
         parameters: Grid, detector and tolerances.
     """
 
-    state_format: ClassVar[int] = 1
+    state_format: ClassVar[int] = 2
 
     def __init__(self, parameters: AnomalyParameters) -> None:
         self.parameters = parameters
@@ -182,7 +183,7 @@ class AnomalyScores(Operator):
         if not self._changed:
             return {}
         self._changed = False
-        rows: dict[str, bytes | None] = {META: pack_meta(self.fingerprint, self.books)}
+        rows: dict[str, bytes | None] = {META: dump_meta(self)}
         for asset, level in zip(self._assets, self._watermark.tolist(), strict=True):
             if not asset.changed:
                 continue
@@ -198,9 +199,7 @@ class AnomalyScores(Operator):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        books = Books()
-        if rows:
-            books, _ = unpack_meta(rows, self.reads, self.fingerprint)
+        _, books = load_meta(self, rows)
         other = AnomalyScores(self.parameters)
         for name, found in _by_asset(rows).items():
             try:

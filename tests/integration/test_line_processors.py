@@ -1,76 +1,40 @@
 """From assets to lines on a real Kafka: two processors as processes, one killed, fed nonsense."""
 
-import json
 import math
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from penstock import components
 from penstock.audit import audit
-from penstock.codec.records import decode_record, encode_record
 from penstock.codec.sensor_event import encode
-from penstock.codec.wire import frame, unframe
 from penstock.kafka import topics
-from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import options, producer_options
-from penstock.kafka.registry import Registry
 from penstock.local.stack import LocalStack
 from penstock.processor import chosen
-from penstock.settings.loader import load_plant
-from penstock.settings.plant import Plant, RegistrySettings
+from penstock.settings.plant import RegistrySettings
 from penstock.state.overview import overview
-from schemas import SensorEvent, schema_text
+from schemas import SensorEvent
+
+sys.path.insert(0, str(Path(__file__).parent))
+from processor_rig import ProcessorRig
 
 pytestmark = pytest.mark.xdist_group("own-broker")
 
-DEADLINE = 60.0
 START = 1_760_000_000_000_000
 SECOND = 1_000_000
 WINDOWS = 30
 """Of 10 s, with 7 and 3 pieces in each."""
+OTHERS = ("alerts", "anomaly-scores", "window-statistics")
+"""Processors that this plant would have, too."""
 INTS, NONE = np.empty(0, np.int32), np.empty(0)
-PROCESSORS = ("line-partials", "line-statistics")
 ASSETS = ("acme/bremen/line1/press", "acme/bremen/line1/packer")
 
 
-class Line:
+class Line(ProcessorRig):
     """A line of two machines, fed by hand; its processors are real processes."""
-
-    def __init__(self, plant: Plant, config: Path) -> None:
-        self.plant, self.config = plant, config
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.producer = Producer(producer_options(plant.kafka, linger_ms=5))
-        partials = topics.PARTIALS.name
-        names = [topics.dead_letters(partials), topics.late(partials, "LinePartial")]
-        ensure_topics(plant.kafka, [*topics.TOPICS, *names])
-        with closing(Registry(plant.registry)) as registry:
-            self.events = registry.register(topics.SENSORS.name, "SensorEvent")
-            self.partials = registry.register(partials, "LinePartial")
-
-    def start(self, processor: str) -> subprocess.Popen[bytes]:
-        folder = self.config.parent
-        command = [
-            sys.executable, "-m", "penstock", "work", "processor", processor,
-            "--config", str(self.config), "--run-dir", str(folder / "run"),
-        ]  # fmt: skip
-        with (folder / f"{len(self.processes)}-{processor}.log").open("wb") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        return self.processes[-1]
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            process.wait(30)
 
     def feed(self, windows: range) -> None:
         """Readings of both counters at the seconds 2 and 8 of each window."""
@@ -82,11 +46,9 @@ class Line:
                     asset, "plc", "s", number, start, start + 9 * SECOND, ("made",), np.array([2]),
                     np.array([2.0, 8.0]) * SECOND, NONE, values, (), INTS, INTS,
                 )  # fmt: skip
-                self.send(topics.SENSORS.name, asset, frame(self.events, encode(event)))
+                name = topics.SENSORS.name
+                self.send(name, asset, self.framed(name, encode(event)))
         self.producer.flush()
-
-    def send(self, topic: str, key: str, value: bytes | None) -> None:
-        self.producer.produce(topic, key=key.encode(), value=value)
 
     def partial(self, asset: str, **changes: Any) -> bytes:
         """A partial of nobody."""
@@ -96,38 +58,11 @@ class Line:
             "scrap": math.nan, "total": math.nan, "covered": 0,
             "version": {"epoch": 1, "offsets": [1], "emission": 1}, **changes,
         }  # fmt: skip
-        return frame(self.partials, encode_record("LinePartial", datum))
+        return self.record(topics.PARTIALS.name, datum)
 
     def results(self) -> dict[int, dict[str, Any]]:
         """The result of the greatest version of each window."""
-        found: dict[int, dict[str, Any]] = {}
-        for message in self.read(topics.LINES.name):
-            _, body = unframe(message.value())
-            one = decode_record(body, schema_text("LineStatistics"), "LineStatistics")
-            known = found.setdefault(one["window_start"], one)
-            if tuple(known["version"].values()) < tuple(one["version"].values()):
-                found[one["window_start"]] = one
-        return found
-
-    def read(self, topic: str) -> Iterator[Message]:
-        kafka = self.plant.kafka
-        with closing(Consumer(options(kafka, group_id="test", enable_auto_commit=False))) as reader:
-            parts = [TopicPartition(topic, number, 0) for number in range(kafka.partitions)]
-            ends = [reader.get_watermark_offsets(part)[1] for part in parts]
-            reader.assign(parts)
-            for message in reader.consume(sum(ends), 5.0) if sum(ends) else ():
-                assert message.error() is None
-                yield message
-
-    def until(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not done():
-            assert time.monotonic() < deadline, f"{self.results()}\n{self.logs()}"
-            time.sleep(0.2)
-
-    def logs(self) -> str:
-        files = sorted(self.config.parent.glob("*.log"))
-        return "\n".join(f"{file.name}: {file.read_text()[-2000:]}" for file in files)
+        return self.latest(topics.LINES, lambda one: one["window_start"], "version")
 
 
 @pytest.fixture
@@ -145,21 +80,16 @@ def line(
         "windows": {
             "out_of_order": "0 s", "hold": "1 h", "sizes": {"10 s": {"reopen_for": "1 h"}}
         },
-        "processors": {
-            name: {"enabled": name in PROCESSORS} for name in components.names("processors")
-        },
-        "kafka": {"bootstrap": own_stack.kafka_settings().bootstrap, "partitions": 3},
-        "registry": {"url": registry.url},
+        "processors": {name: {"enabled": False} for name in OTHERS},
     }  # fmt: skip
-    config = tmp_path / "plant.yaml"
-    config.write_text(json.dumps(settings))
-    line = Line(load_plant(config), config)
+    reads = {topics.SENSORS.name: "SensorEvent", topics.PARTIALS.name: "LinePartial"}
+    line = Line(tmp_path, settings, own_stack, registry, reads)
     yield line
     line.stop()
 
 
 def test_lines_are_counted_once_through_a_kill_and_nonsense(line: Line) -> None:
-    for processor in PROCESSORS:
+    for processor in ("line-partials", "line-statistics"):
         line.start(processor)
     line.feed(range(10))
     line.until(lambda: len(line.results()) >= 5)
@@ -186,7 +116,7 @@ def test_lines_are_counted_once_through_a_kill_and_nonsense(line: Line) -> None:
     assert dict(late.headers() or ())["penstock.late.reason"] == b"no member of the line"
 
     books = {one.name: overview(line.plant, one).partitions for one in chosen(line.plant)}
-    assert set(books) == set(PROCESSORS)
+    assert set(books) == {"line-partials", "line-statistics"}
     assert sum(one.records["dead"] for one in books["line-statistics"]) == 3
     assert sum(one.samples["in"] for one in books["line-partials"]) == 4 * WINDOWS
     assert audit(line.plant).differences == []

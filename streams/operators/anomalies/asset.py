@@ -1,7 +1,6 @@
 """One asset: its samples brought to the grid, and each row of it judged."""
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
@@ -17,12 +16,6 @@ from streams.operators.anomalies.parameters import AnomalyParameters, Rule, Watc
 
 _TOP: Final = 10
 """Tags whose contributions are published."""
-_COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 class Asset:
@@ -48,6 +41,8 @@ class Asset:
         """Time of the next row; None: at the next sample."""
         self._stood: int | None = None
         """Time of the last row in which it did not run."""
+        self._holding: int | None = None
+        """Time of the row from which on its rule has held."""
         self._release: int | None = None
         self.changed = True
 
@@ -85,7 +80,7 @@ class Asset:
             time = self._next
             if not self.aligned.alive(time):
                 self.monitor.gap()
-                self._next = None
+                self._next = self._holding = None
                 return
             self._next = time + self._parameters.grid
             yield self._score(time, self._judge(time), watermark)
@@ -97,18 +92,19 @@ class Asset:
         row = self.aligned.row(time)
         if self._known.others:
             row[[tag in self._known.others for tag in self.aligned.tags]] = np.nan
-        running = self._known.rule is None or self._runs(self._known.rule)
+        running = self._known.rule is None or self._runs(self._known.rule, time)
         if not running:
             self._stood = time
         elif self._stood is not None:
             running = time - self._stood >= self._parameters.settle
         return self.monitor.row(time, row, running=running)
 
-    def _runs(self, rule: Rule) -> bool:
+    def _runs(self, rule: Rule, time: int) -> bool:
         """Whether it does what it is for, by its last known state; unknown is no."""
         if rule.signal:
-            compare = _COMPARE[rule.comparison]
-            return compare(self.aligned.held(rule.signal), rule.limit)
+            holds = rule.signal.holds(self.aligned.held(rule.signal.tag))
+            self._holding = None if not holds else time if self._holding is None else self._holding
+            return self._holding is not None and time - self._holding >= rule.signal.duration
         producing = self.aligned.held(rule.state) in rule.producing
         return producing and self.aligned.held(rule.mode) not in rule.setup_modes
 
@@ -145,7 +141,7 @@ class Asset:
         self.changed = False
         head, arrays = self.aligned.dump()
         waiting = [self.waiting[name].tolist() for name in ("tag", "source", "time")]
-        own = [self._next, self._stood, self._release, waiting, head]
+        own = [self._next, self._stood, self._holding, self._release, waiting, head]
         row = pack(own, {**arrays, "waiting": self.waiting["value"]})
         return {"a": row, **self._keeper.changes()}
 
@@ -157,7 +153,7 @@ class Asset:
             KeyError: One is missing.
         """
         own, arrays = unpack(rows["a"])
-        self._next, self._stood, self._release, waiting, head = own
+        self._next, self._stood, self._holding, self._release, waiting, head = own
         self.aligned.load(head, arrays)
         self.waiting = np.zeros(len(arrays["waiting"]), SAMPLE)
         for name, column in zip(("tag", "source", "time"), waiting, strict=True):

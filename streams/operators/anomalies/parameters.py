@@ -3,15 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from penstock.anomaly.settings import MonitorSettings
 from penstock.detector import Detector, DetectorSettings
-
-RELEASE: Final = "AnomalyRelease"
-"""The tag whose sample has an asset learn anew what is normal, from the sample's time on."""
+from penstock.work_units import Rule as SignalRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,33 +17,30 @@ class Rule:
     """When a machine does what it is for.
 
     Args:
-        state: Tag of its state; empty: `signal` decides.
+        state: Tag of its state; without one `signal` decides.
         producing: Codes of the state in which it produces.
         mode: Tag of its mode; empty: it has none.
         setup_modes: Codes of the mode in which it is set up.
-        signal: Tag that is compared, where it has no state.
-        comparison: `<`, `<=`, `>` or `>=`.
-        limit: What it is compared with.
+        signal: What is compared, where it has no state.
     """
 
     state: str = ""
     producing: frozenset[int] = frozenset()
     mode: str = ""
     setup_modes: frozenset[int] = frozenset()
-    signal: str = ""
-    comparison: str = ">"
-    limit: float = 0.0
+    signal: SignalRule | None = None
 
     @property
     def tags(self) -> frozenset[str]:
         """What it looks at."""
-        return frozenset({self.state, self.mode, self.signal}) - {""}
+        signal = self.signal.tag if self.signal else ""
+        return frozenset({self.state, self.mode, signal}) - {""}
 
     @property
     def text(self) -> list[Any]:
         """All of it."""
         codes = [sorted(self.producing), sorted(self.setup_modes)]
-        return [self.state, self.mode, self.signal, self.comparison, self.limit, *codes]
+        return [self.state, self.mode, *codes, self.signal and astuple(self.signal)]
 
 
 @dataclass(frozen=True, slots=True)
