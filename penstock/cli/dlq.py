@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,14 +11,15 @@ import typer
 from rich.console import Console
 
 from penstock import dlq
+from penstock.cli.choosing import Chosen, choosing
 from penstock.cli.streams import DEFAULT_CONFIG
 from penstock.cli.tables import show_rows
-from penstock.cli.times import parse_time
 from penstock.dlq import Choice, Letter
 from penstock.dlq.letters import topics_with_letters
 from penstock.errors import ConfigurationError
 from penstock.kafka.dead_letters import came_with, header_texts
 from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
 
 _SHOWN_BYTES: Final = 64
 
@@ -27,15 +28,6 @@ commands = typer.Typer(
     no_args_is_help=True,
 )  # fmt: skip
 Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
-Topic = Annotated[
-    str | None, typer.Option(help="The topic that the records were read from; else all.")
-]
-Component = Annotated[str | None, typer.Option(help="The processor or sink that buried them.")]
-Reason = Annotated[str | None, typer.Option(help="Part of the reason, or of the error's class.")]
-Key = Annotated[str | None, typer.Option(help="The record's key, as an asset's path.")]
-Place = Annotated[str | None, typer.Option(help="As ot.sensors.v1/0@7: partition 0, offset 7.")]
-Since = Annotated[str | None, typer.Option(help="Buried then or later; ISO 8601, UTC if not said.")]
-Until = Annotated[str | None, typer.Option(help="Buried before then.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per letter.")]
 All = Annotated[bool, typer.Option("--all", help="All open letters, where no filter is given.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it.")]
@@ -47,20 +39,14 @@ def register(app: typer.Typer) -> None:
 
 
 @commands.command(name="list")
+@choosing
 def list_(
-    topic: Topic = None,
-    component: Component = None,
-    reason: Reason = None,
-    key: Key = None,
-    place: Place = None,
-    since: Since = None,
-    until: Until = None,
+    chosen: Chosen,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Count the open dead letters, by component and reason; `--json` gives each."""
-    choice = _choice(component, reason, key, place, since, until)
-    letters = list(_open(config, topic, choice))
+    letters = list(_open(config, chosen))
     if as_json:
         for letter in letters:
             typer.echo(json.dumps(_summary(letter)))
@@ -76,7 +62,7 @@ def show(
 ) -> None:
     """Show one record's open letters whole: why, by whom, its headers and its bytes."""
     topic = place.rpartition("/")[0]
-    letters = list(_open(config, topic or None, Choice(place=place)))
+    letters = list(_open(config, Chosen(topic or None, Choice(place=place))))
     if not letters:
         msg = f"there is no open dead letter of {place}"
         raise ConfigurationError(msg, remedy="see 'penstock dlq list --json' for those there are")
@@ -94,14 +80,9 @@ def show(
 
 
 @commands.command()
+@choosing
 def retry(
-    topic: Topic = None,
-    component: Component = None,
-    reason: Reason = None,
-    key: Key = None,
-    place: Place = None,
-    since: Since = None,
-    until: Until = None,
+    chosen: Chosen,
     everything: All = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
@@ -110,57 +91,45 @@ def retry(
     Mend the cause first: what fails again becomes a dead letter again. A component that does not
     run takes them when it next does.
     """
-    choice = _some(_choice(component, reason, key, place, since, until), topic, everything)
+    choice = _some(chosen, everything)
     plant = load_plant(config, [("sinks",)])
-    topics = [topic] if topic else topics_with_letters(plant.kafka)
+    topics = _topics(plant, chosen)
     _tell("to be taken again", [one for name in topics for one in dlq.retry(plant, name, choice)])
 
 
 @commands.command()
+@choosing
 def drop(
-    topic: Topic = None,
-    component: Component = None,
-    reason: Reason = None,
-    key: Key = None,
-    place: Place = None,
-    since: Since = None,
-    until: Until = None,
+    chosen: Chosen,
     everything: All = False,
     yes: Yes = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Close letters for good; they stay in their topic as long as that keeps them."""
-    choice = _some(_choice(component, reason, key, place, since, until), topic, everything)
+    choice = _some(chosen, everything)
     if not yes:
         msg = "a dropped letter cannot be taken again: say --yes"
         raise typer.BadParameter(msg)
     plant = load_plant(config, [("sinks",)])
-    topics = [topic] if topic else topics_with_letters(plant.kafka)
+    topics = _topics(plant, chosen)
     _tell("dropped", [one for name in topics for one in dlq.drop(plant, name, choice)])
 
 
-def _choice(
-    component: str | None, reason: str | None, key: str | None, place: str | None,
-    since: str | None, until: str | None,
-) -> Choice:  # fmt: skip
-    return Choice(
-        component=component, reason=reason, key=key, place=place,
-        since=None if since is None else parse_time(since, "--since"),
-        until=None if until is None else parse_time(until, "--until"),
-    )  # fmt: skip
-
-
-def _some(choice: Choice, topic: str | None, everything: bool) -> Choice:
-    if choice == Choice() and topic is None and not everything:
+def _some(chosen: Chosen, everything: bool) -> Choice:
+    if chosen == Chosen() and not everything:
         msg = "say which: --component, --reason, --key, --place, --since, --until, --topic or --all"
         raise typer.BadParameter(msg)
-    return choice
+    return chosen.choice
 
 
-def _open(config: Path, topic: str | None, choice: Choice) -> Iterator[Letter]:
-    settings = load_plant(config, [("sinks",)]).kafka
-    for name in [topic] if topic else topics_with_letters(settings):
-        yield from dlq.read_letters(settings, name, choice)
+def _topics(plant: Plant, chosen: Chosen) -> Sequence[str]:
+    return [chosen.topic] if chosen.topic else topics_with_letters(plant.kafka)
+
+
+def _open(config: Path, chosen: Chosen) -> Iterator[Letter]:
+    plant = load_plant(config, [("sinks",)])
+    for name in _topics(plant, chosen):
+        yield from dlq.read_letters(plant.kafka, name, chosen.choice)
 
 
 def _summary(letter: Letter) -> dict[str, Any]:
