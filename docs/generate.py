@@ -22,6 +22,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "kpis.md": kpis.kpis,
     "lake.md": running.lake,
     "metrics.md": running.shown_metrics,
+    "orders.md": running.orders,
     "schemas.md": running.avro_schemas,
     "sparkplug.md": sparkplug.sparkplug,
     "tag-lists.md": settings.tag_lists,

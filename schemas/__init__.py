@@ -7,6 +7,7 @@ from schemas.alerts import Acknowledgement, Alert, AlertState, Evidence
 from schemas.anomalies import AnomalyScore
 from schemas.catalogue import SCHEMAS, schema, schema_text
 from schemas.lines import LinePartial, LineStatistics
+from schemas.orders import OrderWindow, ProductionOrder, ProductionPerformance
 from schemas.production import (
     FailureTime,
     KpiInput,
@@ -33,7 +34,10 @@ __all__ = [
     "LateChange",
     "LinePartial",
     "LineStatistics",
+    "OrderWindow",
+    "ProductionOrder",
     "ProductionPartial",
+    "ProductionPerformance",
     "ProductionPieces",
     "ProductionTime",
     "SensorEvent",

@@ -194,16 +194,19 @@ def _avro(kind: Any) -> str:
 def lake() -> str:
     """Tables of the lake."""
     rows_module = importlib.import_module("sinks.lake_rows")
-    text = "# Lake and ERP topic\n\n## `parquet`\n\n" + docstring("sinks.parquet") + "\n"
+    text = "# Sinks\n\n## `parquet`\n\n" + docstring("sinks.parquet") + "\n"
     for one in rows_module.TABLES.values():
         rows = [(code(field.name), str(field.type)) for field in one.columns]
         text += f"\n### Table `{one.name}`\n\n" + table(["column", "type"], rows)
     text += "\n### Views of `penstock lake query`\n\n"
     text += docstring("penstock.lake.reading").partition("\n\n")[2] + "\n"
     text += "\n`quality` is the OPC UA status code, its 32 bits read as signed: 0 is good.\n"
-    for name in ("erp", "maintenance"):
-        text += f"\n## `{name}`\n\n" + docstring(f"sinks.{name}") + "\n"
-    return text
+    return text + "\n## `maintenance`\n\n" + docstring("sinks.maintenance") + "\n"
+
+
+def orders() -> str:
+    """What the operator means by what it tells of orders."""
+    return "# Orders\n\n" + docstring("streams.operators.order_performance")
 
 
 def alerts() -> str:

@@ -32,6 +32,9 @@ def demo(
         list[str] | None,
         typer.Option(metavar="WHAT@SECOND", help=f"Kill {', '.join(KILLS.values())} at a time."),
     ] = None,
+    alerts: Annotated[
+        bool, typer.Option(help="Score anomalies, raise alerts, ask for maintenance.")
+    ] = True,
     folder: Folder = DEFAULT_FOLDER,
     kafka_port: KafkaPort = None,
     registry_port: RegistryPort = None,
@@ -45,7 +48,7 @@ def demo(
     console = Console()
     stack = LocalStack(folder, kafka_port, registry_port, jars)
     with sole(folder / "demo" / "run", "--dir"):
-        found = _run(stack, folder, seconds, console, kills)
+        found = _run(stack, folder, seconds, console, kills, alerts=alerts)
     if report is not None:
         report.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
     show(found, console, folder=str(folder / "demo"))
@@ -58,12 +61,14 @@ def _run(
     seconds: float | None,
     console: Console,
     kills: Sequence[tuple[float, str]],
+    *,
+    alerts: bool,
 ) -> Report:
     """The demo on its stack, which is left as it was found: up or down."""
     from penstock.demo.demo import Demo  # noqa: PLC0415  # loads the lake and Kafka's clients
 
     was_up = stack.status().up
-    run = Demo(stack, folder / "demo", seconds, console, kills)
+    run = Demo(stack, folder / "demo", seconds, console, kills, alerts=alerts)
     begun: list[bool] = []
     restore = terminal()
 

@@ -10,7 +10,15 @@ from typing import Annotated
 
 import typer
 
-from penstock.factory import BROKER, PROCESSES, Factory, FactoryError, read_factory, write_factory
+from penstock.factory import (
+    BROKER,
+    ERP,
+    PROCESSES,
+    Factory,
+    FactoryError,
+    read_factory,
+    write_factory,
+)
 from penstock.factory.model import line_of
 from penstock.runtime.process import SUPERVISED
 
@@ -58,7 +66,7 @@ def simulate(
         typer.echo(f"built {factory}; its plant's configuration is {factory / 'plant.yaml'}")
     built = read_factory(factory)
     if only is not None:
-        if only != BROKER:
+        if only not in (BROKER, ERP):
             line_of(only)
         from penstock.factory.plc import run_plc  # noqa: PLC0415  # loads both protocols
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from penstock.demo.check_alerts import AlertCheck, check_alerts
 from penstock.demo.check_kpis import KpiCheck, check_kpis
 from penstock.demo.check_orders import OrderCheck, check_orders
 from penstock.demo.check_samples import SampleCheck, check_samples
@@ -44,6 +45,7 @@ class Check:
     erp_compared: int
     erp_wrong: int
     kpis: KpiCheck
+    alerts: AlertCheck
     lake_rows: int
     lake_files: int
     examples: Sequence[str]
@@ -57,6 +59,8 @@ def check(
     until: int = FOREVER,
     erp: Iterable[Mapping[str, Any]] | None = None,
     kpis: Iterable[Mapping[str, Any]] | None = None,
+    alerts: Iterable[Mapping[str, Any]] = (),
+    requests: Iterable[Mapping[str, Any]] = (),
 ) -> Check:
     """Compare what has a time in [since, until), microseconds since 1970-01-01 UTC.
 
@@ -68,6 +72,8 @@ def check(
         until: What is later may still be on its way.
         erp: ProductionPerformance records of the whole run; None: they are not looked at.
         kpis: KpiWindow records of the whole run; None: they are not looked at.
+        alerts: Alert records of the whole run.
+        requests: MaintenanceRequest records of the whole run.
     """
     truth = read_truth(factory)
     table, windows_table = (open_table(str(lake), name, None) for name in ("samples", "windows"))
@@ -94,6 +100,7 @@ def check(
         erp_compared=orders.orders,
         erp_wrong=orders.wrong,
         kpis=figures,
+        alerts=check_alerts(truth, alerts, requests),
         lake_rows=0 if table is None else table.count(),
         lake_files=0 if table is None else len(table.file_uris()),
         examples=[*windows.examples, *orders.examples, *figures.examples],

@@ -1,13 +1,13 @@
 """Holds the ERP system's messages against the orders that the factory completed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from penstock.factory.truth_reader import OrderRecord, Series, Truth
+from penstock.factory.truth_reader import Series, Truth
 from penstock.settings.plant import Plant
 from penstock.settings.tags import Role
 from penstock.units import microseconds
@@ -42,12 +42,13 @@ def check_orders(
 
     An order must be there if it lies within the run and the machine showed its beginning, all its
     pieces and the beginning of the next one, which ends it. Where a killed PLC hid one of these,
-    nobody can tell what was made for the order, and it is left out.
+    nobody can tell what was made for the order, and it is left out. Of a line it must be there if
+    it must be of each of its machines.
 
     Args:
         truth: Of the factory.
         messages: ProductionPerformance records of the run.
-        plant: The configuration, for the tags and the lateness.
+        plant: The configuration, for the tags, the lateness and the lines.
         since: Begin of the run, microseconds since 1970-01-01 UTC.
     """
     latest: dict[str, Mapping[str, Any]] = {}
@@ -61,19 +62,37 @@ def check_orders(
         if message["ResponseState"] == "Completed"
     }
     found = OrderCheck()
-    shown = [_Shown(asset, truth, roles, plant) for asset, roles in _followed(plant).items()]
-    expected = {key: order for one in shown for key, order in one.orders(since)}
+    shown = {a: _Shown(a, truth, roles, plant) for a, roles in _followed(plant).items()}
+    expected = {key: order for one in shown.values() for key, order in one.orders(since)}
+    names = {(one.asset, name) for one in shown.values() for name in one.names}
+    for path, line in plant.lines.items():
+        full = plant.asset_path(path)
+        members = [one for asset, one in shown.items() if asset.startswith(f"{full}/")]
+        names |= {(full, name) for one in members for name in one.names}
+        expected |= dict(_of_line(full, f"{full}/{line.output}", members, expected))
     found.orders = len(expected)
-    for key, order in sorted(expected.items()):
-        _compare(key, order, completed.get(key), found)
-    names = {(one.asset, name) for one in shown for name in one.names}
+    for key, made in sorted(expected.items()):
+        _compare(key, made, completed.get(key), found)
     for key in sorted(completed.keys() - names):
         found.note(f"{'/'.join(key)}: reported to ERP, but the machine never showed this order")
     return found
 
 
+def _of_line(
+    path: str, output: str, members: Sequence["_Shown"], expected: Mapping[Key, "_Made"]
+) -> Iterator[tuple[Key, "_Made"]]:
+    """The orders of a line: good pieces at its output, scrap wherever it was made."""
+    for name in {order for unit, order in expected if unit == output}:
+        parts = [expected[one.asset, name] for one in members if (one.asset, name) in expected]
+        over = max(part.over for part in parts)
+        if len(parts) == len(members) and all(over <= one.known for one in members):
+            good = expected[output, name].good
+            scrap = sum(part.scrap for part in parts)
+            yield (path, name), parts[0]._replace(good=good, scrap=scrap, over=over)
+
+
 def _compare(
-    key: Key, order: OrderRecord, message: Mapping[str, Any] | None, found: OrderCheck
+    key: Key, order: "_Made", message: Mapping[str, Any] | None, found: OrderCheck
 ) -> None:
     name = "/".join(key)
     if message is None:
@@ -83,6 +102,10 @@ def _compare(
     made = {"Produced": order.good, "Scrap": order.scrap}
     if told != made:
         found.note(f"{name}: made {made}, reported to ERP {told}")
+    wanted = message["ProductionRequest"] or {}
+    planned = wanted.get("MaterialDefinitionID"), wanted.get("Quantity")
+    if planned != (str(order.product), order.quantity):
+        found.note(f"{name}: ERP wanted {order.quantity} of {order.product}, not {planned}")
 
 
 def _followed(plant: Plant) -> dict[str, dict[Role, tuple[str, float | None]]]:
@@ -92,6 +115,16 @@ def _followed(plant: Plant) -> dict[str, dict[Role, tuple[str, float | None]]]:
         if tag.role in (Role.ORDER, *_COUNTERS):
             roles.setdefault(plant.asset_path(tag.asset), {})[tag.role] = (tag.tag, tag.max)
     return {asset: found for asset, found in roles.items() if Role.ORDER in found}
+
+
+class _Made(NamedTuple):
+    """What was made of an order, and wanted; once all is known up to `over`, it is completed."""
+
+    product: int
+    quantity: int
+    good: int
+    scrap: int
+    over: int
 
 
 class _Shown:
@@ -112,11 +145,14 @@ class _Shown:
             if (asset, tag) in truth.series
         }
         self._most = {role: most for role, (_, most) in roles.items()}
-        self._lateness = microseconds(plant.windows.out_of_order)
+        self._every = microseconds(plant.kpis.every)
+        heard = [int(series.times[-1]) for series in self._series.values() if len(series.times)]
+        self.known = max(heard, default=0) - microseconds(plant.windows.out_of_order)
+        """Up to when all is known of it."""
         shown = truth.series.get((asset, roles[Role.ORDER][0]))
         self.names = set() if shown is None else set(shown.values.tolist())
 
-    def orders(self, since: int) -> Iterator[tuple[Key, OrderRecord]]:
+    def orders(self, since: int) -> Iterator[tuple[Key, _Made]]:
         """Those of which it showed all since then."""
         shown = self._series.get(Role.ORDER)
         if shown is None:
@@ -125,14 +161,16 @@ class _Shown:
         changes = list(zip(shown.times[changed].tolist(), shown.values[changed], strict=True))
         ends = {begin: end for (begin, _), (end, _) in pairwise(changes)}
         names = dict(changes)
-        heard = max(int(series.times[-1]) for series in self._series.values() if len(series.times))
         for order in self._orders:
             end = ends.get(order.start)
-            if order.start < since or end is None or end + self._lateness > heard:
+            if order.start < since or end is None:
                 continue
+            over = (end // self._every + 1) * self._every  # of the pane that shows the next one
             made = [self._made(role, order.start, end) for role in _COUNTERS]
-            if names[order.start] == order.order and made == [order.good, order.scrap]:
-                yield (self.asset, order.order), order
+            shown_so = names[order.start] == order.order and made == [order.good, order.scrap]
+            if shown_so and over <= self.known:
+                parts = (order.product, order.quantity, order.good, order.scrap)
+                yield (self.asset, order.order), _Made(*parts, over)
 
     def _made(self, role: Role, begin: int, end: int) -> float | None:
         """By how much a counter had grown at `end` since `begin`; None if it was not shown."""

@@ -23,8 +23,12 @@ from penstock.factory import BROKER, Factory, read_factory, write_factory
 from penstock.factory.layout import LINES
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import (
+    ALERTS,
+    ANOMALIES,
     FEATURES,
     KPIS,
+    MAINTENANCE,
+    ORDERS,
     PARTIALS,
     PERFORMANCE,
     PRODUCTION,
@@ -44,7 +48,12 @@ FRAME_SECONDS: Final = 0.1
 SCRAPE_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 15.0
 """After so long a sample is in the lake, its window closed, and that in the lake too."""
-DEAD: Final = [dead_letters(topic.name).name for topic in (SENSORS, PARTIALS, PRODUCTION, FEATURES)]
+DEAD: Final = [
+    dead_letters(topic.name).name
+    for topic in (SENSORS, PARTIALS, PRODUCTION, FEATURES, KPIS, ORDERS, ANOMALIES, ALERTS)
+]
+READ: Final = (PERFORMANCE, KPIS, ALERTS, MAINTENANCE)
+"""What is held against the truth, beside the lake."""
 _SERVED: Final = {BROKER: next(line.plc for line in LINES if line.protocol == "mqtt")}
 """The source that stands still while something that is no source is away."""
 DRAINING: Final = "stopping: draining what is on its way; Ctrl-C again to break off"
@@ -59,6 +68,7 @@ class Demo:
         seconds: How long data flows; None: until `q` or `stop`.
         console: Where the view goes.
         kills: Seconds after which something is killed, and what, as the keys would.
+        alerts: Whether anomalies are scored and alerted of.
     """
 
     def __init__(
@@ -68,11 +78,14 @@ class Demo:
         seconds: float | None,
         console: Console,
         kills: Sequence[tuple[float, str]] = (),
+        *,
+        alerts: bool = True,
     ) -> None:
         self._stack = stack
         self._seconds = seconds
         self._console = console
         self._folder = folder
+        self._alerts = alerts
         self._kills = sorted(kills, reverse=True)
         self._incidents: list[Incident] = []
         self._verdict = Verdict()
@@ -104,7 +117,7 @@ class Demo:
         plant = load_plant(factory.plant)
         pipeline = Pipeline(self._stack, factory, plant, self._folder / "run")
         self._pipeline = pipeline
-        ends = LogEnds(plant.kafka, [PERFORMANCE.name, KPIS.name, *DEAD])
+        ends = LogEnds(plant.kafka, [*(topic.name for topic in READ), *DEAD])
         self._kpis = KpiTail(plant)
         since = now()
         try:
@@ -119,8 +132,11 @@ class Demo:
             with self._console.status("draining: every sample on its way goes to the lake"):
                 pipeline.drain()
             with self._console.status("holding the lake against the ground truth"):
-                erp, kpis = (_records(ends, plant, one.name) for one in (PERFORMANCE, KPIS))
-                found = check(factory.folder, self._lake, plant, since, erp=erp, kpis=kpis)
+                erp, kpis, alerts, requests = (_records(ends, plant, one.name) for one in READ)
+                found = check(
+                    factory.folder, self._lake, plant, since, erp=erp, kpis=kpis,
+                    alerts=alerts, requests=requests,
+                )  # fmt: skip
             return self._report(pipeline, plant, ends, found, flowed)
         finally:
             pipeline.close()
@@ -142,6 +158,7 @@ class Demo:
             bootstrap=self._stack.kafka_settings().bootstrap,
             registry=self._stack.registry_settings().url,
             roll=ROLL,
+            alerts=self._alerts,
         )
 
     def _plc_ports(self) -> tuple[int, int, int]:
@@ -246,6 +263,10 @@ class Demo:
             kpis_checked=found.kpis.checked,
             kpis_wrong=found.kpis.wrong,
             orders_closed=found.kpis.orders_closed,
+            alerts=found.alerts.alerts,
+            alerts_on_failing_machines=found.alerts.on_failing,
+            false_alerts=found.alerts.false,
+            maintenance_requests=found.alerts.requests,
             oee={line: one["kpis"]["oee"] for line, one in sorted(self._kpis.lines.items())},
             dead_letters=ends.gained(DEAD),
             protocols=sorted({source.type for source in plant.sources.values()}),

@@ -50,6 +50,14 @@ class Report:
     """Figures that differ, windows that were never published, balances that do not close."""
     orders_closed: int
     """Orders of lines whose figures are final."""
+    alerts: int
+    """Of anomalies and silent sources."""
+    alerts_on_failing_machines: int
+    """Anomalies of machines that failed within half a minute."""
+    false_alerts: int
+    """Anomalies of machines that did not; those shortly before the end are in neither."""
+    maintenance_requests: int
+    """Alerts for which maintenance was asked."""
     oee: dict[str, float | None]
     """The last sliding OEE of each line."""
     dead_letters: int
@@ -119,6 +127,9 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("KPIs compared · wrong · orders closed",
          f"{report.kpis_checked:,} · {report.kpis_wrong} · {report.orders_closed}",
          report.kpis_wrong == 0),
+        ("alerts · of machines that failed · false · maintenance requests",
+         f"{report.alerts} · {report.alerts_on_failing_machines} · {report.false_alerts} · "
+         f"{report.maintenance_requests}", None),
         ("dead letters", str(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
         ("writes to devices", str(report.writes), report.writes == 0),

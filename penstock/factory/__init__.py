@@ -14,13 +14,14 @@ from penstock.certificates import make_certificate
 from penstock.clock import Clock, now
 from penstock.factory.broker import BROKER
 from penstock.factory.layout import CLIENT_URI, LINES, SERVER_URI
-from penstock.factory.model import Factory, FactoryError, read_factory
+from penstock.factory.model import ERP, Factory, FactoryError, read_factory
 from penstock.factory.plant import write_plant
 from penstock.factory.schedule import CYCLE_US
 from penstock.factory.truth_reader import Truth, TruthError, read_truth
 
 __all__ = [
     "BROKER",
+    "ERP",
     "PLCS",
     "PROCESSES",
     "Factory",
@@ -33,8 +34,8 @@ __all__ = [
 ]
 
 PLCS: Final = tuple(line.plc for line in LINES)
-PROCESSES: Final = (BROKER, *PLCS)
-"""All that runs: the MQTT broker and the PLCs."""
+PROCESSES: Final = (BROKER, *PLCS, ERP)
+"""All that runs: the MQTT broker, the PLCs, and the ERP system, which writes orders to Kafka."""
 _WINDOWS: Final[Mapping[str, str]] = {"10 s": "15 min", "1 min": "4 h", "1 h": "7 d"}
 
 
@@ -51,6 +52,7 @@ def write_factory(
     registry: str = "http://127.0.0.1:8081/apis/ccompat/v7",
     roll: str = "1 min",
     lake: Path = Path("lake"),
+    alerts: bool = True,
     clock: Clock = now,
 ) -> Factory:
     """Build a factory, or give an existing one other ports and another configuration.
@@ -70,6 +72,7 @@ def write_factory(
         registry: Address of the schema registry's API, for `plant.yaml`.
         roll: Time between two commits of the lake.
         lake: Folder of the lake, from the factory's folder.
+        alerts: Whether anomalies are scored, alerted of, and have maintenance asked for.
         clock: The wall clock.
 
     Raises:
@@ -83,7 +86,13 @@ def write_factory(
     factory = Factory(folder, seed, speed, t0, opcua_port, modbus_port, mqtt_port)
     _make_secrets(factory)
     write_plant(
-        factory, windows=windows, bootstrap=bootstrap, registry=registry, roll=roll, lake=lake
+        factory,
+        windows=windows,
+        bootstrap=bootstrap,
+        registry=registry,
+        roll=roll,
+        lake=lake,
+        alerts=alerts,
     )
     factory.save()
     return factory

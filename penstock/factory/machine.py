@@ -123,7 +123,7 @@ class Machine:
         # Counters that roll over early start close to it, so that it is seen.
         initial = max(0, place.counter_max - 300) if place.counter_max < 1 << 20 else 0
         wanted = quantities(seed, place.line)
-        self._segments = iter(Timeline(kind.profile, rng, wanted, speed, initial))
+        self._segments = iter(Timeline(kind.profile, place.line, rng, wanted, speed, initial))
         self._load, self._heat = 0.1, 0.1
         self.segment = next(self._segments)
 

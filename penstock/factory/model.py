@@ -9,6 +9,8 @@ from penstock.errors import PenstockError
 from penstock.factory.layout import LINES, Line
 
 _FILE: Final = "factory.json"
+ERP: Final = "erp"
+"""The name of the ERP system beside those of the PLCs."""
 
 
 class FactoryError(PenstockError):

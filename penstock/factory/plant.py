@@ -53,6 +53,7 @@ def write_plant(
     registry: str,
     roll: str,
     lake: Path,
+    alerts: bool,
 ) -> None:
     """Write `plant.yaml` and the tag lists into the factory's folder.
 
@@ -63,6 +64,7 @@ def write_plant(
         registry: Address of the schema registry's API.
         roll: Time between two commits of the lake.
         lake: Folder of the lake, from the factory's folder.
+        alerts: Whether anomalies are scored, alerted of, and have maintenance asked for.
     """
     places = [place for line in LINES for place in line.places]
     content = {
@@ -90,9 +92,12 @@ def write_plant(
         },
         "sinks": {
             "lake": {"type": "parquet", "path": str(lake), "roll": roll},
-            "erp": {"type": "erp"},
+            **({"maintenance": {"type": "maintenance"}} if alerts else {}),
         },
-        "processors": {name: {"enabled": False} for name in _LEFT_OUT},
+        "processors": {
+            **(_alerting(factory) if alerts else dict.fromkeys(_ALERTING, _OFF)),
+            **dict.fromkeys(_LEFT_OUT, _OFF),
+        },
         "kafka": {"bootstrap": bootstrap, "partitions": 2},
         "registry": {"url": registry},
     }
@@ -106,9 +111,30 @@ def write_plant(
         _write_tags(factory.folder / _tag_list(line), line)
 
 
-_LEFT_OUT: Final = ("alerts", "anomaly-scores", "line-partials", "line-statistics")
-"""Processors that tell nothing new of a factory that is looked at for minutes: scores are still
-warming up then, and lines have their KPIs. Two cores carry the rest with a short delay."""
+_OFF: Final = {"enabled": False}
+_LEFT_OUT: Final = ("line-partials", "line-statistics")
+"""Processors that tell nothing new here: lines have their KPIs."""
+_ALERTING: Final = ("alerts", "anomaly-scores")
+
+
+def _alerting(factory: Factory) -> dict[str, Any]:
+    """Settings by which a machine that wears out is noticed some time before it fails.
+
+    Vibration tells of wear; most of the rest that is measured tells of the product. Times are
+    those of the process: a machine lives for half an hour, so a warm-up takes 12 minutes.
+    """
+    return {
+        "anomaly-scores": {
+            "watch": ["*vibration*"],
+            "grid": _shortened(12.0, factory),
+            "settle": "0 s",
+            "monitor": {"warm_up": 60},
+        },
+        "alerts": {
+            "on_delay": _shortened(60.0, factory),
+            "off_delay": _shortened(600.0, factory),
+        },
+    }
 
 
 def _shortened(seconds: float, factory: Factory) -> str:

@@ -1,4 +1,6 @@
-"""One PLC, or the MQTT broker, as a process: `python -m penstock.factory.plc FOLDER NAME`.
+"""A part of the factory as a process: `python -m penstock.factory.plc FOLDER NAME`.
+
+That is a PLC, the MQTT broker or the ERP system.
 
 It serves until SIGTERM or Ctrl-C, lets its last cycle be fetched, ends the truth and exits.
 """
@@ -17,19 +19,24 @@ from penstock.factory.broker import BROKER, run_broker
 from penstock.factory.device import Device
 from penstock.factory.layout import Line
 from penstock.factory.machine import Machine
-from penstock.factory.model import Factory, FactoryError, line_of, read_factory
+from penstock.factory.model import ERP, Factory, FactoryError, line_of, read_factory
 from penstock.factory.registers import Registers
 from penstock.runtime.process import end_with_supervisor
 
 
 def run_plc(folder: Path, plc: str) -> None:
-    """Run one PLC of a factory, or its MQTT broker, in the foreground.
+    """Run one PLC of a factory, its MQTT broker or its ERP system, in the foreground.
 
     Raises:
         FactoryError: There is no such factory or PLC, or its port is taken.
     """
     if plc == BROKER:
         run_broker(read_factory(folder))
+        return
+    if plc == ERP:
+        from penstock.factory.erp import run_erp  # noqa: PLC0415  # loads Kafka's client
+
+        run_erp(folder)
         return
     asyncio.run(_run(folder, plc))
 

@@ -59,9 +59,11 @@ BREAK_AT: Final = 900.0
 class Order:
     """A production order at one machine, with the machine's counters as the order began.
 
+    `number` counts the orders of a line from 1; all its machines make the same ones.
     `scrap_positions` holds, in ascending order, which of its pieces (from 1) are scrap.
     """
 
+    line: int
     number: int
     product: int
     quantity: int
@@ -72,16 +74,26 @@ class Order:
 
     @property
     def id(self) -> str:
-        """The order's number as planners write it; eight characters.
-
-        >>> Order(42, 0, 1, 0, 0, 0, np.zeros(0, np.int64)).id
-        'O-100042'
-        """
-        return f"O-{100_000 + self.number % 900_000:06d}"
+        """The order as planners write it."""
+        return order_id(self.line, self.number)
 
     def scrap(self, pieces: int) -> int:
         """How many of the first `pieces` pieces are scrap."""
         return int(self.scrap_positions.searchsorted(pieces, side="right"))
+
+
+def order_id(line: int, number: int) -> str:
+    """What planners call a line's order; eight characters.
+
+    >>> order_id(1, 42)
+    'O-100042'
+    """
+    return f"O-{line}{number % 100_000:05d}"
+
+
+def product_of(number: int) -> int:
+    """The product that an order is of."""
+    return number % PRODUCTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,7 @@ class Timeline:
 
     Args:
         profile: How the machine behaves.
+        line: Its line's number.
         rng: Its own random numbers; the same generator gives the same timeline.
         wanted: Pieces of each order.
         speed: Seconds of the process per second of the clock.
@@ -133,12 +146,14 @@ class Timeline:
     def __init__(
         self,
         profile: Profile,
+        line: int,
         rng: np.random.Generator,
         wanted: Iterator[int],
         speed: float,
         initial: int = 0,
     ) -> None:
         self._profile = profile
+        self._line = line
         self._rng = rng
         self._wanted = wanted
         self._speed = speed
@@ -172,8 +187,9 @@ class Timeline:
         quantity = next(self._wanted)
         share = self._profile.scrap * (1.0 + self._wear)
         scrap = np.flatnonzero(self._rng.random(quantity) < share) + 1
-        product = number % PRODUCTS
-        return Order(number, product, quantity, self._cycle, self._good, self._scrap, scrap)
+        product = product_of(number)
+        made = (self._good, self._scrap, scrap)
+        return Order(self._line, number, product, quantity, self._cycle, *made)
 
     def _idle(
         self, activity: Activity, seconds: float, order: Order, progress: float, reason: int = 0

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from penstock.lines import LineMembers
 from penstock.testing.alerting import score
 from penstock.testing.batches import Record
+from penstock.testing.joined import Of
+from penstock.testing.ordering import made, wanted
 from penstock.work_units import WorkUnit
 from schemas import (
     AnomalyScore,
@@ -174,3 +176,35 @@ def production_lists(
             )
         )
     return partials
+
+
+@st.composite
+def order_mixes(draw: st.DrawFn, figures: str, orders: str, longest: int = 10) -> list[Of]:
+    """Two orders, as ERP changes its mind and as two units go on with them and are corrected.
+
+    Args:
+        draw: Given by hypothesis.
+        figures: Topic of what is made.
+        orders: Topic of what is wanted.
+        longest: How many records at most.
+    """
+    found = []
+    for place in range(draw(st.integers(1, longest))):
+        order, version = draw(st.sampled_from(["O-1", "O/2"])), draw(st.sampled_from([place, 0]))
+        if draw(st.booleans()):
+            quantity = draw(st.sampled_from([1.0, 2.0]))
+            state = draw(st.sampled_from(["Released", "Cancelled"]))
+            one = wanted(order, version, quantity=quantity, state=state)
+            found.append(Of(orders, one))
+            continue
+        window = made(
+            draw(st.sampled_from([order, order, ""])),
+            version,
+            unit=draw(st.sampled_from(["acme/bremen/line", ALERTED[0]])),
+            start=draw(st.integers(0, 2)),
+            end=draw(st.integers(3, 9)),
+            final=draw(st.booleans()),
+            good=draw(st.sampled_from([0.0, 7.0, math.nan])),
+        )
+        found.append(Of(figures, window))
+    return found

@@ -13,6 +13,7 @@ from penstock.settings.plant import Plant
 from penstock.testing.alerting import AlertFeed
 from penstock.testing.batches import SampleFeed
 from penstock.testing.joined import JoinedFeed
+from penstock.testing.ordering import OrderFeed
 from penstock.testing.partials import PartialFeed
 from penstock.testing.production import ProductionFeed
 from penstock.units import microseconds
@@ -85,6 +86,8 @@ def feed_of(processor: type[Processor], plant: Plant) -> Callable[[], Feed]:
         "Acknowledgement": AlertFeed,
         "AnomalyScore": AlertFeed,
         "WindowStatistics": AlertFeed,
+        "KpiWindow": OrderFeed,
+        "ProductionOrder": OrderFeed,
         "LinePartial": PartialFeed.of(lines_of(plant)),
         "ProductionPartial": ProductionFeed.of(work_units(plant)),
     }

@@ -167,7 +167,10 @@ def test_penstock_takes_the_configuration_and_would_run_the_same(
     [
         ({}, set()),
         ({"lines": {"a/b": {}}}, {"line-partials", "line-statistics"}),
-        ({"assets": {"a/b/c": {"states": "s"}}}, {"production-partials", "line-kpis"}),
+        (
+            {"assets": {"a/b/c": {"states": "s"}}},
+            {"production-partials", "line-kpis", "order-performance"},
+        ),
         ({"processors": {"alerts": {"enabled": False}}}, {"-alerts"}),
         ({"processors": {"line-kpis": {"enabled": True}}}, {"line-kpis"}),
     ],

@@ -32,7 +32,7 @@ def simulate(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def plcs(process: subprocess.Popen[str], folder: Path) -> list[psutil.Process]:
-    """Its PLCs, once all have written truth."""
+    """Its parts, once all PLCs have written truth."""
     deadline = time.monotonic() + DEADLINE
     while len(list(folder.glob("factory/truth/*.jsonl"))) < 3:
         assert time.monotonic() < deadline
@@ -48,7 +48,7 @@ def test_plcs_end_with_a_command_that_is_killed(
     simulate.kill()
     simulate.wait()
     gone, left = psutil.wait_procs(running, DEADLINE)
-    assert (len(gone), left) == (4, [])
+    assert (len(gone), left) == (5, [])
 
 
 def test_the_command_ends_with_one_plc_and_ends_the_other(

@@ -23,9 +23,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
-from penstock.codec.records import decode_record
 from penstock.codec.sensor_event import encode
-from penstock.codec.wire import frame, unframe
+from penstock.codec.wire import frame
 from penstock.errors import LakeError, PenstockError, RegistryUnavailableError, TopicError
 from penstock.health import Status
 from penstock.kafka import topics
@@ -44,11 +43,9 @@ from penstock.settings.plant import (
     Windows,
     WindowSize,
 )
-from penstock.settings.tags import Role, Tag
-from penstock.sink import Sink, SinkRecord
+from penstock.sink import Sink
 from penstock.units import parse_duration
-from schemas import Kind, SensorEvent, schema_text
-from sinks.erp import ErpSettings, ErpSink
+from schemas import SensorEvent, schema_text
 from sinks.parquet import ParquetSettings, ParquetSink
 
 pytestmark = pytest.mark.xdist_group("own-broker")
@@ -463,102 +460,6 @@ def test_another_number_of_partitions_is_refused(rig: Rig) -> None:
     with pytest.raises(TopicError, match="has 4 partitions, the configuration says 3") as refused:
         ensure_topics(settings, [SENSORS])
     assert "set kafka.partitions to 4" in str(refused.value)
-
-
-PRESS = "acme/bremen/hall/line1/press"
-
-
-class WatchedErp(ErpSink):
-    """Tells the offset after the last record that it has seen."""
-
-    seen = 0
-
-    def write(self, records: Sequence[SinkRecord]) -> None:
-        super().write(records)
-        self.seen = records[-1].offset + 1
-
-
-def erp(rig: Rig) -> WatchedErp:
-    tags = [
-        Tag(asset="hall/line1/press", tag=role.value, address="x", role=role)
-        for role in (Role.ORDER, Role.GOOD, Role.SCRAP)
-    ]
-    rig.plant = rig.plant.model_copy(update={"tags": {"plc": tuple(tags)}})
-    return WatchedErp("erp", ErpSettings(type="erp"), rig.plant)
-
-
-def told(second: int, order: str, good: int, scrap: int) -> SensorEvent:
-    """What a press says in one second."""
-    return SensorEvent(
-        PRESS, "plc", "s1", second, START + second * SECOND, START + second * SECOND,
-        ("good", "order", "scrap"), np.array([1, 1, 1]), np.zeros(1), NONE,
-        np.array([good, 0, scrap], float), (order,),
-        np.array([Kind.NUMBER, Kind.TEXT, Kind.NUMBER], np.int32), INTS,
-    )  # fmt: skip
-
-
-def messages(rig: Rig, count: int) -> list[dict[str, Any]]:
-    found = rig.read(PERFORMANCE.name, lambda all_: len(all_) >= count)
-    schema = schema_text("ProductionPerformance")
-    return [decode_record(unframe(m.value())[1], schema, "ProductionPerformance") for m in found]
-
-
-def test_orders_are_reported_and_open_ones_read_again(rig: Rig) -> None:
-    """The order B is open when the sink is restarted, twice; what was made for it is not lost."""
-    seconds = iter(range(100))
-
-    def make(order: str, count: int, made: "itertools.count[int]") -> None:
-        for _ in range(count):
-            rig.send(told(next(seconds), order, next(made), 7))
-        rig.producer.flush()
-
-    made = itertools.count(10)
-    make("", 1, made)
-    make("A", 5, made)
-    make("B", 5, made)
-    with rig.running(erp(rig)):
-        messages(rig, 3)  # A started, A completed, B started
-    make("B", 5, made)
-    sink = erp(rig)
-    with rig.running(sink):
-        until(lambda: sink.seen == rig.end(PRESS))
-    make("C", 3, made)
-    sink = erp(rig)
-    with rig.running(sink):
-        until(lambda: sink.seen == rig.end(PRESS))
-    found = messages(rig, 5)
-    last: dict[str, dict[str, Any]] = {}
-    for message in sorted(found, key=lambda message: message["Version"]):
-        last[message["ProductionRequestID"]] = message
-    state = {
-        order: (m["ResponseState"], {a["MaterialUse"]: a["Quantity"] for a in m["MaterialActual"]})
-        for order, m in last.items()
-    }
-    assert state["A"] == ("Completed", {"Produced": 5, "Scrap": 0})
-    assert state["B"] == ("Completed", {"Produced": 10, "Scrap": 0})
-    assert state["C"][0] == "Started"
-    completed = [m for m in found if m["ResponseState"] == "Completed"]
-    once = {json.dumps(m, sort_keys=True) for m in completed}
-    assert len(once) == 2, "where one comes again, it is the same"
-    assert last["B"]["HierarchyScope"] == PRESS
-    assert last["B"]["EndTime"] - last["B"]["StartTime"] == 10 * SECOND
-
-
-def test_numeric_orders_and_counts_that_are_texts(rig: Rig) -> None:
-    def numeric(second: int, order: float) -> SensorEvent:
-        return SensorEvent(
-            PRESS, "plc", "s1", second, START + second * SECOND, START + second * SECOND,
-            ("good", "order"), np.array([1, 1]), np.zeros(1), NONE, np.array([0, order], float),
-            ("seven",), np.array([Kind.TEXT, Kind.NUMBER], np.int32), INTS,
-        )  # fmt: skip
-
-    for second, order in enumerate([4710, 4711, 4711, 4712, 4712, 4712]):
-        rig.send(numeric(second, order))
-    rig.producer.flush()
-    with rig.running(erp(rig)) as running:
-        found = messages(rig, 3)
-    assert running.error == []
-    assert {m["ProductionRequestID"] for m in found} == {"4711", "4712"}
 
 
 def test_an_error_that_will_not_pass_ends_the_sink(rig: Rig) -> None:

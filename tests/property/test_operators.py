@@ -21,6 +21,7 @@ from penstock.settings.tags import Tag
 from penstock.testing.determinism import CHECKS
 from penstock.testing.joined import Of
 from penstock.testing.strategies import (
+    order_mixes,
     partial_lists,
     production_lists,
     record_lists,
@@ -156,6 +157,8 @@ def records_of(processor, sizes):
         return record_lists(longest=8)
     if processor.reads[0].record == "AnomalyScore":
         return alert_inputs()
+    if processor.reads[0].record == "KpiWindow":
+        return order_mixes(*(one.topic for one in processor.reads))
     if processor.reads[0].record == "ProductionPartial":
         return production_lists(work_units(plant()), every=10, longest=8)
     return partial_lists(LINES, list(sizes), longest=8)

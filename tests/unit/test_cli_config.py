@@ -42,7 +42,7 @@ def test_starter_is_valid_as_it_is(app: typer.Typer, starter: Path) -> None:
         "  tags     7 of 2 assets\n"
         "  lines    stamping/line1\n"
         "  windows  10 s, 1 min, 1 h\n"
-        "  sinks    lake (parquet), erp (erp)\n"
+        "  sinks    lake (parquet)\n"
     )
 
 

@@ -19,7 +19,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> None:
 
 
 def test_our_own_are_found_without_being_imported_by_name() -> None:
-    assert {"erp", "parquet"} <= set(components.names("sinks"))
+    assert {"maintenance", "parquet"} <= set(components.names("sinks"))
     assert issubclass(components.load("sinks", "parquet"), Sink)
 
 
@@ -29,7 +29,7 @@ def test_a_slip_is_answered_with_the_nearest_name() -> None:
 
 
 def test_an_unknown_name_is_answered_with_all_that_are_known() -> None:
-    with pytest.raises(UnknownComponentError, match=r"known: erp, .*parquet"):
+    with pytest.raises(UnknownComponentError, match=r"known: maintenance, .*parquet"):
         components.load("sinks", "zzz")
 
 

@@ -39,7 +39,7 @@ def truth(asset: str, **more: Any) -> Truth:
     """A was on as the run began; B was made in [10, 20) and C begun at 21, where the run ends."""
     shown = {
         (asset, "OrderID"): series((0, "A"), (10, "B"), (21, "C")),
-        (asset, "GoodCount"): series((0, 100), (9, 110), (12, 150), (20, 310), (30, 320)),
+        (asset, "GoodCount"): series((0, 100), (9, 110), (12, 150), (20, 310), (31, 320)),
         (asset, "ScrapCount"): series((0, 0), (9, 1), (15, 4)),
     }
     begin, end = SINCE + 10 * SECOND, SINCE + 20 * SECOND
@@ -52,7 +52,8 @@ def message(asset: str, order: str, good: float = 200, **more: Any) -> Mapping[s
     made = [{"MaterialUse": "Produced", "Quantity": float(good), "UnitOfMeasure": "EA"},
             {"MaterialUse": "Scrap", "Quantity": 3.0, "UnitOfMeasure": "EA"}]  # fmt: skip
     told = {"ID": f"{asset}/{order}", "Version": 2, "HierarchyScope": asset,
-            "ProductionRequestID": order, "ResponseState": "Completed"}  # fmt: skip
+            "ProductionRequestID": order, "ResponseState": "Completed",
+            "ProductionRequest": {"MaterialDefinitionID": "1", "Quantity": 203.0}}  # fmt: skip
     return {**told, "MaterialActual": made, **more}
 
 
@@ -70,6 +71,7 @@ def test_an_order_reported_as_it_was_made_is_right(plant: Plant, asset: str) -> 
         ({"good": 199}, "made {'Produced': 200"),
         ({"HierarchyScope": "e/s/elsewhere"}, "never reported"),
         ({"order": "X"}, "never showed"),
+        ({"ProductionRequest": None}, "ERP wanted 203 of 1, not (None, None)"),
     ],
 )
 def test_what_is_missing_or_differs_is_counted(
@@ -91,8 +93,8 @@ def test_the_greatest_version_counts(plant: Plant, asset: str) -> None:
     [
         {"OrderID": series((10, "B"), (21, "C"))},  # its beginning was not seen to be one
         {"OrderID": series((0, "A"), (10, "B"))},  # its end was not shown
-        {"GoodCount": series((0, 100), (12, 150), (20, 310), (30, 320))},  # of A or of B?
-        {"GoodCount": series((0, 100), (9, 110), (12, 150), (20, 310))},  # too early to know
+        {"GoodCount": series((0, 100), (12, 150), (20, 310), (31, 320))},  # of A or of B?
+        {"GoodCount": series((0, 100), (9, 110), (12, 150), (20, 310), (25, 310))},  # too early
     ],
 )
 def test_what_the_machine_did_not_show_is_not_missed(

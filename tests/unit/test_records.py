@@ -16,6 +16,9 @@ PERFORMANCE = {
     "StartTime": 1_700_000_000_000_001,
     "EndTime": 1_700_000_100_000_000,
     "MaterialActual": [{"MaterialUse": "Produced", "Quantity": 7.0, "UnitOfMeasure": "1"}],
+    "Revision": 1,
+    "ProductionRequest": None,
+    "Flags": [],
 }
 STATISTICS = {
     "asset": "a",

@@ -135,6 +135,7 @@ registry:
 {{- if not (kindIs "invalid" (index $settings "enabled")) }}{{ toString $settings.enabled }}
 {{- else if hasPrefix "line-kpis" .name }}{{ $states }}
 {{- else if hasPrefix "production-" .name }}{{ $states }}
+{{- else if hasPrefix "order-" .name }}{{ $states }}
 {{- else if hasPrefix "line-" .name }}{{ not (empty .plant.lines) }}
 {{- else }}true{{ end -}}
 {{- end }}
