@@ -29,7 +29,7 @@ def test_a_slip_is_answered_with_the_nearest_name() -> None:
 
 
 def test_an_unknown_name_is_answered_with_all_that_are_known() -> None:
-    with pytest.raises(UnknownComponentError, match=r"known: maintenance, .*parquet"):
+    with pytest.raises(UnknownComponentError, match=r"known: flatten, .*parquet"):
         components.load("sinks", "zzz")
 
 
