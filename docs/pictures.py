@@ -1,7 +1,8 @@
-"""Draws the pictures of the README from a real run of the demo.
+"""Draws the pictures of the README and of the tutorials from a real run of the demo.
 
 `python docs/pictures.py [SECONDS]` runs everything for a while, kills the OPC UA server once, and
-writes docs/images/live-view.svg and docs/images/summary.svg. What it starts, it stops.
+writes live-view.svg, summary.svg and, of the anomaly that weighs most, alert.svg into docs/images.
+What it starts, it stops.
 """
 
 import io
@@ -14,9 +15,13 @@ from typing import Final
 from rich.console import Console
 
 from penstock import logs
+from penstock.alerts.picture import picture
+from penstock.alerts.reading import read_alerts
 from penstock.demo.demo import Demo
 from penstock.demo.report import show
 from penstock.local.stack import LocalStack
+from penstock.settings.loader import load_plant
+from penstock.settings.plant import Plant
 
 IMAGES: Final = Path(__file__).parent / "images"
 SECONDS: Final = 120.0
@@ -36,12 +41,20 @@ def draw(seconds: float) -> None:
             logs.configure("pictures", file=folder / "pictures.log")
             demo = Demo(stack, folder / "demo", seconds, console, [(seconds / 4, "press_plc")])
             report = demo.run()
+            _draw_alert(load_plant(folder / "demo" / "plant.yaml"))
         finally:
             stack.down()
         IMAGES.mkdir(exist_ok=True)
         _save(console, "live-view.svg", "make run")
         show(report, console, folder=SHOWN_FOLDER)
         _save(console, "summary.svg", f"make run SECONDS={seconds:.0f}")
+
+
+def _draw_alert(plant: Plant) -> None:
+    """The evidence of the alert that wants attention first."""
+    anomalies = [one for one in read_alerts(plant) if one["cause"].startswith("anomaly/")]
+    if anomalies:
+        (IMAGES / "alert.svg").write_text(picture(anomalies[0]), encoding="utf-8")
 
 
 def _save(console: Console, name: str, title: str) -> None:
