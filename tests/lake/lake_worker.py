@@ -5,7 +5,7 @@ Arguments: a JSON object; see `Arguments`. Ends when its partitions are in the l
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,8 @@ class Arguments:
     samples: int = 20
     """Of each record."""
     name: str = "lake"
+    options: dict[str, str] = field(default_factory=dict)
+    """Of the object store."""
 
     def command(self) -> list[str]:
         """How to start it."""
@@ -48,9 +50,12 @@ def plant() -> Plant:
     return Plant(site=Site(path="acme/bremen"), windows=Windows(sizes={"5 s": size}))
 
 
-def new_sink(folder: Path | str, name: str = "lake") -> ParquetSink:
+def new_sink(
+    folder: Path | str, name: str = "lake", options: dict[str, str] | None = None
+) -> ParquetSink:
     """A sink that commits at every flush."""
-    return ParquetSink(name, ParquetSettings(type="parquet", path=str(folder), roll="0 s"), plant())
+    settings = ParquetSettings(type="parquet", path=str(folder), roll="0 s", options=options or {})
+    return ParquetSink(name, settings, plant())
 
 
 def record(partition: int, offset: int, samples: int = 20) -> SinkRecord:
@@ -67,7 +72,7 @@ def record(partition: int, offset: int, samples: int = 20) -> SinkRecord:
 
 def work(arguments: Arguments) -> None:
     """Go on where the table says, until all is there."""
-    sink = new_sink(arguments.lake, arguments.name)
+    sink = new_sink(arguments.lake, arguments.name, arguments.options)
     at = {p: sink.open(SENSORS.name, p) or 0 for p in arguments.partitions}
     while min(at.values()) < arguments.records:
         records = []
