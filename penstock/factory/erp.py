@@ -4,13 +4,13 @@ Each order is there before the first machine of its line begins it, with the dat
 had in mind: one order after the other at the line's constraint, without failures or breaks.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from ruamel.yaml import YAML
 
 from penstock import logs
@@ -33,7 +33,8 @@ from penstock.settings.plant import KafkaSettings, RegistrySettings
 AHEAD: Final = 3
 """Orders that are released before the line's fastest machine needs them."""
 _LOOK_SECONDS: Final = 0.5
-_RETRY_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 2.0
+"""For which Kafka is waited; whoever stops the factory need not wait much longer."""
 _WRAP: Final = 100_000
 """After so many orders their names are used again, in a new version."""
 
@@ -114,27 +115,56 @@ def run_erp(folder: Path) -> None:
     on_stop_signal(lambda: stopping.append(True))
     # The rest of the plant's configuration is no business of an ERP system.
     settings = YAML(typ="safe").load(factory.plant)
-    kafka = KafkaSettings.model_validate(settings["kafka"])
-    registry = Registry(RegistrySettings.model_validate(settings["registry"]))
-    producer = SyncProducer(kafka, f"factory-{ERP}")
+    writer = _Writer(
+        KafkaSettings.model_validate(settings["kafka"]),
+        Registry(RegistrySettings.model_validate(settings["registry"])),
+    )
     lines = [LineOrders(factory, line) for line in LINES]
     waiting: list[dict[str, Any]] = []
-    schema: int | None = None
+    said = ""
     while not stopping:
         cycle = (now() - factory.t0) // CYCLE_US
         waiting += [order for line in lines for order in line.released(cycle)]
         try:
-            if schema is None:
-                ensure_topics(kafka, [ORDERS])
-                schema = registry.register(ORDERS.name, str(ORDERS.record))
-            for order in waiting:
-                message = frame(schema, encode_record(str(ORDERS.record), order))
-                producer.send(ORDERS.name, order["ID"].encode(), message)
-            waiting.clear()  # the producer keeps what Kafka does not have yet
-            producer.flush()
+            writer.write(waiting)
+            say = f"orders go to {ORDERS.name}"
         except PenstockError as error:
             if not error.transient:
                 raise
-            structlog.get_logger().warning("waiting", error=str(error))
-            time.sleep(_RETRY_SECONDS)
+            say = "orders wait until Kafka and the registry answer"
+        if say != said:
+            said = say
+            sys.stdout.write(f"{ERP}: {said}\n")
+            sys.stdout.flush()
         time.sleep(_LOOK_SECONDS)
+
+
+class _Writer:
+    """Writes orders to Kafka.
+
+    Args:
+        kafka: Where it is.
+        registry: Of the schema.
+    """
+
+    def __init__(self, kafka: KafkaSettings, registry: Registry) -> None:
+        self._kafka, self._registry = kafka, registry
+        self._producer = SyncProducer(kafka, f"factory-{ERP}")
+        self._schema: int | None = None
+
+    def write(self, orders: list[dict[str, Any]]) -> None:
+        """Write these orders, which are taken out of the list, and those that Kafka refused.
+
+        Raises:
+            KafkaUnavailableError: Kafka does not answer.
+            RegistryUnavailableError: The registry does not answer.
+            TopicError: The topic is not what its contract says.
+        """
+        if self._schema is None:
+            ensure_topics(self._kafka, [ORDERS], timeout=_ANSWER_SECONDS)
+            self._schema = self._registry.register(ORDERS.name, str(ORDERS.record))
+        for order in orders:
+            message = frame(self._schema, encode_record(str(ORDERS.record), order))
+            self._producer.send(ORDERS.name, order["ID"].encode(), message)
+        orders.clear()  # the producer keeps what Kafka does not have yet
+        self._producer.flush(_ANSWER_SECONDS)
