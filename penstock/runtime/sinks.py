@@ -1,5 +1,6 @@
 """Runs a sink: consumes its topics, decodes, dead-letters what makes no sense."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,17 +11,21 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from penstock import metrics
 from penstock.errors import (
     DecodeError,
+    KafkaUnavailableError,
     PenstockError,
     RegistryUnavailableError,
+    StalledError,
     UnknownSchemaError,
 )
 from penstock.health import Status
 from penstock.kafka.client import is_fatal, options, place, tell
 from penstock.kafka.dead_letters import DECODING, PUTTING
+from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.decoding import Decoder
 from penstock.runtime.letters import Letters, topics_of
+from penstock.runtime.membership import Membership
 from penstock.runtime.positions import start_offset
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord
@@ -28,6 +33,7 @@ from penstock.sink import Sink, SinkRecord
 POLL_SECONDS: Final = 0.2
 POLL_RECORDS: Final = 500
 LAG_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 3.0
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -51,6 +57,7 @@ class SinkRunner:
     def __init__(self, sink: Sink, plant: Plant, registry: Registry, status: Status) -> None:
         self._sink = sink
         self._status = status
+        self._kafka = plant.kafka
         self._log = structlog.get_logger().bind(sink=sink.name)
         self._consumer = Consumer(
             options(
@@ -67,7 +74,7 @@ class SinkRunner:
             )
         )
         self._letters = Letters(sink, plant.kafka, Decoder(registry))
-        self._member = False
+        self._membership = Membership(f"{plant.environment}-{sink.name}", self._kafka_answers)
         self._opening: list[Place] | None = None
         """Partitions that are ours and that the sink has yet to open."""
         self._next: dict[Place, int] = {}
@@ -83,6 +90,8 @@ class SinkRunner:
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Consume until `stopping()`; then carry out what is there, and leave the group.
+
+        Ends the process where the consumer stays outside its group although Kafka answers.
 
         Raises:
             TopicError: A topic is not the one that the sink has read before.
@@ -101,14 +110,25 @@ class SinkRunner:
                 self._take(self._consumer.consume(POLL_RECORDS, POLL_SECONDS))
                 self._carry_out()
                 self._hold()
+                self._membership.look()
             self._flush_if_possible()
+        except StalledError as error:
+            self._log.error("giving up", error=str(error))
+            os._exit(error.exit_code)  # Such a consumer's `close` waits for ever.
         finally:
             self._consumer.close()
             self._log.info("sink stopped", **self._sink.counters)
 
+    def _kafka_answers(self) -> bool:
+        try:
+            Describer(self._kafka, ANSWER_SECONDS).names()
+        except KafkaUnavailableError:
+            return False
+        return True
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Fetch nothing until the sink has opened the partitions, which may take several tries."""
-        self._member = True
+        self._membership.joined()
         self._opening = [(part.topic, part.partition) for part in partitions]
         consumer.assign([])
 
@@ -122,7 +142,8 @@ class SinkRunner:
         for part in partitions:
             self._sink.close(part.topic, part.partition)
         self._opening = None
-        self._member = self._status.ready = False
+        self._membership.left()
+        self._status.ready = False
 
     def _forget(self) -> None:
         for known in (self._next, self._done, self._undecoded, self._held):
@@ -219,7 +240,7 @@ class SinkRunner:
         else:
             self._backoff.reset()
             self._blocked = False
-            self._status.ready = self._member
+            self._status.ready = self._membership.inside
 
     def _open(self, partitions: Sequence[Place]) -> None:
         if self._next:  # a partition is out of range: what is there may be nowhere else any more

@@ -1,6 +1,6 @@
 {{/* A hook's Job: (dict "root" $ "name" NAME "when" HOOKS "weight" W "first" ARGS… "main" ARGS "own" SETTINGS). */}}
 {{- define "penstock.hook" -}}
-{{- $this := merge (dict "role" "tool") . -}}
+{{- $this := merge (dict "role" "tool" "early" true) . -}}
 apiVersion: batch/v1
 kind: Job
 metadata:

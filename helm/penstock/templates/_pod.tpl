@@ -1,6 +1,7 @@
 {{/*
 The parts of a pod that all roles share. They take
 (dict "root" $ "role" ROLE "name" NAME "own" SETTINGS); of jobs and tests the role is "tool".
+What runs before the release's objects are there says "early" true.
 */}}
 
 {{- define "penstock.podMetadata" -}}
@@ -16,7 +17,7 @@ annotations:
 
 {{- define "penstock.podSpec" -}}
 {{- $values := .root.Values -}}
-serviceAccountName: {{ eq .role "tool" | ternary "default" (include "penstock.fullname" .root) }}
+serviceAccountName: {{ default false .early | ternary "default" (include "penstock.fullname" .root) }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext: {{- include "penstock.podSecurityContext" . | nindent 2 }}
@@ -127,7 +128,7 @@ volumeMounts: {{- include "penstock.mounts" . | nindent 2 }}
 {{- end }}
 
 {{- define "penstock.volumes" -}}
-{{- $map := printf "%s-%s" (include "penstock.fullname" .root) (eq .role "tool" | ternary "hook" "configuration") -}}
+{{- $map := printf "%s-%s" (include "penstock.fullname" .root) (default false .early | ternary "hook" "configuration") -}}
 - name: configuration
   projected:
     defaultMode: 0440
