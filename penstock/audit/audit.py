@@ -94,8 +94,15 @@ class _Auditor:
             return
         found = {topic: (self._scan(topic), self._dead(topic), self._late(topic))
                  for topic in processor.topics}  # fmt: skip
+        sampled = {
+            topic: one.record == "SensorEvent"
+            for topic, one in zip(processor.topics, processor.reads, strict=True)
+        }
         for number, meta in sorted(metas.items()):
-            held = {t: Held(scans[number], dead, late) for t, (scans, dead, late) in found.items()}
+            held = {
+                topic: Held(scans[number], dead, late, sampled[topic])
+                for topic, (scans, dead, late) in found.items()
+            }
             rows, differences = audit_processor(processor.name, meta, held)
             self._audit.processors += rows
             self._audit.differences += differences

@@ -40,6 +40,8 @@ class Held:
     """The topic's dead letters."""
     late: Late
     """The topic's late samples."""
+    sampled: bool = True
+    """Whether its records hold samples; where not, the books count each record as one."""
 
 
 def audit_processor(
@@ -83,7 +85,7 @@ class _Input:
         self._buried = held.dead.left(name, meta.partition, self._letters, one.retry_offset)
         self.unseen = max(0, min(held.scan.first, one.offset) - one.start)
         self._scan = scan = held.scan.part(one.start, one.offset)
-        counts = scan.counts.copy()
+        counts = scan.counts.copy() if held.sampled else np.minimum(scan.counts, 1)
         self._broken = np.flatnonzero(counts == BROKEN) + scan.first
         counts[[offset - scan.first for offset in self._buried if offset >= scan.first]] = BROKEN
         readable = np.flatnonzero(counts >= 0)

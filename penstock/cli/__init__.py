@@ -26,7 +26,7 @@ MODULES: Final = {
     "streams": ("streams",),
     "dlq": ("dlq",),
     "schemas": ("schemas",),
-    "topics": ("topics", "selftest"),
+    "topics": ("selftest", "topics"),
     "audit": ("audit",),
     "backtest": ("backtest",),
     "replay": ("replay",),

@@ -37,7 +37,7 @@ def demo(folder: Path, seconds: int, *more: str) -> dict[str, Any]:
 @pytest.mark.xdist_group("demo")
 def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) -> None:
     kills = [word for kill in KILLS for word in ("--kill", kill)]
-    found = demo(folder, 62, "--kafka-port", "0", "--registry-port", "0", *kills)
+    found = demo(folder, 62, "--no-alerts", "--kafka-port", "0", "--registry-port", "0", *kills)
     assert found["examples"] == []
     assert (found["lost"], found["duplicates"], found["wrong_values"]) == (0, 0, 0)
     assert found["windows_wrong"] == 0
@@ -52,7 +52,7 @@ def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) 
 @pytest.mark.xdist_group("demo")
 def test_a_second_start_goes_on_from_the_kept_data_and_leaves_nothing_running(folder: Path) -> None:
     before = json.loads((folder / "report.json").read_text())["lake_rows"]
-    found = demo(folder, 8)
+    found = demo(folder, 8, "--no-alerts")
     assert (found["lost"], found["duplicates"], found["windows_wrong"]) == (0, 0, 0)
     assert found["lake_rows"] == before + found["samples_in_lake"] + found["flagged"]
     left = [p for p in psutil.process_iter(["cmdline"]) if str(folder) in str(p.info["cmdline"])]

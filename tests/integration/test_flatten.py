@@ -119,13 +119,14 @@ def test_each_sample_is_a_record_of_its_own_once_however_often_it_is_killed(rig:
     second = rig.feed()
     with rig.flattening():
         rig.until(len(first) + 1)
+    third = rig.feed()
     with rig.flattening() as process:
-        rig.until(len(first) + len(second))
+        rig.until(len(first) + len(second) + len(third))
         process.terminate()
         assert process.wait(DEADLINE) == 0
     found = [
         tuple(one[name] for name in ("asset", "tag", "time", "value", "text", "quality"))
         for one in rig.samples()
     ]
-    assert sorted(found, key=repr) == sorted(first + second, key=repr)
+    assert sorted(found, key=repr) == sorted(first + second + third, key=repr)
     assert {one["server_time"] - one["ingest_time"] for one in rig.samples()} == {5}

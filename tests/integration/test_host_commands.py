@@ -32,7 +32,7 @@ def penstock(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Any:
     processor = rig.arguments.processor()
     monkeypatch.setattr(streams.components, "load", lambda _group, _name: lambda _plant: processor)
     monkeypatch.setattr(streams, "chosen", lambda _plant: [processor])
-    monkeypatch.setattr(streams, "load_plant", lambda _config: rig.arguments.plant())
+    monkeypatch.setattr(streams, "load_plant", lambda *_: rig.arguments.plant())
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(app, ["streams", *words])

@@ -70,6 +70,12 @@ def test_a_broken_record_must_be_dead() -> None:
     ]
 
 
+def test_records_that_hold_no_samples_count_as_one_each() -> None:
+    meta = replace(META, samples=Books(samples_in=2, late=2))
+    _, differences = audit_processor("stats", meta, {TOPIC: Held(SCAN, DEAD, LATE, sampled=False)})
+    assert differences == []
+
+
 def test_what_the_topic_no_longer_holds_is_not_counted_again() -> None:
     held = Held(SCAN.part(103, 106), DEAD, LATE)
     (row,), differences = audit_processor("stats", META, {TOPIC: held})
