@@ -117,6 +117,10 @@ def _followed(plant: Plant) -> dict[str, dict[Role, tuple[str, float | None]]]:
     return {asset: found for asset, found in roles.items() if Role.ORDER in found}
 
 
+_SILENT: Final = 2_000_000
+"""Microseconds; a sensor shows something new ten times a second."""
+
+
 class _Made(NamedTuple):
     """What was made of an order, and wanted; once all is known up to `over`, it is completed."""
 
@@ -150,6 +154,12 @@ class _Shown:
         self.known = max(heard, default=0) - microseconds(plant.windows.out_of_order)
         """Up to when all is known of it."""
         shown = truth.series.get((asset, roles[Role.ORDER][0]))
+        tags = {tag for tag, _ in roles.values()}
+        sensors = [s for (a, tag), s in truth.series.items() if a == asset and tag not in tags]
+        densest = max(sensors, default=None, key=lambda one: len(one.times))
+        times = [] if densest is None else densest.times.tolist()
+        self._hidden = [(a, b) for a, b in pairwise(times) if b - a > _SILENT]
+        """When nothing of it was shown, as while its PLC was away."""
         self.names = set() if shown is None else set(shown.values.tolist())
 
     def orders(self, since: int) -> Iterator[tuple[Key, _Made]]:
@@ -165,6 +175,8 @@ class _Shown:
             end = ends.get(order.start)
             if order.start < since or end is None:
                 continue
+            if any(begin < end <= over for begin, over in self._hidden):
+                continue  # which of the pieces made meanwhile were of this order, nobody saw
             over = (end // self._every + 1) * self._every  # of the pane that shows the next one
             made = [self._made(role, order.start, end) for role in _COUNTERS]
             shown_so = names[order.start] == order.order and made == [order.good, order.scrap]
