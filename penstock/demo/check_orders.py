@@ -1,6 +1,6 @@
 """Holds the ERP system's messages against the orders that the factory completed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -131,6 +131,15 @@ class _Made(NamedTuple):
     over: int
 
 
+def _silences(asset: str, truth: Truth, roles: Collection[str]) -> Iterator[tuple[int, int]]:
+    """When no sensor of a machine showed anything, as while its PLC was away."""
+    sensors = [s for (a, tag), s in truth.series.items() if a == asset and tag not in roles]
+    times = max((one.times for one in sensors), default=(), key=len)
+    for begin, end in pairwise(times):
+        if end - begin > _SILENT:
+            yield int(begin), int(end)
+
+
 class _Shown:
     """What one machine showed of its orders."""
 
@@ -154,12 +163,7 @@ class _Shown:
         self.known = max(heard, default=0) - microseconds(plant.windows.out_of_order)
         """Up to when all is known of it."""
         shown = truth.series.get((asset, roles[Role.ORDER][0]))
-        tags = {tag for tag, _ in roles.values()}
-        sensors = [s for (a, tag), s in truth.series.items() if a == asset and tag not in tags]
-        densest = max(sensors, default=None, key=lambda one: len(one.times))
-        times = [] if densest is None else densest.times.tolist()
-        self._hidden = [(a, b) for a, b in pairwise(times) if b - a > _SILENT]
-        """When nothing of it was shown, as while its PLC was away."""
+        self._hidden = list(_silences(asset, truth, {tag for tag, _ in roles.values()}))
         self.names = set() if shown is None else set(shown.values.tolist())
 
     def orders(self, since: int) -> Iterator[tuple[Key, _Made]]:

@@ -14,6 +14,9 @@ from penstock.state.checks import verify
 from penstock.state.control import Control, read_control
 from penstock.state.reading import read_metas
 
+_Stored = tuple[Sequence[Source], Meta | StateError | None, Mapping[str, tuple[int, int]]]
+"""Of a partition: the topics' sources, the state that was found, the topics' bounds."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionOverview:
@@ -71,22 +74,13 @@ def overview(plant: Plant, processor: Processor, clock: Clock = now) -> Processo
         KafkaUnavailableError: Kafka does not answer.
     """
     describer = Describer(plant.kafka)
-    facts = describer.topics([*processor.topics, processor.state_topic])
-    numbers = range(min(facts[topic].partitions for topic in processor.topics))
-    control = _control(plant, processor, describer)
-    metas = read_metas(plant.kafka, processor.state_topic, numbers)
-    bounds = {topic: describer.bounds(topic, numbers) for topic in processor.topics}
-    look = _Look(processor, plant.environment, control, clock())
-    sources = {n: [Source(t, facts[t].id, n) for t in processor.topics] for n in numbers}
+    look, stored = _look(plant, processor, describer, clock())
+    control = look.control
     return ProcessorOverview(
         processor=processor.name,
         workers=describer.members(f"{plant.environment}-{processor.name}"),
         parked=control.parked.reason if control.parked else None,
-        partitions=[
-            one
-            for n in numbers
-            for one in look.partition(sources[n], metas[n], {t: b[n] for t, b in bounds.items()})
-        ],
+        partitions=[row for one in stored.values() for row in look.partition(*one)],
     )
 
 
@@ -97,19 +91,33 @@ def unfit(plant: Plant, processor: Processor) -> dict[int, StateError]:
         TopicError: Its topics are missing: it never ran.
         KafkaUnavailableError: Kafka does not answer.
     """
-    describer = Describer(plant.kafka)
-    facts = describer.topics([*processor.topics, processor.state_topic])
-    numbers = range(min(facts[topic].partitions for topic in processor.topics))
-    control = _control(plant, processor, describer)
-    bounds = {topic: describer.bounds(topic, numbers) for topic in processor.topics}
-    look = _Look(processor, plant.environment, control, 0)
+    look, stored = _look(plant, processor, Describer(plant.kafka), 0)
     found = {}
-    for number, meta in read_metas(plant.kafka, processor.state_topic, numbers).items():
-        sources = [Source(topic, facts[topic].id, number) for topic in processor.topics]
-        error = look.misfit(sources, meta, {topic: b[number][1] for topic, b in bounds.items()})
+    for number, (sources, meta, bounds) in stored.items():
+        error = look.misfit(sources, meta, {topic: end for topic, (_, end) in bounds.items()})
         if error is not None:
             found[number] = error
     return found
+
+
+def _look(
+    plant: Plant, processor: Processor, describer: Describer, time: int
+) -> tuple["_Look", dict[int, _Stored]]:
+    """Read what is stored, by partition, and what it is to be looked at with."""
+    facts = describer.topics([*processor.topics, processor.state_topic])
+    numbers = range(min(facts[topic].partitions for topic in processor.topics))
+    control = _control(plant, processor, describer)
+    metas = read_metas(plant.kafka, processor.state_topic, numbers)
+    bounds = {topic: describer.bounds(topic, numbers) for topic in processor.topics}
+    stored: dict[int, _Stored] = {
+        number: (
+            [Source(topic, facts[topic].id, number) for topic in processor.topics],
+            metas[number],
+            {topic: found[number] for topic, found in bounds.items()},
+        )
+        for number in numbers
+    }
+    return _Look(processor, plant.environment, control, time), stored
 
 
 def _control(plant: Plant, processor: Processor, describer: Describer) -> Control:

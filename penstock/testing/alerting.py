@@ -3,11 +3,10 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Final
-
-import numpy as np
+from typing import Any, Final
 
 from penstock.operator import RecordBatch
+from penstock.testing.records import RecordFeed
 from schemas import AnomalyScore, Version
 
 _MUCH_LATER: Final = 10**12
@@ -25,15 +24,8 @@ def score(asset: str, time: int, p_value: float, *, alarm: bool, **more: Any) ->
     return replace(found, **more)
 
 
-class AlertFeed:
+class AlertFeed(RecordFeed):
     """Makes batches for the operator `alerts`."""
-
-    host_drops_duplicates: ClassVar[bool] = False
-
-    def batch(self, records: Sequence[Any], first: int, step: int = 1) -> RecordBatch:
-        """The batch of consecutive records, the offset of the first, and from one to the next."""
-        offsets = first + step * np.arange(len(records), dtype=np.int64)
-        return RecordBatch(tuple(records), offsets)
 
     def closing(self, records: Sequence[Any]) -> list[AnomalyScore]:
         """Scores, much later than all others, that end every anomaly."""

@@ -3,11 +3,10 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Final
-
-import numpy as np
+from typing import Any, Final
 
 from penstock.operator import RecordBatch
+from penstock.testing.records import RecordFeed
 from schemas import OrderWindow, ProductionOrder, Version
 
 _LAST: Final = 2**60
@@ -29,15 +28,8 @@ def made(order: str, version: int = 1, **more: Any) -> OrderWindow:
     return found._replace(**more)
 
 
-class OrderFeed:
+class OrderFeed(RecordFeed):
     """Makes batches for the operator `order_performance`."""
-
-    host_drops_duplicates: ClassVar[bool] = False
-
-    def batch(self, records: Sequence[Any], first: int, step: int = 1) -> RecordBatch:
-        """The batch of consecutive records, the offset of the first, and from one to the next."""
-        offsets = first + step * np.arange(len(records), dtype=np.int64)
-        return RecordBatch(tuple(records), offsets)
 
     def closing(self, records: Sequence[Any]) -> list[Any]:
         """The end of every order at every unit that has worked for it."""

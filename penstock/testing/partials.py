@@ -3,25 +3,22 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Final
-
-import numpy as np
+from typing import Final
 
 from penstock.lines import LineMembers
 from penstock.operator import RecordBatch
+from penstock.testing.records import RecordFeed
 from schemas import LinePartial, Version
 
 _MUCH_LATER: Final = 10**13
 
 
-class PartialFeed:
+class PartialFeed(RecordFeed):
     """Makes batches of partials of the members of lines.
 
     Args:
         lines: All lines.
     """
-
-    host_drops_duplicates: ClassVar[bool] = False
 
     def __init__(self, lines: Sequence[LineMembers]) -> None:
         self._lines = lines
@@ -30,11 +27,6 @@ class PartialFeed:
     def of(cls, lines: Sequence[LineMembers]) -> Callable[[], "PartialFeed"]:
         """Makes feeds."""
         return lambda: cls(lines)
-
-    def batch(self, records: Sequence[LinePartial], first: int, step: int = 1) -> RecordBatch:
-        """The batch of consecutive records, the offset of the first, and from one to the next."""
-        offsets = first + step * np.arange(len(records), dtype=np.int64)
-        return RecordBatch(tuple(records), offsets)
 
     def closing(self, records: Sequence[LinePartial]) -> list[LinePartial]:
         """A heartbeat of every member, much later than all partials."""

@@ -3,25 +3,22 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Final
-
-import numpy as np
+from typing import Final
 
 from penstock.operator import RecordBatch
+from penstock.testing.records import RecordFeed
 from penstock.work_units import WorkUnit
 from schemas import ProductionPartial, Version
 
 _MUCH_LATER: Final = 10**13
 
 
-class ProductionFeed:
+class ProductionFeed(RecordFeed):
     """Makes batches of panes of work units.
 
     Args:
         units: All work units.
     """
-
-    host_drops_duplicates: ClassVar[bool] = False
 
     def __init__(self, units: Sequence[WorkUnit]) -> None:
         self._units = units
@@ -30,11 +27,6 @@ class ProductionFeed:
     def of(cls, units: Sequence[WorkUnit]) -> Callable[[], "ProductionFeed"]:
         """Makes feeds."""
         return lambda: cls(units)
-
-    def batch(self, records: Sequence[ProductionPartial], first: int, step: int = 1) -> RecordBatch:
-        """The batch of consecutive records, the offset of the first, and from one to the next."""
-        offsets = first + step * np.arange(len(records), dtype=np.int64)
-        return RecordBatch(tuple(records), offsets)
 
     def closing(self, records: Sequence[ProductionPartial]) -> list[ProductionPartial]:
         """A heartbeat of every unit, much later than all panes."""
