@@ -240,8 +240,9 @@ class Rig:
         return self._get(worker, "/metrics").decode()
 
     def _get(self, worker: subprocess.Popen[bytes], path: str) -> bytes:
-        port = int((self.folder / f"{worker.pid}.port").read_text())
-        with urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        note = self.folder / f"{worker.pid}.port"
+        self.until(lambda: note.exists() and note.read_text() != "")  # a worker that has just started has no port yet
+        with urlopen(f"http://127.0.0.1:{int(note.read_text())}{path}") as answer:
             data: bytes = answer.read()
         return data
 
