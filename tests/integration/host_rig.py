@@ -241,7 +241,8 @@ class Rig:
 
     def _get(self, worker: subprocess.Popen[bytes], path: str) -> bytes:
         note = self.folder / f"{worker.pid}.port"
-        self.until(lambda: note.exists() and note.read_text() != "")  # a worker that has just started has no port yet
+        # A worker that has just started has no port yet.
+        self.until(lambda: note.exists() and note.read_text() != "")
         with urlopen(f"http://127.0.0.1:{int(note.read_text())}{path}") as answer:
             data: bytes = answer.read()
         return data
