@@ -1,26 +1,23 @@
 """The demo: all runs, is shown, killed on request, drained, and held against the truth."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-import structlog
 from rich.console import Console
 from rich.live import Live
 
 from penstock.clock import now
 from penstock.demo.check import Check, check
-from penstock.demo.figures import Row
+from penstock.demo.incidents import SETTLED_SECONDS, Incidents, Verdict
 from penstock.demo.keys import KILLS, keys
 from penstock.demo.kpi_tail import KpiTail
 from penstock.demo.log_ends import LogEnds
-from penstock.demo.pipeline import WORKER, Pipeline
+from penstock.demo.pipeline import Pipeline
 from penstock.demo.report import Report
-from penstock.demo.view import Incident, Scene, Verdict, render
-from penstock.factory import BROKER, Factory, read_factory, write_factory
-from penstock.factory.layout import LINES
+from penstock.demo.view import Scene, render
+from penstock.factory import Factory, read_factory, write_factory
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import (
     ALERTS,
@@ -41,21 +38,19 @@ from penstock.runtime.decoding import Decoder
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 
-WINDOWS: Final = {"5 s": "1 min"}
+WINDOW_SIZES: Final = {"5 s": "1 min"}
 """Short, so that many settle while one looks on."""
 ROLL: Final = "2 s"
 FRAME_SECONDS: Final = 0.1
 SCRAPE_SECONDS: Final = 1.0
-SETTLED_SECONDS: Final = 15.0
-"""After so long a sample is in the lake, its window closed, and that in the lake too."""
 DEAD: Final = [
     dead_letters(topic.name).name
     for topic in (SENSORS, PARTIALS, PRODUCTION, FEATURES, KPIS, ORDERS, ANOMALIES, ALERTS)
 ]
 READ: Final = (PERFORMANCE, KPIS, ALERTS, MAINTENANCE)
 """What is held against the truth, beside the lake."""
-_SERVED: Final = {BROKER: next(line.plc for line in LINES if line.protocol == "mqtt")}
-"""The source that stands still while something that is no source is away."""
+AWAY_SECONDS: Final = 30.0
+"""So long a run goes on beyond its time for what was killed to come back."""
 DRAINING: Final = "stopping: draining what is on its way; Ctrl-C again to break off"
 
 
@@ -87,13 +82,9 @@ class Demo:
         self._folder = folder
         self._alerts = alerts
         self._kills = sorted(kills, reverse=True)
-        self._incidents: list[Incident] = []
-        self._verdict = Verdict()
-        self._recheck_at: float | None = None
         self._quit = False
         self._asked = self._draining = False
         self._pipeline: Pipeline | None = None
-        self._log = structlog.get_logger()
 
     def stop(self) -> None:
         """End the run soon, as a signal asks: drain, check, report."""
@@ -120,11 +111,12 @@ class Demo:
         ends = LogEnds(plant.kafka, [*(topic.name for topic in READ), *DEAD])
         self._kpis = KpiTail(plant)
         since = now()
+        self._incidents = Incidents(lambda: self._settled(factory, since))
         try:
             with self._console.status("starting the pipeline"):
                 pipeline.start(lambda: self._asked)
             began = time.monotonic()
-            self._watch(pipeline, factory, since)
+            self._watch(pipeline)
             flowed = time.monotonic() - began
             self._draining = True
             if self._asked:
@@ -154,7 +146,7 @@ class Demo:
             opcua_port=opcua_port,
             modbus_port=modbus_port,
             mqtt_port=mqtt_port,
-            windows=WINDOWS,
+            windows=WINDOW_SIZES,
             bootstrap=self._stack.kafka_settings().bootstrap,
             registry=self._stack.registry_settings().url,
             roll=ROLL,
@@ -171,7 +163,7 @@ class Demo:
             return free_port(), free_port(), free_port()
         return _free(4840), _free(5020), _free(1883)
 
-    def _watch(self, pipeline: Pipeline, factory: Factory, since: int) -> None:
+    def _watch(self, pipeline: Pipeline) -> None:
         """Show, restart what died, obey the keys, until time is up."""
         began = time.monotonic()
         scraped = 0.0
@@ -185,17 +177,19 @@ class Demo:
                 if time.monotonic() - scraped >= SCRAPE_SECONDS:
                     scraped = time.monotonic()
                     rows = pipeline.rows()
-                    self._note_recoveries(rows)
-                    self._recheck(factory, since)
+                    self._incidents.watch(rows)
                     left = None if self._seconds is None else began + self._seconds - scraped
                     scene = Scene(
-                        rows, pipeline.figures, self._kpis.lines, self._incidents, self._verdict,
-                        left, scraped, self._console.is_terminal,
+                        rows, pipeline.figures, self._kpis.lines, self._incidents, left, scraped,
+                        self._console.is_terminal,
                     )  # fmt: skip
                     live.update(render(scene), refresh=self._console.is_terminal)
 
     def _over(self, began: float) -> bool:
-        return self._seconds is not None and time.monotonic() - began >= self._seconds
+        if self._seconds is None:
+            return False
+        beyond = time.monotonic() - began - self._seconds
+        return beyond >= (0 if self._incidents.over else AWAY_SECONDS)
 
     def _obey(self, key: str, pipeline: Pipeline) -> None:
         if key == "q":
@@ -205,39 +199,13 @@ class Demo:
 
     def _kill(self, what: str, pipeline: Pipeline) -> None:
         pipeline.kill(what)
-        self._incidents.append(Incident(what, time.monotonic()))
-        self._recheck_at = None
+        self._incidents.add(what)
 
-    def _note_recoveries(self, rows: Sequence[Row]) -> None:
-        """An incident is over when every stage that it stopped carries samples again."""
-        for incident in self._incidents:
-            since = time.monotonic() - incident.killed
-            if (
-                incident.recovered is None
-                and since > SCRAPE_SECONDS
-                and _flows(incident.what, rows)
-            ):
-                incident.recovered = since
-                self._recheck_at = time.monotonic() + SETTLED_SECONDS
-
-    def _recheck(self, factory: Factory, since: int) -> None:
-        """Some time after a recovery, see in the background what was lost or counted twice."""
-        if self._recheck_at is None or time.monotonic() < self._recheck_at:
-            return
-        self._recheck_at = None
+    def _settled(self, factory: Factory, since: int) -> Verdict:
+        """What of the run, as far as it has settled, was lost, counted twice or wrong."""
         until = now() - int(SETTLED_SECONDS * 1e6)
-
-        def look() -> None:
-            try:
-                found = check(factory.folder, self._lake, load_plant(factory.plant), since, until)
-            except Exception:  # The check at the end tells; a traceback would land in the view.
-                self._log.exception("the check during the run failed")
-                return
-            self._verdict = Verdict(
-                found.samples.lost, found.samples.duplicates, found.windows_wrong
-            )
-
-        threading.Thread(target=look, name="check", daemon=True).start()
+        found = check(factory.folder, self._lake, load_plant(factory.plant), since, until)
+        return Verdict(found.samples.lost, found.samples.duplicates, found.windows_wrong)
 
     def _report(
         self, pipeline: Pipeline, plant: Plant, ends: LogEnds, found: Check, flowed: float
@@ -275,7 +243,7 @@ class Demo:
             lake_rows=found.lake_rows,
             lake_files=found.lake_files,
             writes=int(figures.total("penstock_connector_writes_total")),
-            incidents=[{"what": one.what, "seconds": one.recovered} for one in self._incidents],
+            incidents=[{"what": one.what, "seconds": one.recovered} for one in self._incidents.all],
             examples=[*samples.examples, *found.examples],
         )
 
@@ -288,16 +256,6 @@ def _records(ends: LogEnds, plant: Plant, topic: str) -> list[Mapping[str, Any]]
         return [cast("Mapping[str, Any]", decode(one).value) for one in ends.read(topic)]
     finally:
         registry.close()
-
-
-def _flows(what: str, rows: Sequence[Row]) -> bool:
-    """Whether what was killed, and all behind it, carries samples."""
-    if what == "broker":  # the others carry only now and then
-        mine = [r for r in rows if r.component.role == "connector" or str(r.component) == WORKER]
-    else:
-        name = WORKER if what == "worker" else f"connector-{_SERVED.get(what, what)}"
-        mine = [row for row in rows if str(row.component) == name]
-    return all(row.ready and row.samples_per_s > 0 for row in mine)
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -1,13 +1,17 @@
 """Turns successive scrapes into the figures of the live view: rates, delays, totals."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from penstock.demo.scrape import Scrape, quantile, scrape
 from penstock.runtime.process import Component
+
+WINDOWS: Final = Component("processor", "window-statistics")
+"""The processor to whose input a sample's way is measured, and that is killed on request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Figures:
         self._run_dir = run_dir
         self._monotonic = monotonic
         self._last: dict[Component, tuple[float, Scrape]] = {}
-        self._kept: Counter[tuple[str, str]] = Counter()
+        self._kept: dict[Component, Counter[tuple[str, str]]] = defaultdict(Counter)
         """What processes that ended had counted, as last scraped."""
 
     def rows(self, components: Iterable[Component]) -> list[Row]:
@@ -45,19 +49,22 @@ class Figures:
 
     def total(self, metric: str, label: str | None = None) -> float:
         """A metric over all components as last scraped, with what restarted ones had counted."""
-        return sum(found.value(metric, label) for found in self._all())
+        lives = (life for component in self._last for life in self._lives(component))
+        return sum(life.value(metric, label) for life in lives)
 
     def delay(self, share: float) -> float | None:
         """Seconds from a sample's source time to the window's input: the quantile over the run."""
         merged: Counter[float] = Counter()
-        for found in self._all():
-            merged.update(found.buckets("penstock_end_to_end_seconds"))
+        for life in self._lives(WINDOWS):
+            merged.update(life.buckets("penstock_end_to_end_seconds"))
         return quantile(dict(sorted(merged.items())), share)
 
-    def _all(self) -> Iterator[Scrape]:
-        """Every process's last word, of those that ended as one."""
-        yield from (found for _, found in self._last.values())
-        yield Scrape(self._kept)
+    def _lives(self, component: Component) -> Iterator[Scrape]:
+        """What a component's process said last, and all before it as one."""
+        if component in self._last:
+            yield self._last[component][1]
+        if component in self._kept:
+            yield Scrape(self._kept[component])
 
     def _row(self, component: Component) -> Row:
         now, found = self._monotonic(), scrape(self._run_dir / f"{component}.json")
@@ -70,7 +77,7 @@ class Figures:
             received = "penstock_connector_received_bytes_total"
             bytes_rate = max(0.0, found.value(received) - old.value(received)) / seconds
             if found.status.get("pid") != old.status.get("pid"):
-                self._kept.update(old.values)
+                self._kept[component].update(old.values)
                 rate = bytes_rate = 0.0
         if found.status:
             self._last[component] = (now, found)

@@ -1,16 +1,13 @@
 """Counts and reads the records that topics gained during a run, by the ends of their logs."""
 
-import time
 from collections.abc import Iterable
-from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import options, place
+from penstock.kafka.client import options
+from penstock.kafka.scan import read
 from penstock.settings.plant import KafkaSettings
-
-READ_SECONDS: Final = 30.0
 
 
 class LogEnds:
@@ -22,6 +19,7 @@ class LogEnds:
     """
 
     def __init__(self, settings: KafkaSettings, topics: Iterable[str]) -> None:
+        self._settings = settings
         self._topics = set(topics)
         self._consumer = Consumer(
             options(settings, group_id="penstock-ends", enable_auto_commit=False)
@@ -44,36 +42,16 @@ class LogEnds:
             KafkaUnavailableError: Kafka does not give them in time.
         """
         try:
-            left = {
-                partition: end
-                for (name, partition), end in self._ends().items()
-                if name == topic and end > self._before.get((name, partition), 0)
-            }
-            self._consumer.assign(
-                [TopicPartition(topic, n, self._before.get((topic, n), 0)) for n in left]
-            )
-            return self._read(left)
+            ends = self._ends()
         except KafkaException as error:
             msg = f"{topic} cannot be read: {error}"
             raise KafkaUnavailableError(msg, remedy="is the broker up?") from error
-        finally:
-            self._consumer.unassign()
-
-    def _read(self, left: dict[int, int]) -> list[Message]:
-        """Records up to the ends of the assigned partitions, which are taken out of `left`."""
-        found = []
-        deadline = time.monotonic() + READ_SECONDS
-        while left:
-            if time.monotonic() > deadline:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-            for message in self._consumer.consume(1000, 0.2):
-                if (error := message.error()) is not None:
-                    raise KafkaException(error)
-                _, partition, offset = place(message)
-                if offset + 1 >= left.get(partition, 0):
-                    left.pop(partition, None)
-                found.append(message)
-        return found
+        bounds = {
+            partition: (self._before.get((name, partition), 0), end)
+            for (name, partition), end in ends.items()
+            if name == topic
+        }
+        return list(read(self._settings, topic, bounds))
 
     def close(self) -> None:
         """Let go of Kafka."""

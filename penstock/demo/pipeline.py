@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from penstock.demo.figures import Figures, Row
+from penstock.demo.figures import WINDOWS, Figures, Row
 from penstock.errors import PenstockError, StackError
 from penstock.factory import PLCS, PROCESSES, Factory
 from penstock.local.stack import LocalStack
@@ -21,8 +21,6 @@ from penstock.settings.plant import Plant
 READY_SECONDS: Final = 90.0
 DRAIN_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.3
-WORKER: Final = "processor-window-statistics"
-"""The stream worker that is killed on request."""
 MOST_DEATHS: Final = 3
 """Processes that end before they are ready, until the start is given up."""
 
@@ -91,7 +89,7 @@ class Pipeline:
         elif what in PROCESSES:
             self._plcs.kill(what)
         else:
-            self._supervisor.kill(WORKER)
+            self._supervisor.kill(str(WINDOWS))
 
     def drain(self) -> None:
         """Stop the factory, and each stage once it has passed on all that it got."""
@@ -139,18 +137,26 @@ class Pipeline:
 
     def _await_ready(self, wanted: Sequence[Component], stopping: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        deaths = 0
+        deaths: list[str] = []
         while late := [row for row in self.figures.rows(wanted) if not row.ready]:
             if stopping():
                 raise KeyboardInterrupt
-            deaths += len(self._supervisor.watch())
+            deaths += self._plcs.watch() + self._supervisor.watch()
+            if len(deaths) >= MOST_DEATHS:
+                raise self._unready(deaths[-1])
             failed = [row for row in late if row.failed]
-            if failed or deaths >= MOST_DEATHS or time.monotonic() > deadline:
+            if failed or time.monotonic() > deadline:
                 row = (failed or late)[0]
-                log = self._supervisor.log_file(str(row.component))
-                msg = f"{row.component} does not get ready: {row.status or _last_line(log)}"
-                raise StackError(msg, where=str(log), remedy="the log tells more")
+                raise self._unready(str(row.component), row.status)
             time.sleep(POLL_SECONDS)
+
+    def _unready(self, name: str, status: str = "") -> StackError:
+        children = self._plcs if name in PROCESSES else self._supervisor
+        said = status or children.last_error(name) or "it wrote no log"
+        log = str(children.log_file(name))
+        return StackError(
+            f"{name} does not get ready: {said}", where=log, remedy="the log tells more"
+        )
 
     def _await_quiet(self, role: str, lag: str | None = None) -> None:
         """Wait until a stage has taken all it gets, seen several times: a fetch may come late.
@@ -171,11 +177,3 @@ class Pipeline:
             quiet = quiet + 1 if still else 0
             before = done
             time.sleep(1.0)
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return "it wrote no log"
-    return lines[-1][:300] if lines else "it wrote no log"

@@ -10,44 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.demo.figures import Figures, Row
+from penstock.demo.incidents import Incidents, Verdict
 from penstock.demo.scrape import shown_delay
 
 _DEAD: Final = ("penstock_processor_dead_records_total", "penstock_sink_dead_records_total")
-
-
-@dataclass(slots=True)
-class Incident:
-    """Something was killed: when, and how long until data flowed again (seconds)."""
-
-    what: str
-    killed: float
-    recovered: float | None = None
-
-    def line(self, now: float) -> str:
-        """For the view."""
-        if self.recovered is None:
-            return f"{self.what} killed {now - self.killed:.0f} s ago, not back yet"
-        return f"{self.what} killed, data flowed again after {self.recovered:.1f} s"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the last check against the truth said; None before the first."""
-
-    lost: int | None = None
-    duplicates: int | None = None
-    windows_wrong: int | None = None
-
-    def line(self) -> Text:
-        """For the view."""
-        if self.lost is None:
-            return Text("lost …  counted twice …  windows wrong …", style="dim")
-        good = not (self.lost or self.duplicates or self.windows_wrong)
-        return Text(
-            f"lost {self.lost}  counted twice {self.duplicates}  "
-            f"windows wrong {self.windows_wrong}",
-            style="bold green" if good else "bold red",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +24,7 @@ class Scene:
     figures: Figures
     lines: Mapping[str, Mapping[str, Any]]
     """The newest sliding KPIs of each line, as `KpiWindow` records."""
-    incidents: Sequence[Incident]
-    verdict: Verdict
+    incidents: Incidents
     seconds_left: float | None
     now: float
     keys: bool
@@ -77,7 +42,9 @@ def render(scene: Scene) -> RenderableType:
         *([_lines(scene.lines)] if scene.lines else []),
         _totals(scene),
     ]
-    parts += [Text(incident.line(scene.now), style="yellow") for incident in scene.incidents[-4:]]
+    parts += [
+        Text(incident.line(scene.now), style="yellow") for incident in scene.incidents.all[-4:]
+    ]
     if scene.keys:
         parts.append(
             Text("kill: [w] worker  [b] broker  [p] OPC UA  [m] Modbus  [e] MQTT edge node"
@@ -168,4 +135,14 @@ def _totals(scene: Scene) -> Group:
     shown = shown_delay(None if delay is None else delay * 1e3)
     dead = sum(scene.figures.total(metric) for metric in _DEAD)
     line = Text(f"sample to window p99 {shown}   dead letters {dead:.0f}")
-    return Group(Text(), line, scene.verdict.line())
+    return Group(Text(), line, _verdict(scene.incidents.verdict))
+
+
+def _verdict(found: Verdict) -> Text:
+    if found.lost is None:
+        return Text("lost …  counted twice …  windows wrong …", style="dim")
+    good = not (found.lost or found.duplicates or found.windows_wrong)
+    return Text(
+        f"lost {found.lost}  counted twice {found.duplicates}  windows wrong {found.windows_wrong}",
+        style="bold green" if good else "bold red",
+    )

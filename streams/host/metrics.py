@@ -107,7 +107,7 @@ class EndToEnd(Collector):
         """The histogram, for the registry."""
         family = HistogramMetricFamily(
             "penstock_end_to_end_seconds",
-            "From a sample's source time to its window",
+            "From a sample's source time to the processor that takes it up",
             labels=_PROCESSOR,
         )
         bounds = [str(edge) for edge in _EDGES] + ["+Inf"]

@@ -34,7 +34,6 @@ def demo(folder: Path, seconds: int, *more: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.xdist_group("demo")
 def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) -> None:
     kills = [word for kill in KILLS for word in ("--kill", kill)]
     found = demo(folder, 62, "--no-alerts", "--kafka-port", "0", "--registry-port", "0", *kills)
@@ -46,10 +45,9 @@ def test_kills_of_every_part_lose_nothing_and_count_nothing_twice(folder: Path) 
     assert found["protocols"] == ["modbus", "mqtt", "opcua"]
     assert found["writes"] == 0
     assert [kill["what"] for kill in found["incidents"]] == [k.split("@")[0] for k in KILLS]
-    assert all(kill["seconds"] is not None for kill in found["incidents"])
+    assert [kill for kill in found["incidents"] if kill["seconds"] is None] == []
 
 
-@pytest.mark.xdist_group("demo")
 def test_a_second_start_goes_on_from_the_kept_data_and_leaves_nothing_running(folder: Path) -> None:
     before = json.loads((folder / "report.json").read_text())["lake_rows"]
     found = demo(folder, 8, "--no-alerts")
