@@ -126,19 +126,23 @@ class Machine:
         self._segments = iter(Timeline(kind.profile, place.line, rng, wanted, speed, initial))
         self._load, self._heat = 0.1, 0.1
         self.segment = next(self._segments)
+        self._ended: list[Segment] = []
 
     def advance(self, cycle: int) -> list[Segment]:
-        """Go forward to a cycle; gives the segments that ended by then, in order."""
-        ended = []
+        """Go forward to a cycle; gives the segments that ended since it was called last."""
+        self._go(cycle)
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _go(self, cycle: int) -> None:
         while self.segment.end <= cycle:
-            ended.append(self.segment)
+            self._ended.append(self.segment)
             _, self._load, self._heat, _, _, _ = self._condition(self.segment.end)
             self.segment = next(self._segments)
-        return ended
 
     def read(self, cycle: int) -> Reading:
         """What the machine shows at a cycle, which must not lie before the last one asked for."""
-        self.advance(cycle)
+        self._go(cycle)
         steps = self.sensors.read(cycle, np.array(self._condition(cycle)))
         return Reading(cycle, self._fields(cycle), steps)
 

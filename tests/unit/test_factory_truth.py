@@ -134,3 +134,15 @@ def test_nothing_written_is_nothing_read(tmp_path: Path) -> None:
     truth = read_truth(tmp_path)
     assert truth.samples == 0
     assert last_cycle(tmp_path, "plc") is None
+
+
+def test_what_ends_while_a_plc_only_reads_its_machines_is_told_too(tmp_path: Path) -> None:
+    machine = Machine(LINES[0].places[0], seed=1, speed=60.0)
+    assets = [{"asset": "e/s/press01", "tags": TAGS}]
+    truth = TruthWriter(tmp_path, "plc", [machine], assets, t0=T0, first=0, started=1)
+    machine.read(600)  # as it fills its address space, before it serves
+    truth.close(1000)
+    spans = read_truth(tmp_path).activities
+    assert (spans[0].start, spans[-1].end) == (T0, T0 + 1000 * CYCLE)
+    assert all(one.end == other.start for one, other in itertools.pairwise(spans))
+    assert len(spans) > 3
