@@ -89,8 +89,10 @@ class Meter:
     bytes_received: int = 0
     bytes_sent: int = 0
     errors: int = 0
-    """Requests that failed: time-outs, exceptions, nonsense."""
+    """What failed: requests (time-outs, exceptions, nonsense), and connections that were refused
+    or lost, which nobody counts for the connector."""
     last_error: str = ""
+    """What the latest of them was; set whenever one is counted."""
     vouched: int = 0
     """When the device last vouched for values that it did not send again, as by a subscription's
     keep-alive; microseconds, our clock; 0: its protocol has no such word."""

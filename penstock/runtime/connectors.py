@@ -87,10 +87,11 @@ class ConnectorRunner:
                 await self._publisher.add(batch.samples, batch.acknowledge)
                 if any(is_good(sample.quality) for sample in batch.samples):
                     self._backoff.reset()
-        except DeviceError as error:
+        except DeviceError as error:  # which the connector has counted
             self._lost(str(error))
         except Exception as error:
             self._log.exception("connector failed")
+            metrics.CONNECTOR_ERRORS.labels(self._connector.name).inc()
             self._lost(f"{type(error).__name__}: {error}")
         finally:
             metrics.CONNECTOR_UP.labels(self._connector.name).set(0)
@@ -113,7 +114,7 @@ class ConnectorRunner:
         self._log.info("connected")
 
     def _lost(self, reason: str) -> None:
-        metrics.CONNECTOR_ERRORS.labels(self._connector.name).inc()
+        self._export()  # errors from before the loss, so that they do not hide it later
         self._status.note(connected=False, last_error=reason)
         self._log.warning("link lost", error=reason)
         self._publisher.put(self._freshness.cut_off(self._connector.clock()))
@@ -135,8 +136,11 @@ class ConnectorRunner:
             self._log.warning("tags are stale", tags=len(flags))
             self._publisher.put(flags)
         metrics.CONNECTOR_STALE.labels(self._connector.name).set(self._freshness.stale)
-        self._meter.export()
-        if self._connector.meter.last_error:
+        self._export()
+
+    def _export(self) -> None:
+        """Carry over what the connector has counted, and show its last error if that is new."""
+        if self._meter.export():
             self._status.note(last_error=self._connector.meter.last_error)
 
 
@@ -156,12 +160,14 @@ class _MeterExport:
         }
         self._exported = dict.fromkeys(self._counters, 0)
 
-    def export(self) -> None:
-        """Add what was counted since the last call."""
+    def export(self) -> bool:
+        """Add what was counted since the last call; whether errors are among it."""
+        errors = self._exported["errors"]
         for field, increase in self._counters.items():
             value = getattr(self._meter, field)
             increase(value - self._exported[field])
             self._exported[field] = value
+        return self._exported["errors"] > errors
 
 
 async def _cancel(task: asyncio.Task[object]) -> None:

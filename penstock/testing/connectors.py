@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penstock.clock import Clock, now
 from penstock.connector import Batch, Connector, Probe, Sample, SourceSettings
+from penstock.errors import DeviceError
 from penstock.settings.tags import Tag
 from penstock.units import parse_duration
 
@@ -73,14 +74,14 @@ class ListConnector(Connector):
         """Connect, or refuse."""
         self.starts += 1
         if (refusal := next(self._refusals, None)) is not None:
-            raise refusal
+            raise self._counted(refusal)
 
     async def read(self) -> Batch:
         """The next batch."""
         await asyncio.sleep(0)
         step = await self._step()
         if isinstance(step, Exception):
-            raise step
+            raise self._counted(step)
         number, self._batches = self._batches, self._batches + 1
         self.read_samples += len(step)
         return Batch(step, lambda: self.acknowledged.append(number))
@@ -88,6 +89,12 @@ class ListConnector(Connector):
     async def stop(self) -> None:
         """Disconnect."""
         self.stops += 1
+
+    def _counted(self, error: Exception) -> Exception:
+        if isinstance(error, DeviceError):
+            self.meter.errors += 1
+            self.meter.last_error = str(error)
+        return error
 
     async def _step(self) -> Step:
         if (step := next(self._steps, None)) is not None:

@@ -120,11 +120,15 @@ async def test_a_killed_server_is_noticed_and_a_restarted_one_read(device: Harne
     async with started(connector):
         await read_until(connector, lambda some: "temperature" in good(some))
         await device.kill()
+        errors = connector.meter.errors
         lost = await read_to_the_end(connector)
         assert lost.where
         assert lost.remedy
+    counted = connector.meter.errors
+    assert counted > errors, "a lost link is counted"
     with pytest.raises(DeviceError):
         await connector.start()
+    assert connector.meter.errors > counted, "and one that is refused"
     await device.start()
     async with started(connector):
         samples = await read_until(connector, lambda some: "temperature" in good(some))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
+from prometheus_client import REGISTRY
 
 from penstock.connector import Sample
 from penstock.errors import DeviceError
@@ -46,8 +47,10 @@ class Counted(Backoff):
         Counted.resets += 1
 
 
-def runner(connector: ListConnector, backoff: Backoff | None = None) -> ConnectorRunner:
-    return ConnectorRunner(connector, cast("Publisher", NoKafka()), Status(), backoff)
+def runner(
+    connector: ListConnector, backoff: Backoff | None = None, status: Status | None = None
+) -> ConnectorRunner:
+    return ConnectorRunner(connector, cast("Publisher", NoKafka()), status or Status(), backoff)
 
 
 async def test_a_failed_watch_over_stale_tags_ends_the_process(
@@ -79,3 +82,26 @@ async def test_only_a_good_sample_ends_the_waits_for_a_link(
     stopping.set()
     await running
     assert Counted.resets == resets
+
+
+def errors(source: str) -> float:
+    return REGISTRY.get_sample_value("penstock_connector_errors_total", {"source": source}) or 0.0
+
+
+@pytest.mark.parametrize("loss", [DeviceError("unplugged"), ValueError("a bug")])
+async def test_a_lost_link_counts_as_one_error_and_stays_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, loss: Exception, unique: str
+) -> None:
+    monkeypatch.setattr(connectors, "TICK_SECONDS", 0.01)
+    connector = ListConnector([[], loss, []], name=unique)
+    connector.meter.errors, connector.meter.last_error = 2, "two requests failed before"
+    status, stopping = Status(), asyncio.Event()
+    running = asyncio.create_task(runner(connector, Counted(), status).run(stopping))
+    async with asyncio.timeout(10):
+        while connector.starts < 2:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)  # several looks of the watch, none of which may change it
+    stopping.set()
+    await running
+    assert errors(unique) == 3
+    assert str(loss) in status.report()["last_error"]
