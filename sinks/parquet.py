@@ -74,6 +74,8 @@ class ParquetSink(Sink):
         self._pending: dict[str, dict[int, list[_Rows]]] = {topic: {} for topic in _TOPICS}
         self._committed: dict[str, dict[int, int | None]] = {topic: {} for topic in _TOPICS}
         """The next offset of each partition, as the table had it when we last looked."""
+        self._untold: dict[tuple[str, int], int] = {}
+        """Next offsets of what is in the lake, which `flush` has yet to give."""
         self._counters = {"rows": 0.0, "files": 0.0, "commits": 0.0}
         self._log = structlog.get_logger().bind(sink=name)
 
@@ -106,6 +108,7 @@ class ParquetSink(Sink):
         """Forget what of the partition is not in the lake."""
         self._pending[topic].pop(partition, None)
         self._committed[topic].pop(partition, None)
+        self._untold.pop((topic, partition), None)
 
     def write(self, records: Sequence[SinkRecord]) -> None:
         """Keep the records' rows until the next roll."""
@@ -135,9 +138,9 @@ class ParquetSink(Sink):
         if not (due or force or self._waiting() >= MOST_ROWS):
             return {}
         self._rolled = self._monotonic()
-        done: dict[tuple[str, int], int] = {}
         for topic in _TOPICS:
-            done |= self._commit(topic)
+            self._untold |= self._commit(topic)
+        done, self._untold = self._untold, {}
         return done
 
     def _commit(self, topic: str) -> dict[tuple[str, int], int]:

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from lake_worker import Arguments, new_sink, record
 
 from penstock.errors import FencedError, LakeError
-from penstock.kafka.topics import SENSORS
+from penstock.kafka.topics import FEATURES, SENSORS
 from penstock.lake import check, compact, open_lake, query, vacuum
 
 SEED = 20261123
@@ -164,6 +164,23 @@ def test_a_zombie_that_looked_before_it_was_overtaken_is_refused(tmp_path: Path)
     with pytest.raises(FencedError, match="another process has written"):
         zombie.flush()
     assert_each_once(tmp_path, Arguments(str(tmp_path), [0], records=2))
+
+
+def test_offsets_of_one_table_are_told_once_another_table_can_be_written_again(
+    tmp_path: Path,
+) -> None:
+    sink = new_sink(tmp_path)
+    sink.open(SENSORS.name, 0)
+    sink.write([record(0, 0)])
+    sink.skip(FEATURES.name, 0, 4)
+    (tmp_path / "windows").write_text("in the way")
+    with pytest.raises(LakeError, match="windows"):
+        sink.flush()
+    assert new_sink(tmp_path).open(SENSORS.name, 0) == 1, "samples are in the lake"
+    (tmp_path / "windows").unlink()
+    assert sink.flush() == {(SENSORS.name, 0): 1, (FEATURES.name, 0): 5}
+    assert sink.flush() == {}
+    assert_each_once(tmp_path, Arguments(str(tmp_path), [0], records=1))
 
 
 @pytest.fixture
