@@ -16,7 +16,7 @@ from connectors.modbus.settings import ModbusSettings
 from penstock.clock import Clock, now
 from penstock.commissioning.offers import Interpretation, ReadsAddresses
 from penstock.connector import Batch, Connector, Meter, Probe, Sample
-from penstock.errors import ConfigurationError, DeviceError
+from penstock.errors import DeviceError
 from penstock.quality import BAD_DEVICE_FAILURE, BAD_NO_COMMUNICATION
 from penstock.settings.tags import Tag
 from penstock.units import microseconds
@@ -105,9 +105,6 @@ class ModbusConnector(Connector, ReadsAddresses):
     async def start(self) -> None:
         """Connect, and plan afresh which requests read which tags."""
         await self.stop()
-        if not self.tags:
-            msg, remedy = "there are no tags to read", f"fill {self.settings.tags}"
-            raise ConfigurationError(msg, where=f"source {self.name}", remedy=remedy)
         self._forget()
         links = [self._link(self.meter) for _ in range(self.settings.limits.connections)]
         await links[0].open()  # The others open when first needed.

@@ -11,6 +11,7 @@ from connectors.modbus.answers import Answers
 from connectors.modbus.plan import Block
 from penstock.connector import Meter
 
+NEVER: Final = 1 << 62
 LONGEST_WAIT: Final = 10_000_000
 """A block that failed is asked again after this time at the latest (or its period)."""
 
@@ -50,8 +51,8 @@ class Schedule:
         self._meter = meter
 
     def next_due(self) -> int:
-        """When the next block is due."""
-        return min(poll.due for poll in self.polls)
+        """When the next block is due; never where there is none."""
+        return min((poll.due for poll in self.polls), default=NEVER)
 
     def take(self, now: int) -> list[Poll]:
         """The blocks that are due, and at most one of those that failed last time, at the end.

@@ -17,7 +17,6 @@ from connectors.mqtt.sparkplug_payload import SparkplugPayloads
 from connectors.mqtt.unheard import Unheard
 from penstock.clock import Clock, now
 from penstock.connector import Batch, Connector, Probe, Sample
-from penstock.errors import ConfigurationError
 from penstock.quality import BAD_USER_ACCESS_DENIED
 from penstock.settings.tags import Tag
 from penstock.units import microseconds
@@ -180,8 +179,6 @@ class MqttConnector(Connector):
 
     def _fail(self, error: Exception) -> NoReturn:
         """Count an error and raise it as a `DeviceError`."""
-        if isinstance(error, ConfigurationError):
-            raise error
         found = explain(error, self.settings, f"source {self.name} at {self.settings.url}")
         self.meter.errors += 1
         self.meter.last_error = str(found)

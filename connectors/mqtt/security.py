@@ -6,7 +6,7 @@ from typing import Any, Final
 from paho.mqtt.reasoncodes import ReasonCode
 
 from connectors.mqtt.settings import MqttSettings, TlsSettings
-from penstock.errors import ConfigurationError, DeviceError
+from penstock.errors import DeviceError
 
 
 class RefusedError(Exception):
@@ -32,7 +32,7 @@ def tls_context(settings: TlsSettings) -> TlsContext:
     """What checks the broker's certificate and name, and shows ours.
 
     Raises:
-        ConfigurationError: A file cannot be used.
+        DeviceError: A file cannot be used, as long as it is not put right.
     """
     context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -46,7 +46,7 @@ def tls_context(settings: TlsSettings) -> TlsContext:
         files = [str(path) for path in (settings.ca, settings.certificate, settings.key) if path]
         msg = f"cannot be used for TLS: {error.strerror or error}"
         remedy = "name PEM files; the key must be without a password and belong to the certificate"
-        raise ConfigurationError(msg, where=", ".join(files), remedy=remedy) from error
+        raise DeviceError(msg, where=", ".join(files), remedy=remedy) from error
     return context
 
 

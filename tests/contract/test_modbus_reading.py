@@ -62,6 +62,19 @@ def values(samples: list[Sample]) -> dict[str, float | bool | str]:
     return {sample.tag: sample.value for sample in samples if sample.quality == GOOD}
 
 
+async def test_a_source_without_tags_reads_nothing_and_can_be_stopped() -> None:
+    async with Device(well) as device:
+        connector = device.connector()
+        await connector.start()
+        reading = asyncio.create_task(connector.read())
+        await asyncio.wait([reading], timeout=0.05)
+        assert not reading.done()
+        await connector.stop()
+        with pytest.raises(DeviceError, match="stopped"):
+            await asyncio.wait_for(reading, 5)
+    assert device.requests == []
+
+
 async def test_every_table_and_type(plant: Plant) -> None:
     wanted = {
         ("1/hr:0", "float32"): 12.5,

@@ -19,7 +19,7 @@ from mqtt_broker import MOSQUITTO, WITHOUT_MOSQUITTO, Broker, Peer, settings
 
 from connectors.mqtt import MqttConnector, link
 from penstock.connector import Batch
-from penstock.errors import ConfigurationError, DeviceError
+from penstock.errors import DeviceError
 from penstock.quality import UNCERTAIN_LAST_USABLE_VALUE
 from penstock.settings.tags import Tag
 
@@ -259,7 +259,7 @@ async def test_tls_checks_both_ends(tmp_path: Path) -> None:
         error = await refused(connector(1, url=url, tls={"ca": str(ours.path)}))
         assert "certificate" in str(error)
         await refused(connector(broker.port, timeout="1 s"))  # plain, on a port with TLS
-        with pytest.raises(ConfigurationError, match="no-such"):
+        with pytest.raises(DeviceError, match="no-such"):
             await connector(1, url=url, tls={"ca": str(tmp_path / "no-such.pem")}).start()
 
 

@@ -94,12 +94,6 @@ def test_a_tag_that_cannot_be_read_names_its_line(tag: dict[str, object], messag
     assert message in str(error.value)
 
 
-async def test_a_source_without_tags_may_be_probed_but_not_read() -> None:
-    connector = ModbusConnector("plc", settings(), [])
-    with pytest.raises(ConfigurationError, match=r"no tags to read.*fill tags.csv"):
-        await connector.start()
-
-
 @pytest.mark.parametrize("changes", [{"poll": "0 s"}, {"limits": {"timeout": "0 s"}}])
 def test_polls_and_answers_take_time(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="write a duration above zero"):
