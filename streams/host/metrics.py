@@ -56,7 +56,7 @@ PARKED: Final = Gauge(
 )
 BOOKED_RECORDS: Final = Gauge(
     "penstock_processor_booked_records",
-    "Books of the state's records: in + retried = processed + duplicate + dead; lost expired unread",
+    "Books of records: in + retried = processed + duplicate + dead; lost: expired unread",
     [*_INPUT, "what"],
 )
 BOOKED_SAMPLES: Final = Gauge(
