@@ -68,7 +68,7 @@ def simulate(
     if only is not None:
         if only not in (BROKER, ERP):
             line_of(only)
-        from penstock.factory.plc import run_plc  # noqa: PLC0415  # loads both protocols
+        from penstock.factory.plc import run_plc  # noqa: PLC0415  # loads all protocols
 
         run_plc(factory, only)
     else:

@@ -1,4 +1,4 @@
-"""What both kinds of PLC have in common: machines, the clock's grid and the truth."""
+"""What all kinds of PLC have in common: machines, the clock's grid and the truth."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

@@ -212,7 +212,7 @@ def _write_tags(path: Path, line: Line) -> None:
 
 
 def _rows(place: Place) -> list[dict[str, Any]]:
-    """What both protocols' lists say of a machine's tags."""
+    """What the list of any protocol says of a machine's tags."""
     fields: list[dict[str, Any]] = [
         {
             "tag": field.name,

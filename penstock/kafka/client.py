@@ -20,6 +20,9 @@ _LOGGER: Final = logging.getLogger("librdkafka")
 _log = structlog.get_logger()
 
 Headers = Sequence[tuple[str, str | bytes | None]]
+"""Of a record: names and values."""
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
 
 
 def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:

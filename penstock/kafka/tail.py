@@ -9,14 +9,12 @@ from typing import Final, Self
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import options, place, usable_options
+from penstock.kafka.client import Place, options, place, usable_options
 from penstock.settings.plant import KafkaSettings
 
 LOOK_SECONDS: Final = 5.0
 """Between two looks for topics that are made later."""
 ANSWER_SECONDS: Final = 5.0
-
-Place = tuple[str, int]
 
 
 class Tail:

@@ -18,7 +18,7 @@ from penstock.errors import (
     UnknownSchemaError,
 )
 from penstock.health import Status
-from penstock.kafka.client import is_fatal, options, place, tell
+from penstock.kafka.client import Place, is_fatal, options, place, tell
 from penstock.kafka.dead_letters import DECODING, PUTTING
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
@@ -34,9 +34,6 @@ POLL_SECONDS: Final = 0.2
 POLL_RECORDS: Final = 500
 LAG_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 3.0
-
-Place = tuple[str, int]
-"""Topic and partition."""
 
 
 class SinkRunner:

@@ -7,11 +7,12 @@ from penstock.clock import Clock, now
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.kafka import cloud_events, topics
+from penstock.kafka.client import Headers
 from penstock.operator import Result
 from penstock.processor import Processor
 from schemas import SensorEvent, Version
 from streams.host.late import pick
-from streams.host.outputs import Headers, Outgoing
+from streams.host.outputs import Outgoing
 from streams.host.record import Record
 
 

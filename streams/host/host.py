@@ -19,6 +19,7 @@ from penstock.errors import (
     StateError,
 )
 from penstock.health import Status
+from penstock.kafka.client import Place
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.processor import Processor
@@ -34,7 +35,6 @@ from streams.host.intake import Intake
 from streams.host.meter import Meter
 from streams.host.outputs import Outputs
 from streams.host.owned import Owned
-from streams.host.record import Place
 from streams.host.restore import Restorer, Takeover
 from streams.host.retries import RetryReader
 from streams.host.schema_ids import SchemaIds

@@ -7,10 +7,8 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import producer_options
+from penstock.kafka.client import Headers, producer_options
 from penstock.settings.plant import KafkaSettings
-
-Headers = Sequence[tuple[str, str | bytes | None]]
 
 FULL: Final = 100_000
 """Unacknowledged messages from which on no further records should be processed."""

@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from penstock.kafka.client import Headers
 from penstock.kafka.dead_letters import Origin
-from streams.host.outputs import Headers
-
-Place = tuple[str, int]
-"""A topic and one of its partitions."""
 
 
 class Record(Protocol):

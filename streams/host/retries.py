@@ -12,11 +12,11 @@ import structlog
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from penstock.errors import DecodeError
-from penstock.kafka.client import options, place
+from penstock.kafka.client import Place, options, place
 from penstock.kafka.dead_letters import ACTION, RETRY, header_texts, headers_of, origin_of
 from penstock.kafka.topics import RETRIES, retries
 from penstock.settings.plant import KafkaSettings
-from streams.host.record import Place, Retried
+from streams.host.record import Retried
 
 _log = structlog.get_logger()
 _MOST: Final = 500

@@ -19,7 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.tuples import ack_lock
 
-from streams.host.record import Place
+from penstock.kafka.client import Place
 
 _log = structlog.get_logger()
 

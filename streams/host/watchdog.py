@@ -6,10 +6,10 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol
 
 from penstock.errors import KafkaUnavailableError, StalledError, TopicError
+from penstock.kafka.client import Place
 from penstock.kafka.describe import Describer
 from streams.host.intake import Intake
 from streams.host.outputs import Outputs
-from streams.host.record import Place
 
 
 class Watched(Protocol):

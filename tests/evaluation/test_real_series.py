@@ -28,7 +28,7 @@ from penstock.demo.check_windows import check_windows
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import KafkaSettings, RegistrySettings
 
-pytestmark = [pytest.mark.xdist_group("real-series"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 PUMP = "skab/valve1/0.csv"
 """Eight sensors of a pump, about each second."""

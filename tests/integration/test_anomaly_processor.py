@@ -23,8 +23,6 @@ from streams.anomaly_scores import AnomalyScoresProcessor
 sys.path.insert(0, str(Path(__file__).parent))
 from processor_rig import ProcessorRig
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 SECOND = 1_000_000
 ASSETS = ("acme/bremen/line1/press", "acme/bremen/line1/packer")
 TAGS = ("current", "pressure", "temperature")

@@ -38,7 +38,6 @@ def audit(folder: Path, code: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.xdist_group("demo")
 def test_nothing_differs_until_a_file_is_deleted(folder: Path) -> None:
     found = audit(folder, 0)
     assert (found["difference"], found["differences"]) == (0, [])
@@ -63,7 +62,6 @@ def test_nothing_differs_until_a_file_is_deleted(folder: Path) -> None:
     audit(folder, 0)
 
 
-@pytest.mark.xdist_group("demo")
 def test_status_is_told_without_workers(folder: Path) -> None:
     done = penstock("streams", "status", "--json", "--config", folder / "demo" / "plant.yaml")
     assert done.returncode == 0, done.stdout + done.stderr

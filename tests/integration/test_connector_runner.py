@@ -303,7 +303,6 @@ async def standstill(connector: ListConnector) -> tuple[int, int]:
     return seen[-1]
 
 
-@pytest.mark.xdist_group("own-broker")
 async def test_a_broker_that_stands_still_and_one_that_is_killed(
     own_rig: Rig, own_stack: LocalStack
 ) -> None:

@@ -39,8 +39,6 @@ from penstock.state.overview import overview
 from schemas import SensorEvent, schema
 from streams.window_statistics import WindowStatisticsProcessor
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 POISONED = 1000
 GOOD = 200
 SAMPLES = 3

@@ -28,8 +28,6 @@ SEED_LAKE = "s|path: ./lake|path: ./lake, roll: 1 s|"
 DEADLINE = 180
 MEASURED = re.compile(r"\d+(?:\.\d+)?(?= ms\b|/s\b| bytes/s\b)")
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 
 class Shell:
     """Types commands in a folder and keeps what a person would see."""

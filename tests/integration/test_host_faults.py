@@ -118,7 +118,6 @@ def own_rig(
         worker.wait()
 
 
-@pytest.mark.xdist_group("own-broker")
 def test_stop_ends_soon_while_kafka_is_down(own_stack: LocalStack, own_rig: Rig) -> None:
     rig = own_rig
     worker = rig.start()

@@ -21,8 +21,6 @@ from schemas import SensorEvent
 sys.path.insert(0, str(Path(__file__).parent))
 from processor_rig import ProcessorRig
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 START = 1_760_000_000_000_000
 SECOND = 1_000_000
 WINDOWS = 30

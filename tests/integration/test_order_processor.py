@@ -15,8 +15,6 @@ from penstock.settings.plant import RegistrySettings
 sys.path.insert(0, str(Path(__file__).parent))
 from processor_rig import ProcessorRig
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 PRESS = "acme/bremen/line1/press"
 ORDERS = [f"4711-{number}" for number in range(12)]
 

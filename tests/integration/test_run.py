@@ -21,8 +21,6 @@ from penstock.settings.plant import RegistrySettings
 sys.path.insert(0, str(Path(__file__).parent))
 from plant_rig import ModbusHarness, Plant, until
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 PARTITIONS = 4
 
 

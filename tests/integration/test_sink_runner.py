@@ -48,8 +48,6 @@ from penstock.units import parse_duration
 from schemas import SensorEvent, schema_text
 from sinks.parquet import ParquetSettings, ParquetSink
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 PARTITIONS = 4
 DEADLINE = 60.0
 START = 1_760_000_000_000_000

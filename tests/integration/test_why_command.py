@@ -16,8 +16,6 @@ from penstock.settings.plant import RegistrySettings
 sys.path.insert(0, str(Path(__file__).parent))
 from processor_rig import ProcessorRig
 
-pytestmark = pytest.mark.xdist_group("own-broker")
-
 LINE, PRESS = "acme/bremen/line1", "acme/bremen/line1/press"
 SECOND = 1_000_000
 SHIFT = 1_772_344_800 * SECOND
