@@ -107,6 +107,25 @@ def read_strings(body: bytes, position: int) -> tuple[tuple[str, ...], int]:
     return tuple(strings), position + 1
 
 
+def skip_strings(body: bytes, position: int) -> int:
+    """The position after an `array<string>` of one block, whose strings are not looked at."""
+    count, position = read_varint(body, position)
+    if not count:
+        return position
+    if count & 1:
+        raise SeveralBlocksError
+    for _ in range(count >> 1):
+        size = body[position]
+        if size < _CONTINUES:
+            position += 1
+        else:
+            size, position = read_varint(body, position)
+        position += size >> 1
+    if body[position]:
+        raise SeveralBlocksError
+    return position + 1
+
+
 def read_doubles(body: bytes, position: int) -> tuple[NDArray[np.float64], int]:
     """An `array<double>` of one block, as a view of the body."""
     count = body[position]

@@ -1,7 +1,7 @@
 """From the messages of one partition to the columns that operators take.
 
 Messages of this release's schema are read all at once, field by field. Whatever is unusual or wrong
-(another schema, arrays in several blocks, texts, very long arrays, broken bytes) is read by itself
+(another schema, arrays in several blocks, broken bytes) is read by itself
 by `penstock.codec.sensor_event`, which also says what is wrong with it. Both give the same columns.
 """
 
@@ -95,7 +95,7 @@ class BatchDecoder:
         names = self._names(headers, sets)
         if not cursor.fine.all():
             names["series"] = names["series"][np.repeat(cursor.fine, tags)]
-        columns |= {"index": np.arange(len(messages)), "offset": offset, "texts": ()}
+        columns |= {"index": np.arange(len(messages)), "offset": offset}
         return Events(**columns, **names, sequence=sequence, ingest=ingest), cursor.fine
 
     def _names(self, headers: Sequence[Header], sets: Sequence[TagSet]) -> dict[str, Any]:

@@ -3,12 +3,19 @@
 An event that does not pass is only marked, for `penstock.codec.sensor_event` to say what is wrong.
 """
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.codec.avro_read import SeveralBlocksError, constant, read_ints, to_int32
+from penstock.codec.avro_read import (
+    SeveralBlocksError,
+    constant,
+    read_ints,
+    read_strings,
+    to_int32,
+)
 from penstock.codec.checks import EXACT
 from penstock.codec.events import spread, stretched
 from penstock.codec.joined import Blocks, Cursor, Joined
@@ -16,6 +23,7 @@ from penstock.errors import DecodeError
 from penstock.quality import GOOD, good_mask
 from schemas import Kind
 
+_Array = TypeVar("_Array")
 _EXACT: Final = int(EXACT)
 _ALL_GOOD: Final = constant([GOOD], np.int32)
 _NUMBER: Final = np.arange(256)
@@ -31,8 +39,10 @@ class _Layout(NamedTuple):
     server_offsets: Blocks
     values: Blocks
     kinds: Blocks
-    quality: dict[int, NDArray[np.int32]]
+    texts: dict[int, tuple[str, ...]]
     """Of the events that have any, by index."""
+    quality: dict[int, NDArray[np.int32]]
+    """As `texts`."""
 
 
 def read_fields(
@@ -57,9 +67,9 @@ def read_fields(
 def _layout(joined: Joined, cursor: Cursor, tags: NDArray[np.int64]) -> _Layout:
     counts = cursor.array(1)
     offsets, server_offsets, values = (cursor.array(8) for _ in range(3))
-    cursor.fine &= cursor.lengths() == 0  # texts
+    texts = _each(joined, cursor, read_strings)
     kinds = cursor.array(1)
-    quality = _quality(joined, cursor)
+    quality = _each(joined, cursor, _read_quality)
     size, fine = values.length, cursor.fine
     fine &= cursor.at == joined.end
     fine &= counts.length == tags
@@ -68,22 +78,28 @@ def _layout(joined: Joined, cursor: Cursor, tags: NDArray[np.int64]) -> _Layout:
     fine &= (kinds.length == tags) | (kinds.length == 0)
     for i, codes in quality.items():
         fine[i] &= len(codes) in (1, size[i])
-    return _Layout(counts, offsets, server_offsets, values, kinds, quality)
+    return _Layout(counts, offsets, server_offsets, values, kinds, texts, quality)
 
 
-def _quality(joined: Joined, cursor: Cursor) -> dict[int, NDArray[np.int32]]:
-    """Codes have one byte or five, so they are read event by event."""
+def _each(
+    joined: Joined, cursor: Cursor, read: Callable[[bytes, int], tuple[_Array, int]]
+) -> dict[int, _Array]:
+    """Arrays that few events have, and whose entries vary in length: read event by event."""
     at, found = cursor.at.copy(), {}
     some = np.flatnonzero(cursor.lengths())
     for i in some[cursor.fine[some]].tolist():
         try:
-            codes, end = read_ints(joined.data, int(at[i]))
-            found[i] = to_int32(codes)
+            found[i], length = read(joined.data[at[i] : joined.end[i]], 0)
         except (DecodeError, IndexError, SeveralBlocksError):
             cursor.fine[i] = False
         else:
-            cursor.at[i] = end
+            cursor.at[i] = at[i] + length
     return found
+
+
+def _read_quality(body: bytes, position: int) -> tuple[NDArray[np.int32], int]:
+    codes, end = read_ints(body, position)
+    return to_int32(codes), end
 
 
 def _columns(
@@ -104,7 +120,7 @@ def _columns(
     kind = _kinds(joined, layout.kinds.where(fine), tags, fine)
     good = np.isfinite(value)
     if (fine == before).all() and len(kind):
-        _check_booleans(np.repeat(kind, count), value, size, fine)
+        _check_values(np.repeat(kind, count), value, size, layout.texts, fine)
     if (fine != before).any():
         return {}
     if layout.quality:
@@ -119,6 +135,7 @@ def _columns(
         "time": stretched(offset, offsets.length, size) + np.repeat(start, size),
         "value": value,
         "good": good,
+        "texts": _texts(layout.texts, fine),
     }
 
 
@@ -162,23 +179,40 @@ def _check_server_offsets(joined: Joined, blocks: Blocks, fine: NDArray[np.bool_
 def _kinds(
     joined: Joined, blocks: Blocks, tags: NDArray[np.int64], fine: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """The kind of each tag; texts are not fine."""
+    """The kind of each tag."""
     if not blocks.length.any():
         return np.zeros(0, np.int8)
     data = joined.entries(blocks, np.uint8)
     kind = (data >> 1).view(np.int8)
-    known = (kind == Kind.NUMBER) | (kind == Kind.BOOLEAN)
-    _mark(fine, blocks.length, _ODD[data] | ~known)
+    _mark(fine, blocks.length, _ODD[data] | (kind > max(Kind)))
     every = np.zeros(int(tags.sum()), np.int8)  # Kind.NUMBER where an event says nothing
     every[np.repeat(blocks.length > 0, tags)] = kind
     return every
 
 
-def _check_booleans(
+def _check_values(
     kind: NDArray[np.int8],
     value: NDArray[np.float64],
     size: NDArray[np.int64],
+    texts: Mapping[int, Sequence[str]],
     fine: NDArray[np.bool_],
 ) -> None:
+    """A boolean is 0, 1 or NaN; the value of a text tag points to one of its event's texts."""
     truth = (value == 0) | (value == 1) | np.isnan(value)
-    _mark(fine, size, (kind == Kind.BOOLEAN) & ~truth)
+    wrong = (kind == Kind.BOOLEAN) & ~truth
+    is_text = kind == Kind.TEXT
+    if is_text.any():
+        there = np.zeros(len(size), np.int64)
+        there[list(texts)] = [len(own) for own in texts.values()]
+        points = (value >= 0) & (value < np.repeat(there, size)) & (np.trunc(value) == value)
+        wrong |= is_text & ~points
+    _mark(fine, size, wrong)
+
+
+def _texts(
+    texts: Mapping[int, tuple[str, ...]], fine: NDArray[np.bool_]
+) -> tuple[tuple[str, ...], ...]:
+    """Each event's; none where none has any."""
+    if not texts:
+        return ()
+    return tuple(texts.get(i, ()) if ok else () for i, ok in enumerate(fine.tolist()))

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 _PAD: Final = bytes(16)
 _WORD: Final = 8
-_MOST_STRINGS: Final = 256
-"""Of an array; each costs a step, whatever the number of messages."""
 _STOPS: Final = np.uint64(0x8080_8080_8080_8080)
 _FOLDS: Final = tuple(
     (np.uint64(low), np.uint64(high), np.uint64(shift))
@@ -132,21 +130,6 @@ class Cursor:
     def string(self) -> None:
         """Skip a string."""
         self.move(self.lengths())
-
-    def strings(self) -> None:
-        """Skip an array of strings; one of very many is not fine."""
-        left = self.lengths()
-        some = left > 0
-        self.fine &= left <= _MOST_STRINGS
-        left[~self.fine] = 0
-        while left.any():
-            open_ones = np.flatnonzero(left)
-            inner = Cursor(self._joined, self.at[open_ones])
-            inner.string()
-            self.at[open_ones], self.fine[open_ones] = inner.at, inner.fine & self.fine[open_ones]
-            left[open_ones] -= 1
-            left[~self.fine] = 0
-        self._terminate(some)
 
     def array(self, width: int) -> Blocks:
         """Skip an array whose entries have `width` bytes each."""

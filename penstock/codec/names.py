@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.codec import avro_write as write
-from penstock.codec.avro_read import read_string, read_strings
+from penstock.codec.avro_read import SeveralBlocksError, read_string, read_strings, skip_strings
 from penstock.codec.checks import check_tags
 from penstock.codec.joined import Cursor, Joined
 from penstock.errors import DecodeError
@@ -142,41 +142,24 @@ class KnownNames:
     def tag_sets(self, joined: Joined, cursor: Cursor, headers: Sequence[Header]) -> list[TagSet]:
         """The tags of each message, where the cursor is fine; it is moved behind them."""
         data = joined.data
-        at = cursor.at.tolist()
-        sets = [header.last for header in headers]
-        new = [
-            i
-            for i, (known, begin) in enumerate(zip(sets, at, strict=True))
-            if not data.startswith(known.encoding, begin)
-        ]
-        if new:
-            self._find(joined, cursor, headers, sets, np.array(new, np.int64))
-        cursor.move(np.array([len(known.encoding) for known in sets], np.int64))
-        return sets
+        sets: list[TagSet | None] = []
+        places = zip(cursor.at.tolist(), joined.end.tolist(), cursor.fine.tolist(), strict=True)
+        for header, (begin, end, fine) in zip(headers, places, strict=True):
+            known: TagSet | None = header.last
+            if not data.startswith(header.last.encoding, begin):
+                known = self._find(header, data[begin:end]) if fine else None
+            sets.append(known)
+        cursor.fine &= np.array([known is not None for known in sets], np.bool_)
+        found = [known or _NO_TAGS for known in sets]
+        cursor.move(np.array([len(known.encoding) for known in found], np.int64))
+        return found
 
-    def _find(
-        self,
-        joined: Joined,
-        cursor: Cursor,
-        headers: Sequence[Header],
-        sets: list[TagSet],
-        new: NDArray[np.int64],
-    ) -> None:
-        """The tag sets that are not those of the event before."""
-        inner = Cursor(joined, cursor.at[new])
-        inner.strings()
-        inner.fine &= cursor.fine[new] & (inner.at <= joined.end[new])
-        cursor.fine[new] = inner.fine
-        for i, begin, end, fine in zip(
-            new.tolist(), cursor.at[new].tolist(), inner.at.tolist(), inner.fine.tolist(),
-            strict=True,
-        ):  # fmt: skip
-            sets[i] = _NO_TAGS
-            if fine:
-                try:
-                    sets[i] = self.tag_set(headers[i], joined.data[begin:end])
-                except DecodeError:
-                    cursor.fine[i] = False
+    def _find(self, header: Header, rest: bytes) -> TagSet | None:
+        """The tags that a message goes on with, if they can be read so."""
+        try:
+            return self.tag_set(header, rest[: skip_strings(rest, 0)])
+        except (DecodeError, IndexError, SeveralBlocksError):
+            return None
 
 
 _NO_TAGS: Final = TagSet(b"\0", np.zeros(0, np.int32))

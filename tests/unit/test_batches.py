@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from penstock.codec import avro_write as write
 from penstock.codec.batches import BatchDecoder, Parsed
 from penstock.codec.sensor_event import decode, encode
 from penstock.codec.wire import frame
-from schemas import SensorEvent, schema_text
+from schemas import Kind, SensorEvent, schema_text
 
 SCHEMAS = {1: schema_text("SensorEvent")}
 
@@ -128,8 +129,38 @@ def test_a_message_of_very_many_tags_is_read() -> None:
         assert [tag for _, _, tag in found] == ["t", *tags, "t"]
 
 
-def test_lengths_that_lie_reach_into_no_other_message() -> None:
-    whole = encode(event(values=3))
+def with_texts() -> SensorEvent:
+    """Three samples of a text tag and three numbers."""
+    kinds = np.array([Kind.TEXT, Kind.NUMBER], np.int32)
+    values = np.array([0.0, 1.0, 0.0, 5.0, 6.0, 7.0])
+    texts = ("order-1", "order-2")
+    return replace(event(tags=("t", "u"), values=3), kinds=kinds, values=values, texts=texts)
+
+
+def test_messages_with_texts_are_read_with_those_that_have_none() -> None:
+    decoder = BatchDecoder()
+    events = parse(decoder, [encode(event()), encode(with_texts()), encode(event("b"))]).events
+    assert events.texts == ((), ("order-1", "order-2"), ())
+    batch = decoder.batch(parse(decoder, [encode(with_texts())] * 2).events)
+    is_text = batch.kind == Kind.TEXT
+    assert [batch.texts[int(i)] for i in batch.value[is_text]] == [
+        "order-1",
+        "order-2",
+        "order-1",
+    ] * 2
+
+
+def test_a_text_that_points_nowhere_spoils_no_other_message() -> None:
+    broken = replace(with_texts(), texts=("order-1",))
+    parsed = parse(BatchDecoder(), [encode(with_texts()), encode(broken), encode(with_texts())])
+    assert parsed.events.index.tolist() == [0, 2]
+    assert parsed.events.texts == (("order-1", "order-2"),) * 2
+    assert str(parsed.failures[0].error).endswith("points to none of the texts")
+
+
+@pytest.mark.parametrize("one", [event(values=3), with_texts()])
+def test_lengths_that_lie_reach_into_no_other_message(one: SensorEvent) -> None:
+    whole = encode(one)
     decoder = BatchDecoder()
     for at in range(len(whole)):
         for byte in (0x00, 0x02, 0x7E, 0xFE, 0xFF):
@@ -138,4 +169,5 @@ def test_lengths_that_lie_reach_into_no_other_message() -> None:
             places = parsed.events.index.tolist()
             assert [i for i in places if i != 1] == [0, 2]
             sizes = parsed.events.size.tolist()
-            assert [n for i, n in zip(places, sizes, strict=True) if i != 1] == [3, 3]
+            mine = [n for i, n in zip(places, sizes, strict=True) if i != 1]
+            assert mine == [len(one.values)] * 2
