@@ -112,24 +112,24 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
     delay = report.p99_end_to_end_ms
     lines: list[tuple[str, str, bool | None]] = [
         ("data flowed for", f"{report.seconds:.0f} s over {', '.join(report.protocols)}", None),
-        ("samples sent", f"{report.samples_sent:,}  ({report.samples_per_s:,.0f}/s)", None),
-        ("samples in the lake", f"{report.samples_in_lake:,}", None),
-        ("lost · counted twice · wrong",
-         f"{report.lost} · {report.duplicates} · {report.wrong_values}",
+        ("samples sent", f"{report.samples_sent:,} ({report.samples_per_s:,.0f}/s)", None),
+        ("samples in the lake",
+         f"{report.samples_in_lake:,}: {report.lost} lost, {report.duplicates} counted twice, "
+         f"{report.wrong_values} wrong",
          not (report.lost or report.duplicates or report.wrong_values)),
-        ("windows · wrong", f"{report.windows:,} · {report.windows_wrong}",
+        ("windows", f"{report.windows:,}, {report.windows_wrong} wrong",
          report.windows_wrong == 0),
         ("sample to window, p99", shown_delay(delay), None),
-        ("orders completed · ERP messages · compared · wrong",
-         f"{report.orders_completed} · {report.erp_messages} · "
-         f"{report.erp_compared} · {report.erp_wrong}",
+        ("orders",
+         f"{report.orders_completed} completed, {report.erp_messages} ERP messages; "
+         f"{report.erp_compared} compared, {report.erp_wrong} wrong",
          report.erp_wrong == 0),
-        ("KPIs compared · wrong · orders closed",
-         f"{report.kpis_checked:,} · {report.kpis_wrong} · {report.orders_closed}",
-         report.kpis_wrong == 0),
-        ("alerts · of machines that failed · false · maintenance requests",
-         f"{report.alerts} · {report.alerts_on_failing_machines} · {report.false_alerts} · "
-         f"{report.maintenance_requests}", None),
+        ("KPIs", f"{report.kpis_checked:,} compared, {report.kpis_wrong} wrong; "
+         f"{report.orders_closed} orders closed", report.kpis_wrong == 0),
+        ("alerts",
+         f"{report.alerts}: {report.alerts_on_failing_machines} of machines that failed, "
+         f"{report.false_alerts} false", None),
+        ("maintenance requests", str(report.maintenance_requests), None),
         ("dead letters", str(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
         ("writes to devices", str(report.writes), report.writes == 0),
