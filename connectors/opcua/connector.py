@@ -11,6 +11,7 @@ from asyncua.client.client import Client
 
 from connectors.opcua.browsing import Browser, read_node, resolve
 from connectors.opcua.certificates import Identity, check_server, load_identity
+from connectors.opcua.history import Gap
 from connectors.opcua.items import Item
 from connectors.opcua.nodes import parse_address
 from connectors.opcua.nodeset import read_nodeset
@@ -31,6 +32,7 @@ from penstock.commissioning.offers import (
 from penstock.connector import Batch, Connector, Probe
 from penstock.errors import ConfigurationError, DeviceError, PenstockError
 from penstock.settings.tags import Tag
+from penstock.units import microseconds
 
 SESSION_TIMEOUT_MS = 60_000
 """How long the server keeps a session that a crash left behind; many have few to give."""
@@ -56,6 +58,7 @@ class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
         super().__init__(name, settings, tags, clock=clock)
         self._items = [self._item(tag) for tag in self.tags]
         self._notifications = Notifications(self.tags, clock)
+        self._gaps: list[Gap] = []
         self._session: Session | None = None
 
     async def probe(self) -> Probe:
@@ -175,7 +178,9 @@ class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
             self._items,
             self._notifications,
             self.meter,
+            self._gaps,
             clock=self.clock,
+            backfill=microseconds(self.settings.backfill),
             publish_ms=_ms(self.settings.subscription.publish),
             keep_alive_ms=_ms(self.settings.subscription.keep_alive),
         )

@@ -78,6 +78,8 @@ class MonitoredItems:
         self._id = 0
         self._strange: set[str] = set()
         self._namespaces: list[str] = []
+        self.nodes: dict[int, ua.NodeId] = {}
+        """The node of each handle, as the server numbers its namespaces today."""
         self.refused: dict[int, int] = dict.fromkeys(range(len(items)), 0)
         """Handle and status of each item that is not monitored; 0 where it was not yet tried."""
 
@@ -94,6 +96,7 @@ class MonitoredItems:
             for handle in self.refused
             if (node := self._items[handle].address.resolve(namespaces)) is not None
         }
+        self.nodes |= nodes
         self._strange = {
             str(self._items[handle].address.namespace)
             for handle in self.refused.keys() - nodes.keys()
@@ -106,6 +109,10 @@ class MonitoredItems:
         new = {handle: code for handle, code in status.items() if code != self.refused[handle]}
         self.refused = {handle: code for handle, code in status.items() if code}
         return self._report({handle: code for handle, code in new.items() if code})
+
+    def name(self, handle: int) -> str:
+        """What people call an item."""
+        return self._items[handle].name
 
     def _report(self, refused: dict[int, int]) -> list[Sample]:
         if refused:

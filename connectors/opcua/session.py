@@ -14,7 +14,9 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import UaStatusCodeError
 
+from connectors.opcua.history import Gap, Page, pages, readable
 from connectors.opcua.items import Item, MonitoredItems
 from connectors.opcua.values import Notifications
 from penstock.clock import Clock
@@ -38,6 +40,8 @@ class Session:
         items: What to subscribe to.
         notifications: Makes samples of what comes.
         meter: Counts requests, bytes and errors.
+        gaps: What is missing of earlier sessions; outlives this one.
+        backfill: How far back gaps are filled, microseconds; 0: not at all.
         clock: Tells when the server last said that it lives.
         publish_ms: How often the server may send.
         keep_alive_ms: How often it says that it lives where nothing changed.
@@ -49,8 +53,10 @@ class Session:
         items: Sequence[Item],
         notifications: Notifications,
         meter: Meter,
+        gaps: list[Gap],
         *,
         clock: Clock,
+        backfill: int,
         publish_ms: float,
         keep_alive_ms: float,
     ) -> None:
@@ -58,10 +64,15 @@ class Session:
         self._items = MonitoredItems(client, items, notifications, meter)
         self._notifications = notifications
         self._meter = meter
+        self._gaps = gaps
+        self._backfill = backfill
+        self._filling: asyncio.Task[None] | None = None
         self._clock = clock
         self._publish_ms = publish_ms
         self._keep_alive_ms = keep_alive_ms
-        self._queue: asyncio.Queue[list[Sample] | Exception] = asyncio.Queue(QUEUED_PUBLISHES)
+        self._queue: asyncio.Queue[list[Sample] | Page | Exception] = asyncio.Queue(
+            QUEUED_PUBLISHES
+        )
         self._first: list[Sample] = []
         self._task: asyncio.Task[None] | None = None
         self._protocol: UASocketProtocol | None = None
@@ -96,14 +107,22 @@ class Session:
         if isinstance(found, Exception):
             self._queue.put_nowait(found)  # so says every later call
             raise found
-        return found
+        return self._taken(found) if isinstance(found, Page) else found
+
+    def _taken(self, page: Page) -> list[Sample]:
+        """Samples of a page that is handed on now: no later session reads it again."""
+        page.gap.after = page.after
+        if page.last:
+            self._gaps.remove(page.gap)
+        return self._notifications.history(page.gap.handle, page.values)
 
     async def close(self) -> None:
         """End subscription, session and socket; a waiting `next` raises."""
         try:
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.wait([self._task])
+            for task in (self._filling, self._task):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.wait([task])
             if self._dead:
                 _abort(self._protocol)  # there is nobody to say goodbye to
                 await asyncio.sleep(0)
@@ -177,6 +196,40 @@ class Session:
                 self._count_overflows()
                 if samples:
                     await self._queue.put(samples)
+                self._note_gaps()
+
+    def _note_gaps(self) -> None:
+        lost, self._notifications.lost = self._notifications.lost, []
+        if not self._backfill:
+            return
+        self._gaps += [Gap(h, max(a, b - self._backfill), b) for h, a, b in lost]
+        if self._gaps and (self._filling is None or (lost and self._filling.done())):
+            self._filling = asyncio.create_task(self._fill())
+
+    async def _fill(self) -> None:
+        """Read what is missing from the server's history; what it does not keep stays missing."""
+        try:
+            nodes = self._items.nodes
+            open_gaps = [gap for gap in self._gaps if gap.handle in nodes]
+            wanted = {gap.handle: nodes[gap.handle] for gap in open_gaps}
+            kept = await readable(self._client, wanted)
+            for gap in open_gaps:
+                if gap.handle not in kept:
+                    self._gaps.remove(gap)
+                    continue
+                try:
+                    async for page in pages(self._client, nodes[gap.handle], gap):
+                        await self._queue.put(page)
+                except UaStatusCodeError as error:
+                    self._gaps.remove(gap)
+                    self._count(f"the history of {self._items.name(gap.handle)}: {error}")
+        except Exception as error:
+            # A lost link shows elsewhere, and the next session goes on.
+            self._count(f"gaps are not filled: {error or type(error).__name__}")
+
+    def _count(self, trouble: str) -> None:
+        self._meter.errors += 1
+        self._meter.last_error = trouble
 
     def _count_overflows(self) -> None:
         if lost := self._notifications.overflows:

@@ -54,6 +54,11 @@ class OpcuaSettings(SourceSettings):
     subscription: SubscriptionSettings = Field(
         SubscriptionSettings(), description="How values are asked for."
     )
+    backfill: Duration = Field(
+        parse_duration("1 h"),
+        description="How far back a gap is filled from the server's history, where it keeps one; "
+        "0 s: not at all.",
+    )
     application_uri: str | None = Field(
         None,
         description="Ours; where left away, the one in our certificate.",

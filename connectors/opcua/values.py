@@ -47,6 +47,8 @@ class Notifications:
         self._newest: tuple[int, int] | None = None
         """The source's clock and ours at the last notification."""
         self._waiting: dict[int, int] = {}
+        self.lost: list[tuple[int, int, int]] = []
+        """Of each gap since it was last looked at: handle, source times before and after it."""
         self.overflows = 0
         """Notifications with the overflow bit, since they were last counted."""
 
@@ -89,11 +91,17 @@ class Notifications:
                 if last is not None and _same(sample, last[0]):
                     found.append(sample._replace(source_time=sample.source_time + now - last[1]))
                     continue
+                if last is not None and sample.source_time > last[0].source_time:
+                    self.lost.append((handle, last[0].source_time, sample.source_time))
             self._last[handle] = sample, now
             found.append(sample)
         if found:
             self._newest = max(sample.source_time for sample in found), now
         return found + self._refusals() if self._waiting and found else found
+
+    def history(self, handle: int, values: Iterable[ua.DataValue]) -> list[Sample]:
+        """Samples of values that the server kept; they are older than the last one."""
+        return [self._sample(self._tags[handle], value, self._clock()) for value in values]
 
     def _sample(self, tag: Tag, data: ua.DataValue, now: int) -> Sample:
         status: int = data.StatusCode.value if data.StatusCode is not None else 0
