@@ -49,6 +49,8 @@ class Batch:
 
     samples: Sequence[Sample]
     acknowledge: Callable[[], None] = _nothing
+    historical: bool = False
+    """These are older than what was read before, and say nothing of how the source is now."""
 
 
 @dataclass(frozen=True, slots=True)

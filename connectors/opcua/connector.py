@@ -11,7 +11,7 @@ from asyncua.client.client import Client
 
 from connectors.opcua.browsing import Browser, read_node, resolve
 from connectors.opcua.certificates import Identity, check_server, load_identity
-from connectors.opcua.history import Gap
+from connectors.opcua.gaps import Gaps
 from connectors.opcua.items import Item
 from connectors.opcua.nodes import parse_address
 from connectors.opcua.nodeset import read_nodeset
@@ -58,7 +58,8 @@ class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
         super().__init__(name, settings, tags, clock=clock)
         self._items = [self._item(tag) for tag in self.tags]
         self._notifications = Notifications(self.tags, clock)
-        self._gaps: list[Gap] = []
+        names = [item.name for item in self._items]
+        self._gaps = Gaps(names, self.meter, microseconds(settings.backfill))
         self._session: Session | None = None
 
     async def probe(self) -> Probe:
@@ -160,7 +161,7 @@ class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
             if self._session is None:
                 msg = "not started"
                 raise ConnectionError(msg)
-            return Batch(await self._session.next())
+            return await self._session.next()
         except Exception as error:
             self._fail(error)
 
@@ -180,7 +181,6 @@ class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
             self.meter,
             self._gaps,
             clock=self.clock,
-            backfill=microseconds(self.settings.backfill),
             publish_ms=_ms(self.settings.subscription.publish),
             keep_alive_ms=_ms(self.settings.subscription.keep_alive),
         )

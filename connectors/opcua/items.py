@@ -110,10 +110,6 @@ class MonitoredItems:
         self.refused = {handle: code for handle, code in status.items() if code}
         return self._report({handle: code for handle, code in new.items() if code})
 
-    def name(self, handle: int) -> str:
-        """What people call an item."""
-        return self._items[handle].name
-
     def _report(self, refused: dict[int, int]) -> list[Sample]:
         if refused:
             handle, code = next(iter(refused.items()))

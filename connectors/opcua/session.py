@@ -14,13 +14,13 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
-from asyncua.ua.uaerrors import UaStatusCodeError
 
-from connectors.opcua.history import Gap, Page, pages, readable
+from connectors.opcua.gaps import Gaps
+from connectors.opcua.history import Page
 from connectors.opcua.items import Item, MonitoredItems
 from connectors.opcua.values import Notifications
 from penstock.clock import Clock
-from penstock.connector import Meter, Sample
+from penstock.connector import Batch, Meter, Sample
 
 NOTIFICATIONS_PER_PUBLISH: Final = 10_000
 QUEUED_PUBLISHES: Final = 8
@@ -41,7 +41,6 @@ class Session:
         notifications: Makes samples of what comes.
         meter: Counts requests, bytes and errors.
         gaps: What is missing of earlier sessions; outlives this one.
-        backfill: How far back gaps are filled, microseconds; 0: not at all.
         clock: Tells when the server last said that it lives.
         publish_ms: How often the server may send.
         keep_alive_ms: How often it says that it lives where nothing changed.
@@ -53,10 +52,9 @@ class Session:
         items: Sequence[Item],
         notifications: Notifications,
         meter: Meter,
-        gaps: list[Gap],
+        gaps: Gaps,
         *,
         clock: Clock,
-        backfill: int,
         publish_ms: float,
         keep_alive_ms: float,
     ) -> None:
@@ -65,7 +63,6 @@ class Session:
         self._notifications = notifications
         self._meter = meter
         self._gaps = gaps
-        self._backfill = backfill
         self._filling: asyncio.Task[None] | None = None
         self._clock = clock
         self._publish_ms = publish_ms
@@ -94,7 +91,7 @@ class Session:
         self._task = asyncio.create_task(self._receive(protocol))
         self._first = await self._items.create(self._id)
 
-    async def next(self) -> list[Sample]:
+    async def next(self) -> Batch:
         """Wait for the next samples.
 
         Raises:
@@ -102,19 +99,16 @@ class Session:
         """
         if self._first:
             first, self._first = self._first, []
-            return first
+            return Batch(first)
         found = await self._queue.get()
         if isinstance(found, Exception):
             self._queue.put_nowait(found)  # so says every later call
             raise found
-        return self._taken(found) if isinstance(found, Page) else found
-
-    def _taken(self, page: Page) -> list[Sample]:
-        """Samples of a page that is handed on now: no later session reads it again."""
-        page.gap.after = page.after
-        if page.last:
-            self._gaps.remove(page.gap)
-        return self._notifications.history(page.gap.handle, page.values)
+        if isinstance(found, Page):
+            self._gaps.handed_on(found)
+            handle, values = found.gap.handle, found.values
+            return Batch(self._notifications.history(handle, values), historical=True)
+        return Batch(found)
 
     async def close(self) -> None:
         """End subscription, session and socket; a waiting `next` raises."""
@@ -200,36 +194,11 @@ class Session:
 
     def _note_gaps(self) -> None:
         lost, self._notifications.lost = self._notifications.lost, []
-        if not self._backfill:
-            return
-        self._gaps += [Gap(h, max(a, b - self._backfill), b) for h, a, b in lost]
+        self._gaps.note(lost)
         if self._gaps and (self._filling is None or (lost and self._filling.done())):
-            self._filling = asyncio.create_task(self._fill())
-
-    async def _fill(self) -> None:
-        """Read what is missing from the server's history; what it does not keep stays missing."""
-        try:
-            nodes = self._items.nodes
-            open_gaps = [gap for gap in self._gaps if gap.handle in nodes]
-            wanted = {gap.handle: nodes[gap.handle] for gap in open_gaps}
-            kept = await readable(self._client, wanted)
-            for gap in open_gaps:
-                if gap.handle not in kept:
-                    self._gaps.remove(gap)
-                    continue
-                try:
-                    async for page in pages(self._client, nodes[gap.handle], gap):
-                        await self._queue.put(page)
-                except UaStatusCodeError as error:
-                    self._gaps.remove(gap)
-                    self._count(f"the history of {self._items.name(gap.handle)}: {error}")
-        except Exception as error:
-            # A lost link shows elsewhere, and the next session goes on.
-            self._count(f"gaps are not filled: {error or type(error).__name__}")
-
-    def _count(self, trouble: str) -> None:
-        self._meter.errors += 1
-        self._meter.last_error = trouble
+            self._filling = asyncio.create_task(
+                self._gaps.fill(self._client, self._items.nodes, self._queue.put)
+            )
 
     def _count_overflows(self) -> None:
         if lost := self._notifications.overflows:

@@ -83,7 +83,8 @@ class ConnectorRunner:
             self._connected()
             while True:
                 batch = await self._connector.read()
-                self._freshness.heard(batch.samples, self._connector.clock())
+                if not batch.historical:
+                    self._freshness.heard(batch.samples, self._connector.clock())
                 await self._publisher.add(batch.samples, batch.acknowledge)
                 if any(is_good(sample.quality) for sample in batch.samples):
                     self._backoff.reset()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from penstock.clock import Clock, now
@@ -11,14 +12,14 @@ from penstock.errors import DeviceError
 from penstock.settings.tags import Tag
 from penstock.units import parse_duration
 
-Step = Sequence[Sample] | Exception
+Step = Sequence[Sample] | Batch | Exception
 
 
 class ListConnector(Connector):
     """Reads batches from a list; at its end it waits for what `give` adds, as a quiet device.
 
-    A step is a batch of samples, or what `read` raises there: the link is lost, and whoever runs
-    the connector starts it again, where the list goes on.
+    A step is samples, a batch of them, or what `read` raises there: the link is lost, and whoever
+    runs the connector starts it again, where the list goes on.
 
     >>> press = ListConnector([[Sample("press07", "power", 1.5, 0)], OSError("unplugged")])
     >>> asyncio.run(press.read()).samples[0].value
@@ -83,8 +84,9 @@ class ListConnector(Connector):
         if isinstance(step, Exception):
             raise self._counted(step)
         number, self._batches = self._batches, self._batches + 1
-        self.read_samples += len(step)
-        return Batch(step, lambda: self.acknowledged.append(number))
+        batch = step if isinstance(step, Batch) else Batch(step)
+        self.read_samples += len(batch.samples)
+        return replace(batch, acknowledge=lambda: self.acknowledged.append(number))
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -26,7 +26,6 @@ from opcua_server import (  # noqa: E402
     tag,
 )
 
-from connectors.opcua import history  # noqa: E402
 from connectors.opcua.session import QUEUED_PUBLISHES  # noqa: E402
 from penstock.certificates import make_certificate  # noqa: E402
 from penstock.connector import Sample  # noqa: E402
@@ -368,55 +367,6 @@ async def test_a_value_that_did_not_change_ends_the_gap_and_is_not_given_twice(
     async with started(connector):
         (again,) = await read_until(connector, bool)
     assert again.source_time > after.source_time
-
-
-async def test_a_gap_is_filled_from_the_servers_history_each_value_once(
-    own: OpcuaServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(history, "PAGE", 7)
-    await own.start({"count": 0, "temperature": 20.5})
-    assert own.server
-    await own.server.iserver.enable_history_data_change(own.nodes["count"])
-    own.server.iserver.history_manager.storage.max_history_data_response_size = 5
-    connector = own.connector([tag("count"), tag("temperature")])
-    begin = datetime.now(UTC)
-
-    async def write(first: int, end: int) -> None:
-        for number in range(first, end):
-            source = begin + timedelta(milliseconds=10 * number)
-            await own.write("count", number, source=source)
-            await own.write("temperature", float(number), source=source)
-            await asyncio.sleep(0.001)
-
-    found = []
-    async with started(connector):
-        await write(1, 5)
-        found += await read_until(connector, has("count", 4))
-    await write(5, 40)  # nobody listens but the server's own history
-    kept = own.server.iserver.history_manager.storage._datachanges[own.nodes["count"].nodeid]
-    await until(lambda: kept[-1].Value.Value == 39, "39")
-    async with started(connector):  # a link that is lost again while the gap is filled
-        found += await read_until(connector, lambda some: len(named(some, "count")) >= 12)
-    await write(40, 50)
-    await until(lambda: kept[-1].Value.Value == 49, "49")
-    async with started(connector):
-        found += await read_until(
-            connector,
-            lambda some: (
-                has("count", 49)(some) and not any(gap.handle == 0 for gap in connector._gaps)
-            ),
-        )
-    counts = sorted(sample.value for sample in named(found, "count") if sample.value > 4)
-    assert counts == [float(number) for number in range(5, 50)]
-    for sample in named(found, "count"):
-        if 4 < sample.value < 49:
-            assert sample.source_time == micro(begin) + 10_000 * int(sample.value)
-    assert not {7.0, 20.0} & {sample.value for sample in named(found, "temperature")}
-    assert connector.meter.writes == 0 and connector.meter.errors == 0
-
-
-def micro(time: datetime) -> int:
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from prometheus_client import REGISTRY
 
-from penstock.connector import Sample
+from penstock.connector import Batch, Sample
 from penstock.errors import DeviceError
 from penstock.health import Status
 from penstock.quality import BAD_NO_COMMUNICATION, GOOD
@@ -105,3 +105,34 @@ async def test_a_lost_link_counts_as_one_error_and_stays_the_last_one(
     await running
     assert errors(unique) == 3
     assert str(loss) in status.report()["last_error"]
+
+
+class Recorded(NoKafka):
+    """Keeps what the runner adds of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flags: list[Sample] = []
+
+    def put(self, samples: Sequence[Sample]) -> None:
+        self.flags.extend(samples)
+
+
+async def test_history_says_nothing_of_how_a_tag_is_now() -> None:
+    now = Sample("press", "power", 9.5, 2_000_000)
+    old = Sample("press", "power", 1.5, 1_000_000)
+    gone = Sample("press", "retired", 1.5, 1_000_000)
+    steps = [[now], Batch([old, gone], historical=True), DeviceError("unplugged")]
+    connector, publisher = ListConnector(steps), Recorded()
+    stopping = asyncio.Event()
+    running = asyncio.create_task(
+        ConnectorRunner(connector, cast("Publisher", publisher), Status(), Counted()).run(stopping)
+    )
+    async with asyncio.timeout(10):
+        while connector.starts < 2:
+            await asyncio.sleep(0)
+    stopping.set()
+    await running
+    (flag,) = publisher.flags
+    assert (flag.tag, flag.value, flag.quality) == ("power", 9.5, BAD_NO_COMMUNICATION)
+    assert flag.source_time > now.source_time
