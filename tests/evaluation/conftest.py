@@ -20,4 +20,4 @@ def evaluation_data() -> Path:
         pytest.skip(f"{DATA} names no folder with the evaluation data")
     if not Path(named).is_dir():
         pytest.skip(f"{DATA} is {named}, and there is no such folder")
-    return Path(named)
+    return Path(named).resolve()  # the parts of a plant run in folders of their own
