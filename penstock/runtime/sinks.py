@@ -22,6 +22,7 @@ from penstock.kafka.client import Place, is_fatal, options, place, tell
 from penstock.kafka.dead_letters import DECODING, PUTTING
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
+from penstock.runtime.assignment import Assignment
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.decoding import Decoder
 from penstock.runtime.letters import Letters, topics_of
@@ -72,18 +73,13 @@ class SinkRunner:
         )
         self._letters = Letters(sink, plant.kafka, Decoder(registry))
         self._membership = Membership(f"{plant.environment}-{sink.name}", self._kafka_answers)
+        self._ours = Assignment(self._consumer)
         self._opening: list[Place] | None = None
         """Partitions that are ours and that the sink has yet to open."""
-        self._next: dict[Place, int] = {}
-        self._done: dict[Place, int] = {}
-        self._undecoded: set[Place] = set()
-        self._undecoded_until = 0.0
-        self._held: set[Place] = set()
         self._lag_at = 0.0
         self._blocked = False
         self._retry_at = 0.0
         self._backoff = Backoff()
-        self._registry_backoff = Backoff()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Consume until `stopping()`; then carry out what is there, and leave the group.
@@ -106,7 +102,7 @@ class SinkRunner:
                 self._status.beat()
                 self._take(self._consumer.consume(POLL_RECORDS, POLL_SECONDS))
                 self._carry_out()
-                self._hold()
+                self._ours.hold(everything=self._blocked)
                 self._membership.look()
             self._flush_if_possible()
         except StalledError as error:
@@ -135,16 +131,12 @@ class SinkRunner:
 
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Somebody else has the partitions already: what was not carried out is theirs."""
-        self._forget()
+        self._ours.end()
         for part in partitions:
             self._sink.close(part.topic, part.partition)
         self._opening = None
         self._membership.left()
         self._status.ready = False
-
-    def _forget(self) -> None:
-        for known in (self._next, self._done, self._undecoded, self._held):
-            known.clear()
 
     def _take(self, messages: Sequence[Message]) -> None:
         records = []
@@ -155,7 +147,7 @@ class SinkRunner:
                 continue
             topic, partition, offset = place(message)
             key = (topic, partition)
-            if key not in self._next or key in self._undecoded:
+            if not self._ours.reads(key):
                 continue
             try:
                 record = self._letters.decode(message)
@@ -169,7 +161,7 @@ class SinkRunner:
                     self._sink.skip(topic, partition, offset)
                 else:
                     records.append((record, message))
-            self._next[key] = offset + 1
+            self._ours.took(key, offset)
             taken += 1
         self._write(records)
         metrics.SINK_RECORDS.labels(self._sink.name).inc(taken)
@@ -188,17 +180,13 @@ class SinkRunner:
         self._status.note(last_error=error.str())
         self._log.warning("consumer", error=error.str(), topic=topic, partition=partition)
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._opening = sorted(self._next)
+            self._opening = self._ours.partitions
 
     def _wait_for_schema(self, key: Place, offset: int, error: PenstockError) -> None:
         """Read this record again later, and nothing of its partition before."""
-        if not self._undecoded:
-            self._undecoded_until = time.monotonic() + self._registry_backoff.next()
+        if self._ours.wait(key, offset):
             self._status.note(last_error=str(error))
             self._log.warning("waiting for a schema", error=str(error))
-        self._undecoded.add(key)
-        self._hold()
-        self._consumer.seek(TopicPartition(*key, offset))
 
     def _write(self, records: Sequence[tuple[SinkRecord, Message]]) -> None:
         """All at once; where the sink refuses, halve until the one that it refuses is found."""
@@ -240,31 +228,16 @@ class SinkRunner:
             self._status.ready = self._membership.inside
 
     def _open(self, partitions: Sequence[Place]) -> None:
-        if self._next:  # a partition is out of range: what is there may be nowhere else any more
+        if self._ours.partitions:  # One is out of range: what is here may be nowhere else any more.
             self._flush(force=True)
         starts = {}
         for key in partitions:
             starts[key], lost = start_offset(self._consumer, self._sink, *key)
             if lost:
                 self._status.note(last_error=f"{lost} records of {key[0]} expired unread")
-        self._consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
-        # librdkafka keeps a pause across assignments; `_hold` pauses anew what has to wait.
-        self._consumer.resume([TopicPartition(*key) for key in starts])
-        self._forget()
-        self._next |= starts
+        self._ours.start(starts)
         self._opening = None
         self._log.info("opened", partitions={f"{t}/{n}": o for (t, n), o in starts.items()})
-
-    def _hold(self) -> None:
-        """Fetch nothing of partitions that wait: all while the sink does, or some for a schema."""
-        if self._undecoded and time.monotonic() >= self._undecoded_until:
-            self._undecoded.clear()
-        wanted = set(self._next) if self._blocked else set(self._undecoded)
-        if wanted - self._held:
-            self._consumer.pause([TopicPartition(*key) for key in wanted - self._held])
-        if self._held - wanted:
-            self._consumer.resume([TopicPartition(*key) for key in self._held - wanted])
-        self._held = wanted
 
     def _flush_if_possible(self) -> None:
         """Before partitions go: what cannot be carried out now is read again."""
@@ -278,29 +251,13 @@ class SinkRunner:
     def _flush(self, *, force: bool = False) -> None:
         began = time.monotonic()
         self._letters.flush()
-        done = self._sink.flush(force=force)
-        moved = {key: offset for key, offset in done.items() if self._done.get(key) != offset}
-        if moved:
-            self._consumer.commit(
-                offsets=[TopicPartition(*key, offset) for key, offset in moved.items()],
-                asynchronous=True,
-            )
-            self._done |= moved
+        if self._ours.commit(self._sink.flush(force=force)):
             metrics.SINK_FLUSH.labels(self._sink.name).observe(time.monotonic() - began)
         for what, count in self._sink.counters.items():
             metrics.SINK_COUNTERS.labels(self._sink.name, what).set(count)
         if began - self._lag_at > LAG_SECONDS:
             self._lag_at = began
-            metrics.SINK_LAG.labels(self._sink.name).set(self._lag())
-
-    def _lag(self) -> int:
-        lag = 0
-        for (topic, partition), position in self._next.items():
-            high = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), cached=True
-            )[1]
-            lag += max(0, high - position)
-        return lag
+            metrics.SINK_LAG.labels(self._sink.name).set(self._ours.lag())
 
 
 def _may_pass(error: PenstockError | KafkaException) -> bool:
