@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from connectors.modbus.link import ILLEGAL, UNREACHED, Link, NoAnswerError, RefusedError
+from connectors.modbus.errors import ILLEGAL, UNREACHED, NoAnswerError, RefusedError
+from connectors.modbus.link import Link
 from connectors.modbus.plan import Block, Item, Planner, locate
 from connectors.modbus.probing import Examination
 from connectors.modbus.reading import AddressReader

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from connectors.modbus.errors import ILLEGAL, NoAnswerError, RefusedError
 from connectors.modbus.guessing import better_order
-from connectors.modbus.link import ILLEGAL, Link, NoAnswerError, RefusedError
+from connectors.modbus.link import Link
 from connectors.modbus.plan import Block, Item, Planner
 from connectors.modbus.registers import Table
 from penstock.clock import Clock

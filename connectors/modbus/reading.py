@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from connectors.modbus.errors import ILLEGAL, RefusedError
 from connectors.modbus.guessing import absurd, guesses
-from connectors.modbus.link import ILLEGAL, Link, RefusedError
+from connectors.modbus.link import Link
 from connectors.modbus.plan import Item, locate
 from connectors.modbus.registers import (
     LAST_ADDRESS,

@@ -100,14 +100,17 @@ async def test_hanging_up_on_one_block_costs_the_block() -> None:
 
 async def test_an_idle_connection_that_the_device_closed_costs_nothing() -> None:
     async def behave(device: Device, request: Request) -> bytes:
-        asyncio.get_running_loop().call_later(0.005, hang_up, device)
+        asyncio.get_running_loop().call_soon(hang_up, device)  # behind the answer
         return await well(device, request)
 
     def hang_up(device: Device) -> None:
         for link in device._links:
             link.close()
 
-    async with Device(behave) as device, started(device.connector(("1/0", "uint16"))) as connector:
+    async with (
+        Device(behave) as device,
+        started(device.connector(("1/0", "uint16"), poll="100 ms")) as connector,
+    ):
         samples = await read_until(connector, lambda some: len(some) >= 5)
         assert {sample.quality for sample in samples} == {GOOD}
         assert device.connections >= 5
@@ -241,7 +244,9 @@ async def test_a_cancellation_that_comes_with_the_answer_is_heeded() -> None:
         await arrived.wait()
         client = connector._links[0]._client
         assert client
-        client.ctx.response_future.set_result(ReadHoldingRegistersResponse(registers=[1], dev_id=1))
+        client._client.ctx.response_future.set_result(
+            ReadHoldingRegistersResponse(registers=[1], dev_id=1)
+        )
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(reading, 2)
