@@ -46,6 +46,10 @@ class Reel:
         return np.cumsum([len(table.times) for table in self.tables])
 
     @cached_property
+    def _begins(self) -> NDArray[np.int64]:
+        return self._ends - np.array([len(table.times) for table in self.tables], np.int64)
+
+    @cached_property
     def due(self) -> NDArray[np.float64]:
         """(N) seconds of history from the first row until each row; each file takes its own time.
 
@@ -70,6 +74,31 @@ class Reel:
             for tag, value in zip(table.tags, table.values[at].tolist(), strict=True):
                 if not math.isnan(value):
                     yield Sample(asset, tag, value, time)
+
+    def next_row(self, asset: str, row: int) -> int:
+        """The first row of an asset from `row` on; where there is none, its last."""
+        last = -1
+        for begin, end, whose in zip(self._begins, self._ends, self.assets, strict=True):
+            if whose == asset and end > row:
+                return max(int(begin), row)
+            last = int(end) - 1 if whose == asset else last
+        return last
+
+    def next_samples(self, row: int) -> Iterator[Sample]:
+        """The first sample of each tag from `row` on; where there is none, its last."""
+        found: dict[tuple[str, str], int] = {}
+        for begin, asset, table in zip(self._begins, self.assets, self.tables, strict=True):
+            for at, tag in enumerate(table.tags):
+                rows = np.flatnonzero(~np.isnan(table.values[:, at])) + begin
+                if len(rows) and found.get((asset, tag), -1) < row:
+                    place = min(int(np.searchsorted(rows, row)), len(rows) - 1)
+                    found[asset, tag] = int(rows[place])
+        for (asset, tag), number in found.items():
+            yield from (
+                sample
+                for sample in self.samples(number, number + 1)
+                if (sample.asset, sample.tag) == (asset, tag)
+            )
 
 
 def read_reel(

@@ -1,7 +1,6 @@
 """Real servers that show a series row by row; none goes on before the present row was taken."""
 
 import asyncio
-import struct
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -10,9 +9,12 @@ from typing import Any
 
 from harness import free_port
 from opcua_server import NAMESPACE, Certificates, OpcuaServer
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 from series import EPOCH, Series
+
+from penstock.history.modbus_server import ModbusServer
+from penstock.history.reel import Reel
+from penstock.history.serving import Address
+from penstock.history.table import Table
 
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
 QUEUE = 1000
@@ -57,73 +59,33 @@ class Player(ABC):
 
 
 class ModbusPlayer(Player):
-    """Holding registers: the row's time, then its values as float64 in all four orders by turns.
-
-    Every request reads the next row. Once the last was read it stays.
-    """
+    """The server of `penstock replay`, with float64 in all four orders by turns."""
 
     async def start(self) -> None:
-        self._images = [self._image(at) for at in range(len(self.series))]
-        self.read = 0
-        size = len(self._images[0])
-        registers = SimData(0, count=size, values=0, datatype=DataType.REGISTERS)
-        device = SimDevice(1, [registers], action=self._answer)
-        self._server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
-        await self._server.serve_forever(background=True)
-
-    async def _answer(
-        self,
-        _function: int,
-        _start: int,
-        _address: int,
-        count: int,
-        registers: list[int],
-        written: list[int] | list[bool] | None,
-    ) -> None:
-        assert written is None
-        image = self._images[min(self.read, len(self.series) - 1)]
-        assert count == len(image), "clock and values come in one answer"
-        registers[:count] = image
-        self.read += 1
-
-    def _image(self, at: int) -> list[int]:
-        image = list(struct.unpack(">4H", struct.pack(">q", self.series.times[at])))
-        for number, value in enumerate(self.series.values[at]):
-            words = struct.unpack(">4H", struct.pack(">d", value))
-            order = ORDERS[number % 4]
-            if order in {"CDAB", "DCBA"}:
-                words = words[::-1]
-            if order in {"BADC", "DCBA"}:
-                words = tuple((word & 0xFF) << 8 | word >> 8 for word in words)
-            image.extend(words)
-        return image
+        table = Table(self.folder, self.series.times, self.series.tags, self.series.values, None)
+        reel = Reel(("",), (table,), "")
+        self._server = ModbusServer(reel, Address("127.0.0.1", self.port), ORDERS)
+        await self._server.start(0)
 
     async def play(self, acknowledged: Acknowledged) -> None:
+        row = 0
+        while row < len(self.series):
+            row = await self._server.show(row, len(self.series))
+            await asyncio.sleep(0.05)
         while await acknowledged() < self.series.samples:
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
-        await self._server.shutdown()
+        await self._server.stop()
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "type": "modbus",
-            "host": "127.0.0.1",
-            "port": self.port,
-            "poll": "1 ms",
-            "limits": {"timeout": "20 s"},
-            "clock": {"address": "40001", "type": "uint64", "resolution": "1 us"},
-        }
+        limits = self._server.settings()["limits"] | {"timeout": "20 s"}
+        return {"type": "modbus", **self._server.settings(), "poll": "1 ms", "limits": limits}
 
     def rows(self) -> list[dict[str, str]]:
         return [
-            {
-                "tag": tag,
-                "address": f"1/{40005 + 4 * at}",
-                "type": "float64",
-                "order": ORDERS[at % 4],
-            }
-            for at, tag in enumerate(self.series.tags)
+            {name: cell for name, cell in row.items() if name != "asset"}
+            for row in self._server.tags()
         ]
 
 
