@@ -3,10 +3,11 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NoReturn
 
 from connectors.mqtt.acknowledgements import Acknowledgements
+from connectors.mqtt.browsing import Births, listen, parse_root
 from connectors.mqtt.json_payload import JsonPayloads
 from connectors.mqtt.link import Link
 from connectors.mqtt.message import Message, Outgoing
@@ -16,7 +17,9 @@ from connectors.mqtt.settings import MqttSettings
 from connectors.mqtt.sparkplug_payload import SparkplugPayloads
 from connectors.mqtt.unheard import Unheard
 from penstock.clock import Clock, now
+from penstock.commissioning.offers import Browses, Node
 from penstock.connector import Batch, Connector, Probe, Sample
+from penstock.errors import ConfigurationError
 from penstock.quality import BAD_USER_ACCESS_DENIED
 from penstock.settings.tags import Tag
 from penstock.units import microseconds
@@ -27,7 +30,7 @@ VOUCH: Final = 1_000_000
 """Microseconds between two looks whether the link lives, where that vouches for values."""
 
 
-class MqttConnector(Connector):
+class MqttConnector(Connector, Browses):
     """Subscribes to one broker's messages."""
 
     Settings = MqttSettings
@@ -62,6 +65,28 @@ class MqttConnector(Connector):
             await link.close()
         details = {"mqtt": self.settings.version, "tls": "yes" if self.settings.secure else "no"}
         return Probe(version or f"MQTT broker at {self.settings.url}", latency, details)
+
+    async def browse(
+        self, root: str | None = None, depth: int | None = None
+    ) -> AsyncIterator[Node]:
+        """What the births of a Sparkplug group tell; root is `node` or `node/device`."""
+        settings = self.settings
+        if settings.group is None:
+            msg = "topics with JSON payloads do not say what they have"
+            raise ConfigurationError(msg, where=self.name, remedy="only Sparkplug can be browsed")
+        node, device = (None, None) if root is None else parse_root(root)
+        births = Births(settings.group, node, device)
+        link = self._new_link("-browse", clean=True)
+        try:
+            await link.open()
+            ask = settings.sparkplug.rebirth
+            await listen(link, births, self.meter, self.clock, ask=ask)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            await link.close()
+        for found in births.nodes(depth):
+            yield found
 
     async def start(self) -> None:
         """Connect and subscribe."""

@@ -30,7 +30,8 @@ security is had by name only: `security: {policy: None, mode: None}`.
 A node that the server refuses is a bad sample with the server's status, and is asked for again
 every 30 s; the others flow. After a loss everything is made anew; a value that was seen before the
 loss and has not changed is given once more, at the time of the new subscription, so that the gap
-ends. Nothing is ever written. Status codes are kept, also where a queue overflowed in the server.
+ends. Where the server keeps history, what was missed is read from it: `backfill`, 1 h. Nothing is
+ever written. Status codes are kept, also where a queue overflowed in the server.
 """
 
 from connectors.opcua.connector import OpcuaConnector

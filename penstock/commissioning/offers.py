@@ -21,6 +21,8 @@ class Node(NamedTuple):
     """As a tag list writes it; None of a folder."""
     unit: str | None = None
     description: str | None = None
+    value: float | bool | str | None = None
+    """What it is now, where the source says so while it is browsed."""
 
     @property
     def is_value(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from penstock.commissioning.offers import Node
+from penstock.commissioning.watching import value_text
 
 
 def tree(nodes: Iterable[Node]) -> Iterator[str]:
@@ -40,5 +41,11 @@ def _below(branch: _Branch, indent: str, *, top: bool = True) -> Iterator[str]:
         end = number == last
         mark = "" if top else ("└── " if end else "├── ")
         value = inner.node if inner.node and inner.node.is_value else None
-        yield f"{indent}{mark}{name}" + (f"  {value.type}  {value.address}" if value else "")
+        yield f"{indent}{mark}{name}" + (_told(value) if value else "")
         yield from _below(inner, indent + ("" if top else ("    " if end else "│   ")), top=False)
+
+
+def _told(value: Node) -> str:
+    """What stands behind a value's name."""
+    shown = "" if value.value is None else f"  = {value_text(value.value)}"
+    return f"  {value.type}  {value.address}{shown}"

@@ -80,7 +80,13 @@ class ModbusPlayer(Player):
 
     def settings(self) -> dict[str, Any]:
         limits = self._server.settings()["limits"] | {"timeout": "20 s"}
-        return {"type": "modbus", **self._server.settings(), "poll": "1 ms", "limits": limits}
+        return {
+            "type": "modbus",
+            **self._server.settings(),
+            "poll": "1 ms",
+            "limits": limits,
+            "stale_after": "10 min",  # the last row stays until all series are through
+        }
 
     def rows(self) -> list[dict[str, str]]:
         return [
