@@ -141,6 +141,88 @@ class Ticker:
         return json.dumps(shown, allow_nan=False, separators=(",", ":")).encode()
 
 
+class _Routes:
+    """What the application answers, route by route.
+
+    Args:
+        view: What is shown.
+        reader: Tells whether the view is up to date.
+        access: Who gets in.
+        ticker: Makes the messages that browsers wait for.
+    """
+
+    def __init__(self, view: View, reader: Reader, access: Access, ticker: Ticker) -> None:
+        self._view = view
+        self._reader = reader
+        self._access = access
+        self._ticker = ticker
+        self._exported = registry(view, reader, lambda: ticker.browsers)
+
+    def all(self) -> list[Route]:
+        """Each path with its answer."""
+        return [
+            *(Route(path, self.static) for path in _FILES),
+            Route("/events", self.events),
+            Route("/state", self.state),
+            Route("/alerts/{id:path}.svg", self.plot),
+            Route("/enter", self.enter),
+            Route("/metrics", self.metrics),
+            Route("/healthz", self.health),
+        ]
+
+    async def static(self, request: Request) -> Response:
+        """A file of the page."""
+        name, kind = _FILES[request.url.path]
+        content = files("penstock.console").joinpath("static", name).read_bytes()
+        return Response(content, media_type=kind)
+
+    async def events(self, request: Request) -> Response:
+        """The state, again and again, as server-sent events."""
+        if self._ticker.browsers >= MOST_BROWSERS:
+            return PlainTextResponse("too many browsers look\n", 503, {"retry-after": "10"})
+        machine = request.query_params.get("machine")
+        if machine not in self._view.layout.machines:
+            machine = None
+        return StreamingResponse(self._ticker.messages(machine), media_type="text/event-stream")
+
+    async def state(self, request: Request) -> Response:
+        """The state, once."""
+        machine = request.query_params.get("machine")
+        if machine is not None and machine not in self._view.layout.machines:
+            return JSONResponse({"error": "there is no such machine"}, 404)
+        return Response(self._ticker.state(machine), media_type="application/json")
+
+    async def plot(self, request: Request) -> Response:
+        """An alert's picture."""
+        alert = self._view.found(request.path_params["id"])
+        if alert is None:
+            return PlainTextResponse("there is no such alert\n", 404)
+        return Response(picture(alert), media_type="image/svg+xml")
+
+    async def enter(self, request: Request) -> Response:
+        """Take the token, and remember it in a cookie."""
+        if not self._access.knows(request.query_params.get("token", "")):
+            return PlainTextResponse("this is not the token\n", 401)
+        answer = RedirectResponse("/", 303)
+        secure = self._access.certificate is not None
+        answer.set_cookie(
+            COOKIE, self._access.token or "", httponly=True, secure=secure, samesite="strict"
+        )
+        return answer
+
+    async def metrics(self, _: Request) -> Response:
+        """Of the console itself."""
+        return Response(generate_latest(self._exported), media_type=CONTENT_TYPE_LATEST)
+
+    async def health(self, request: Request) -> Response:
+        """Whether it reads; why not is told only to whom may know."""
+        ready = self._reader.trouble is None
+        report: dict[str, object] = {"ready": ready}
+        if self._access.admits(request):
+            report["trouble"] = self._reader.trouble
+        return JSONResponse(report, 200 if ready else 503)
+
+
 def application(
     view: View, reader: Reader, access: Access, *, tick_seconds: float = TICK_SECONDS
 ) -> Starlette:
@@ -153,63 +235,8 @@ def application(
         tick_seconds: Between two messages.
     """
     ticker = Ticker(view, reader, tick_seconds)
-    exported = registry(view, reader, lambda: ticker.browsers)
-
-    async def static(request: Request) -> Response:
-        name, kind = _FILES[request.url.path]
-        content = files("penstock.console").joinpath("static", name).read_bytes()
-        return Response(content, media_type=kind)
-
-    async def events(request: Request) -> Response:
-        if ticker.browsers >= MOST_BROWSERS:
-            return PlainTextResponse("too many browsers look\n", 503, {"retry-after": "10"})
-        machine = request.query_params.get("machine")
-        if machine not in view.layout.machines:
-            machine = None
-        return StreamingResponse(ticker.messages(machine), media_type="text/event-stream")
-
-    async def state(request: Request) -> Response:
-        machine = request.query_params.get("machine")
-        if machine is not None and machine not in view.layout.machines:
-            return JSONResponse({"error": "there is no such machine"}, 404)
-        return Response(ticker.state(machine), media_type="application/json")
-
-    async def plot(request: Request) -> Response:
-        alert = view.found(request.path_params["id"])
-        if alert is None:
-            return PlainTextResponse("there is no such alert\n", 404)
-        return Response(picture(alert), media_type="image/svg+xml")
-
-    async def enter(request: Request) -> Response:
-        if not access.knows(request.query_params.get("token", "")):
-            return PlainTextResponse("this is not the token\n", 401)
-        answer = RedirectResponse("/", 303)
-        secure = access.certificate is not None
-        answer.set_cookie(
-            COOKIE, access.token or "", httponly=True, secure=secure, samesite="strict"
-        )
-        return answer
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(exported), media_type=CONTENT_TYPE_LATEST)
-
-    async def health(request: Request) -> Response:
-        ready = reader.trouble is None
-        report: dict[str, object] = {"ready": ready}
-        if access.admits(request):
-            report["trouble"] = reader.trouble
-        return JSONResponse(report, 200 if ready else 503)
-
     app = Starlette(
-        routes=[
-            *(Route(path, static) for path in _FILES),
-            Route("/events", events),
-            Route("/state", state),
-            Route("/alerts/{id:path}.svg", plot),
-            Route("/enter", enter),
-            Route("/metrics", metrics),
-            Route("/healthz", health),
-        ],
+        routes=_Routes(view, reader, access, ticker).all(),
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=access.hosts),
             Middleware(_Guard, access=access),
