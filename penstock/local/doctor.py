@@ -24,6 +24,9 @@ from penstock.local.stack import LocalStack
 Verdict = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON: Final = (3, 11)
 GB: Final = 1_000_000_000
+SERVICES_GB: Final = 0.5
+DEMO_GB: Final = 3.0
+"""Memory of Kafka and the registry, and of `penstock demo` with them: the sum of PSS."""
 JAVA_S: Final = 20
 YEARS: Final = range(2025, 2100)
 SKEW_S: Final = 60
@@ -133,10 +136,14 @@ def disk(free: int) -> Finding:
 def memory(available: int) -> Finding:
     """Whether both services fit; `available` in bytes."""
     detail = f"{available / GB:.1f} GB available"
-    if available < GB * 0.6:
-        return Finding("memory", "fail", detail, "end other programs: both services need 0.6 GB")
-    if available < GB * 1.5:
-        return Finding("memory", "warn", detail, "enough for the services, little for the demo")
+    if available < GB * SERVICES_GB:
+        remedy = f"end other programs: both services take {SERVICES_GB:g} GB"
+        return Finding("memory", "fail", detail, remedy)
+    if available < GB * DEMO_GB:
+        remedy = (
+            f"enough for the services; end other programs for the demo: it takes {DEMO_GB:g} GB"
+        )
+        return Finding("memory", "warn", detail, remedy)
     return Finding("memory", "ok", detail)
 
 

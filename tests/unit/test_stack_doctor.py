@@ -31,6 +31,12 @@ def test_finds_nothing_wrong_before_the_first_start(stack: LocalStack) -> None:
         assert (finding.verdict == "ok") == (not finding.remedy), finding
 
 
+def test_the_readme_names_the_memory_that_doctor_wants() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"`make run` takes {doctor.DEMO_GB:g} GB" in readme
+    assert f"registry alone {doctor.SERVICES_GB:g} GB" in readme
+
+
 @pytest.mark.parametrize(
     ("finding", "verdict"),
     [
