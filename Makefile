@@ -6,6 +6,7 @@ DIR ?= .penstock
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help run test chart bench faults soak lint types imports package check format lock pins proto docs clean
 
 help: ## list the targets
@@ -25,16 +26,16 @@ run: $(INSTALLED) ## stack, simulated factory, pipeline and live view; SECONDS=6
 test: $(INSTALLED) ## all tests, on real Kafka, registry and protocol servers
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
-lint: $(INSTALLED)
+lint: $(INSTALLED) ## check the code's form
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-types: $(INSTALLED)
+types: $(INSTALLED) ## check the code's types
 	@$(BIN)/mypy
 
-imports: $(INSTALLED)
+imports: $(INSTALLED) ## check who imports whom
 	@$(BIN)/lint-imports
 
-package: $(INSTALLED)
+package: $(INSTALLED) ## build the wheel, and see what is in it
 	@rm -rf dist && $(BIN)/hatchling build -t wheel && $(BIN)/python -m tests.packaging dist/*.whl
 
 chart: $(INSTALLED) ## the Helm chart: lint, tests over the values matrix, schemas of Kubernetes, policies
@@ -50,7 +51,7 @@ faults: $(INSTALLED) ## kills, freezes and cuts off all it can, in the full form
 soak: $(INSTALLED) ## an hour of steady load; memory must not grow; SECONDS=600 makes it shorter
 	@$(BIN)/python tests/faults/soak.py $(if $(SECONDS),--seconds $(SECONDS))
 
-check: test lint types imports package ## all that the continuous integration runs
+check: test lint types imports package ## tests, form, types, imports and wheel: what the continuous integration runs
 
 format: $(INSTALLED) ## put the code into its form
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -68,5 +69,5 @@ docs: $(INSTALLED) ## renew docs/reference from the code
 pins: $(INSTALLED) ## renew the pinned hashes of what the local stack downloads
 	@$(BIN)/python -m penstock.local.pin
 
-clean: ## remove what was built and set up; the data in $(DIR) stays
+clean: ## remove what was built and set up; the data in .penstock stay
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -176,3 +176,15 @@ def test_the_tutorial_writes_a_valid_configuration(
     plant = load_plant(Path("plant.yaml"))
     assert {settings.type for settings in plant.sources.values()} == {"modbus", "opcua"}
     assert all(plant.tags[source] for source in plant.sources)
+
+
+def test_the_map_names_every_folder_and_make_every_target() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for parent in ("penstock", "tests"):
+        for folder in sorted((ROOT / parent).iterdir()):
+            if any(folder.glob("*.py")):
+                assert f" {folder.name}/ " in guide, folder
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    assert set(phony[1].split()) == set(re.findall(r"^([a-z]+):.* ## ", makefile, re.MULTILINE))
