@@ -1,11 +1,10 @@
 """`penstock topics flatten`: each sample is a record of its own, once, whoever is killed."""
 
-import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +12,29 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
+sys.path.insert(0, str(Path(__file__).parent))
+from command_rig import DEADLINE, CommandRig
+
 from penstock.codec.records import decode_record
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame, unframe
-from penstock.errors import PenstockError
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import producer_options
-from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
-from penstock.kafka.scan import read
 from penstock.kafka.topics import SENSORS
 from penstock.settings.plant import KafkaSettings, RegistrySettings
 from schemas import SensorEvent, schema_text
 
-DEADLINE = 90.0
 START = 1_760_000_000_000_000
 EVENTS = 400
 
 
-class Rig:
+class Rig(CommandRig):
     """A plant whose samples are flattened into a topic of its own."""
 
-    def __init__(
-        self, folder: Path, name: str, kafka: KafkaSettings, registry: RegistrySettings
-    ) -> None:
-        self.folder, self.name, self.kafka, self.registry = folder, name, kafka, registry
-        settings = {
-            "environment": name,
-            "site": {"path": f"acme/{name}"},
-            "windows": {"sizes": {"10 s": {"reopen_for": "1 h"}}},
-            "kafka": {"bootstrap": kafka.bootstrap, "partitions": kafka.partitions},
-            "registry": {"url": registry.url},
-        }
-        (folder / "plant.yaml").write_text(json.dumps(settings))
-        self.topic = f"ot.{name}.v1"
+    @property
+    def topic(self) -> str:
+        return f"ot.{self.name}.v1"
 
     def feed(self) -> list[tuple[Any, ...]]:
         """Publish events of numbers, texts and booleans; gives the samples in them."""
@@ -72,26 +60,14 @@ class Rig:
         producer.flush()
         return sorted(expected, key=repr)
 
-    @contextmanager
-    def flattening(self) -> Iterator[subprocess.Popen[bytes]]:
+    def flattening(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "penstock", "topics", "flatten", "--topic", self.topic]
-        command += ["--config", "plant.yaml", "--run-dir", "run"]
-        with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+        return self.running([*command, "--config", str(self.config), "--run-dir", "run"])
 
     def samples(self) -> list[Mapping[str, Any]]:
         """The records of the flat topic that are of this plant."""
-        try:
-            bounds = Describer(self.kafka).bounds(self.topic, range(self.kafka.partitions))
-        except PenstockError:  # not there yet
-            return []
         found = []
-        for message in read(self.kafka, self.topic, bounds):
+        for message in self.messages(self.topic):
             _, body = unframe(message.value())
             one = decode_record(body, schema_text("Sample"), "Sample")
             assert message.key() == one["asset"].encode()
@@ -102,7 +78,7 @@ class Rig:
     def until(self, count: int) -> list[Mapping[str, Any]]:
         deadline = time.monotonic() + DEADLINE
         while len(found := self.samples()) < count:
-            assert time.monotonic() < deadline, (self.folder / "log").read_text()[-3000:]
+            assert time.monotonic() < deadline, self.log[-3000:]
             time.sleep(0.1)
         return found
 

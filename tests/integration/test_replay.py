@@ -4,42 +4,32 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from command_rig import DEADLINE, CommandRig
+
 from penstock.codec.sensor_event import decode
 from penstock.codec.wire import unframe
-from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
-from penstock.kafka.scan import read
 from penstock.kafka.topics import SENSORS
 from penstock.settings.plant import KafkaSettings, RegistrySettings
 
 ROWS = 3000
 START = 1_600_000_000_000_000
-DEADLINE = 90.0
 
 
-class Rig:
+class Rig(CommandRig):
     """A file of history, and the plant that it is replayed to."""
 
     def __init__(
         self, folder: Path, name: str, kafka: KafkaSettings, registry: RegistrySettings
     ) -> None:
-        self.source, self.kafka, self.registry = name, kafka, registry
-        self.config, self.file = folder / "plant.yaml", folder / "pump.csv"
-        self.note = folder / "notes" / f"{name}.json"
-        settings = {
-            "environment": name,
-            "site": {"path": f"acme/{name}"},
-            "windows": {"sizes": {"10 s": {"reopen_for": "1 h"}}},
-            "kafka": {"bootstrap": kafka.bootstrap, "partitions": kafka.partitions},
-            "registry": {"url": registry.url},
-        }
-        self.config.write_text(json.dumps(settings))
+        super().__init__(folder, name, kafka, registry)
+        self.file, self.note = folder / "pump.csv", folder / "notes" / f"{name}.json"
         lines = [f"{START // 10**6 + row},{row},{row / 7}" for row in range(ROWS)]
         self.file.write_text("\n".join(["time,count,flow", *lines]) + "\n")
         self.expected = sorted(
@@ -48,25 +38,18 @@ class Rig:
             for tag, value in (("count", float(row)), ("flow", row / 7))
         )
 
-    @contextmanager
-    def replaying(self, *more: str) -> Iterator[subprocess.Popen[str]]:
+    def replaying(self, *more: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "penstock", "replay", str(self.file), *more]
-        command += ["--source", self.source, "--notes", str(self.note.parent)]
-        command += ["--config", str(self.config)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True)  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            assert process.stdout
-            process.stdout.close()
+        command += ["--source", self.name, "--notes", str(self.note.parent)]
+        return self.running([*command, "--config", str(self.config)])
 
     def replay(self, *more: str) -> str:
+        """Run to the end; what was said."""
+        before = len(self.log) if self.done() else 0
         with self.replaying(*more) as process:
-            told, _ = process.communicate(timeout=DEADLINE)
-            assert process.returncode == 0, told
+            code = process.wait(DEADLINE)
+        told = self.log[before:]
+        assert code == 0, told
         return told
 
     def done(self) -> int:
@@ -78,13 +61,12 @@ class Rig:
 
     def in_kafka(self) -> list[tuple[str, str, int, float]]:
         """All samples of the source: asset, tag, time, value."""
-        bounds = Describer(self.kafka).bounds(SENSORS.name, range(self.kafka.partitions))
         found = []
         with closing(Registry(self.registry)) as registry:
-            for message in read(self.kafka, SENSORS.name, bounds):
+            for message in self.messages(SENSORS.name):
                 schema_id, body = unframe(message.value())
                 event = decode(body, registry.schema(schema_id))
-                if event.source != self.source:
+                if event.source != self.name:
                     continue
                 names = [t for t, n in zip(event.tags, event.counts, strict=True) for _ in range(n)]
                 times = (event.start + event.offsets).astype(int).tolist()
@@ -104,7 +86,7 @@ def test_a_replay_that_is_killed_again_and_again_has_every_row_in_kafka_once(rig
         with rig.replaying("--speed", "300") as process:
             deadline = time.monotonic() + DEADLINE
             while rig.done() < share * ROWS:
-                assert process.poll() is None, process.communicate()
+                assert process.poll() is None, rig.log
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             process.kill()
