@@ -237,11 +237,14 @@ class Partition:
             outgoing += one.reader.late(items, late.mask, late.reason, self._encoders)
 
     def _results(self, output: Output) -> list[Outgoing]:
+        if not output.results:
+            return []
         outgoing = []
         self.results += len(output.results)
+        offsets = self.offsets
         for result in output.results:
             self._emission += 1
-            version = Version(self._epoch, self.offsets, self._emission)
+            version = Version(self._epoch, offsets, self._emission)
             outgoing.append(self._encoders.result(result, version))
         return outgoing
 

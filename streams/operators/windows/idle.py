@@ -88,6 +88,6 @@ def _as_known(windows: Windows, stream: int, shown: int, frontier: int) -> list[
         record = result.record
         if record.window_start + record.window_size > shown:
             pool = windows.pools[record.window_size]
-            pool.revised(pool.window(stream, record.window_start, width), record.revision)
+            pool.revised([pool.window(stream, record.window_start, width)])
             results.append(Result(result.key, replace(record, watermark=level)))
     return results

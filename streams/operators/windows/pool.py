@@ -199,10 +199,10 @@ class WindowPool:
         base = int(self.windows["base"][window])
         return self.cells[base : base + int(self.windows["width"][window])]
 
-    def revised(self, window: int, revision: int) -> None:
-        """Note that this revision of a window was published."""
-        self.windows["revision"][window] = revision
-        self.windows["changed"][window] = True
+    def revised(self, windows: list[int]) -> None:
+        """Note that the next revision of each of these windows was published."""
+        self.windows["revision"][windows] += 1
+        self.windows["changed"][windows] = True
 
     def all_changed(self) -> None:
         """Have all windows saved anew."""

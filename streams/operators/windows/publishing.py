@@ -34,12 +34,12 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
         windows, *(known[name].tolist() for name in ("stream", "start", "revision")), watermarks,
         strict=True,
     )  # fmt: skip
-    results = []
+    results, revised = [], []
     for i, (window, stream, start, former, watermark) in enumerate(facts):
         low, high = bounds[i], bounds[i + 1]
         if low == high and not former:
             continue
-        pool.revised(window, former + 1)
+        revised.append(window)
         tags = partition.tags[stream]
         if high - low < len(tags):
             shown = np.flatnonzero(present[sides[i] : sides[i + 1]]).tolist()
@@ -56,4 +56,5 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
             **{name: column[low:high] for name, column in columns.items()},
         )
         results.append(Result(asset, record))
+    pool.revised(revised)
     return results
