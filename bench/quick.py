@@ -12,9 +12,10 @@ from bench.rounds import Input, Run, compare
 from bench.workload import Workload
 from penstock.kafka.registry import Registry
 
-SAMPLES: Final = 4_000_000
-WARM_UP: Final = 2_000_000
-ROUNDS: Final = 2
+SAMPLES: Final = 10_000_000
+WARM_UP: Final = 6_000_000
+"""While these are worked through, the second worker joins the group, and the JVM compiles."""
+ROUNDS: Final = 1
 
 
 def fill(cluster: Cluster, workload: Workload, warm_up: int = 0) -> Input:
