@@ -46,8 +46,11 @@ def decode(text: str, type_: str) -> tuple[float | bool | str, int]:
 
     >>> decode("20.5", "number"), decode("1", "bit"), decode("L-17", "string")
     ((20.5, 0), (True, 0), ('L-17', 0))
-    >>> decode("! sensor broken", "number")[1] == decode("warm", "number")[1]
-    False
+    >>> [decode(text, "number")[1] for text in ("! sensor broken", "warm")] == [
+    ...     BAD_DEVICE_FAILURE,
+    ...     BAD_TYPE_MISMATCH,
+    ... ]
+    True
     """
     if text.startswith("!"):
         return float("nan"), BAD_DEVICE_FAILURE

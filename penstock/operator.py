@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Final, Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,12 @@ class Result:
 
     key: str
     record: Any
+
+
+TOO_LATE: Final = "too late"
+"""Why no result holds a sample: none that is still kept would take it."""
+CLOCK_AHEAD: Final = "clock ahead"
+"""Why no result holds a sample: its time is too far beyond its record's ingest time."""
 
 
 @dataclass(frozen=True, slots=True)

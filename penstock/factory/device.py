@@ -1,5 +1,6 @@
 """What all kinds of PLC have in common: machines, the clock's grid and the truth."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -13,6 +14,11 @@ from penstock.factory.truth import TruthWriter, last_cycle
 
 _LONG_AWAY: Final = 36_000
 """Cycles (an hour) that were not told of and are not told of later, either."""
+_DRAIN: Final = 2.0
+"""Seconds that a stopping PLC waits for its last cycle to be fetched."""
+_LOOK: Final = 0.02
+_SEND: Final = 0.05
+"""Seconds in which what was sent last leaves the socket."""
 
 
 class Device:
@@ -82,6 +88,15 @@ class Device:
         machines = len(self.machines)
         sys.stdout.write(f"{self.line.plc}: {machines} machines at {self.factory.url(self.line)}\n")
         sys.stdout.flush()
+
+
+async def drained(done: Callable[[], bool]) -> None:
+    """Wait until a stopping PLC's clients have all that it has, but not for ever."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _DRAIN
+    while not done() and loop.time() < deadline:
+        await asyncio.sleep(_LOOK)
+    await asyncio.sleep(_SEND)
 
 
 def _asset(machine: Machine, sensors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

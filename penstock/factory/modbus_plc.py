@@ -11,13 +11,11 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from penstock.factory.device import Device
+from penstock.factory.device import Device, drained
 from penstock.factory.machine import Machine, Reading
 from penstock.factory.registers import CLOCK_REGISTERS, Registers
 
 _HEARTBEAT: float = 0.5
-_DRAIN: float = 2.0
-"""Seconds that a stopping PLC waits for its last cycle to be read."""
 
 
 class Unit:
@@ -113,10 +111,5 @@ async def serve(device: Device, stop: asyncio.Event) -> None:
         except TimeoutError:
             continue
     device.freeze()
-    deadline = asyncio.get_running_loop().time() + _DRAIN
-    while not all(unit.drained for unit in units):
-        if asyncio.get_running_loop().time() > deadline:
-            break
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.05)  # the last answer leaves the socket
+    await drained(lambda: all(unit.drained for unit in units))
     await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it untyped

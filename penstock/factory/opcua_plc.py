@@ -21,13 +21,11 @@ from asyncua.server.user_managers import UserManager
 from asyncua.ua.attribute_ids import AttributeIds
 
 from penstock.factory import nodes
-from penstock.factory.device import Device
+from penstock.factory.device import Device, drained
 from penstock.factory.layout import NAMESPACE, SERVER_URI, USER
 from penstock.factory.machine import FIELDS, Machine
 from penstock.factory.truth import Group, TruthWriter
 
-_DRAIN: Final = 2.0
-"""Seconds that a stopping PLC waits for its queues to be published."""
 _CATCH_UP: Final = 20
 """Cycles that a late PLC makes up for; beyond, it goes on with the present one."""
 _EPOCH: Final = ua.DateTime(1970, 1, 1, tzinfo=UTC)
@@ -179,11 +177,7 @@ async def serve(device: Device, stop: asyncio.Event) -> None:
                     device.truth.reached(cycle)
             done = max(done, present)
         device.freeze(done)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DRAIN
-        while not subscriptions.drained and loop.time() < deadline:
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(0.05)  # the last publication leaves the socket
+        await drained(lambda: subscriptions.drained)
 
 
 async def _server(device: Device) -> tuple[Server, _RecordedSubscriptions]:

@@ -42,16 +42,13 @@ _REFUSED: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 
 def ensure_topics(
     settings: KafkaSettings, topics: Iterable[Topic], *, timeout: float = 5.0
-) -> dict[str, int]:
+) -> None:
     """Create what is missing, with the settings' partitions and replication.
 
     Args:
         settings: Where Kafka is.
         topics: What there should be.
         timeout: Seconds until Kafka should have said what there is.
-
-    Returns:
-        The number of partitions of each topic.
 
     Raises:
         KafkaUnavailableError: No broker answers.
@@ -70,7 +67,6 @@ def ensure_topics(
         for name, future in admin.create_topics(missing, request_timeout=CREATE_SECONDS).items():
             _created(name, future, settings)
         _compare(wanted, _once_known(wanted, admin, settings, refusals), settings)
-    return {name: settings.partitions for name in wanted}
 
 
 def _once_known(

@@ -58,6 +58,21 @@ def check_retention(admin: AdminClient, topics: Iterable[Topic], timeout: float)
         _log.warning("topics cannot be checked: no right to describe their settings", topics=unseen)
 
 
+def check_compacted(topic: str, policy: str) -> None:
+    """Refuse a topic of state that is not kept as its policy says.
+
+    Args:
+        topic: Its name.
+        policy: Its `cleanup.policy`.
+
+    Raises:
+        TopicError: It deletes.
+    """
+    if policy != "compact":
+        msg = f"cleanup.policy is {policy!r}: Kafka would delete what is still needed"
+        raise TopicError(msg, where=topic, remedy="set cleanup.policy=compact")
+
+
 def _lack(topic: Topic, found: dict[str, str]) -> str | None:
     """In what a topic keeps less than agreed.
 
@@ -66,9 +81,7 @@ def _lack(topic: Topic, found: dict[str, str]) -> str | None:
     """
     policy = found["cleanup.policy"]
     if topic.retention_ms is None:
-        if policy != "compact":
-            msg = f"cleanup.policy is {policy!r}: Kafka would delete what is still needed"
-            raise TopicError(msg, where=topic.name, remedy="set cleanup.policy=compact")
+        check_compacted(topic.name, policy)
         return None
     if policy != "delete":
         return f"cleanup.policy is {policy}, not delete"

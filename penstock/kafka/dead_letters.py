@@ -6,13 +6,14 @@ counts how often it was taken again before.
 """
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
+import structlog
 from confluent_kafka import Message
 
 from penstock.errors import DecodeError
-from penstock.kafka.client import Headers, SyncProducer
+from penstock.kafka.client import Headers, SyncProducer, place
 from penstock.kafka.topics import dead_letters
 from penstock.settings.plant import KafkaSettings
 
@@ -29,6 +30,7 @@ PROCESSING: Final = "TRANSFORMATION"
 """Connect's name of the stage at which a processor could not take a record."""
 PUTTING: Final = "TASK_PUT"
 """Connect's name of the stage at which a sink could not take a record."""
+_log = structlog.get_logger()
 _OURS: Final = (PREFIX, EPOCH, ATTEMPT, ACTION)
 
 
@@ -51,6 +53,10 @@ class Origin:
     def place(self) -> str:
         """Where the record was read, for people."""
         return f"{self.topic}/{self.partition}@{self.offset}"
+
+    def once_more(self, stage: str) -> "Origin":
+        """Of the dead letter that the record becomes where it cannot be taken again, either."""
+        return replace(self, attempt=self.attempt + 1, stage=stage)
 
 
 def headers(origin: Origin, error: BaseException) -> list[tuple[str, str | bytes | None]]:
@@ -92,6 +98,21 @@ def origin_of(found: Headers) -> Origin:
     except (KeyError, ValueError) as error:
         msg = f"the headers are not those of a dead letter: {error!r}"
         raise DecodeError(msg, remedy="see who else writes to the topic") from error
+
+
+def to_take_again(message: Message, component: str) -> Origin | None:
+    """What lies in `<topic>.retry` for a component: of the letters that it buried, one to take.
+
+    None of what others buried, of what is to be dropped, and of what is no letter, which is logged.
+    """
+    found = headers_of(message)
+    try:
+        origin = origin_of(found)
+    except DecodeError as error:  # written by somebody else
+        _log.error("no retry", component=component, place=place(message), error=str(error))
+        return None
+    wanted = header_texts(found).get(ACTION) == RETRY
+    return origin if wanted and origin.component == component else None
 
 
 def header_texts(found: Headers) -> dict[str, str]:

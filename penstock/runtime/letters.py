@@ -1,21 +1,16 @@
 """A sink's dead letters: buries what it cannot take, and finds what it is to take again."""
 
-from dataclasses import replace
-
 import structlog
 from confluent_kafka import Message
 
 from penstock import metrics
-from penstock.errors import DecodeError
 from penstock.kafka.client import place
 from penstock.kafka.dead_letters import (
-    ACTION,
-    RETRY,
     DeadLetters,
     Origin,
-    header_texts,
     headers_of,
     origin_of,
+    to_take_again,
 )
 from penstock.kafka.topics import RETRIES, retries
 from penstock.runtime.decoding import Decoder
@@ -81,21 +76,13 @@ class Letters:
         self._dead.flush()
 
     def _retried(self, message: Message) -> Origin | None:
-        """What this sink buried and is to take again."""
-        found = headers_of(message)
-        try:
-            origin = origin_of(found)
-        except DecodeError as error:  # written by somebody else
-            self._log.error("no retry", place=place(message), error=str(error))
-            return None
-        mine = (self._sink.name, self._sink.epoch(origin.topic))
-        wanted = header_texts(found).get(ACTION) == RETRY
-        return origin if wanted and mine == (origin.component, origin.epoch) else None
+        """What this sink buried and is to take again, while it has what it had then."""
+        origin = to_take_again(message, self._sink.name)
+        return origin if origin and origin.epoch == self._sink.epoch(origin.topic) else None
 
     def _origin(self, message: Message, stage: str) -> Origin:
         topic, partition, offset = place(message)
         if topic.endswith(RETRIES):
-            before = origin_of(headers_of(message))
-            return replace(before, attempt=before.attempt + 1, stage=stage)
+            return origin_of(headers_of(message)).once_more(stage)
         epoch = self._sink.epoch(topic)
         return Origin(self._sink.name, topic, partition, offset, epoch, stage=stage)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import CATALOG, SENSORS, TOPICS
+from penstock.kafka.topics import CATALOG, SENSORS, TOPICS, Topic
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.catalogue import publish_catalogue
 from penstock.runtime.connectors import ConnectorRunner
@@ -97,7 +97,7 @@ def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
     processor = components.load("processors", name)(plant)
     topics = topics_of_processor(processor)
     stopping = _stop_flag()
-    if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
+    if not _have_topics(plant, topics, status, stopping):
         return
     serve = components.load("hosts", HOST)
     serve(processor, plant=plant, status=status, data_dir=data_dir)
@@ -108,7 +108,7 @@ def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
     sink = components.load("sinks", settings.type)(name, settings, plant)
     topics = topics_of_sink(sink.topics)
     stopping = _stop_flag()
-    if _until_answered(lambda: ensure_topics(plant.kafka, topics), status, stopping) is None:
+    if not _have_topics(plant, topics, status, stopping):
         return
     SinkRunner(sink, plant, Registry(plant.registry), status).run(stopping.is_set)
 
@@ -144,6 +144,18 @@ def _stop_flag() -> _StopFlag:
     flag = _StopFlag()
     on_stop_signal(flag.set)
     return flag
+
+
+def _have_topics(
+    plant: Plant, topics: Sequence[Topic], status: Status, stopping: _StopFlag
+) -> bool:
+    """Create and check topics, as soon as Kafka answers; False when stopped before."""
+
+    def ensure() -> bool:
+        ensure_topics(plant.kafka, topics)
+        return True
+
+    return _until_answered(ensure, status, stopping) is not None
 
 
 def _until_answered(ask: Callable[[], T], status: Status, stopping: _StopFlag) -> T | None:

@@ -1,6 +1,6 @@
 """Makes dead letters of a partition's records."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from penstock.kafka import dead_letters, topics
 from penstock.kafka.dead_letters import Origin
@@ -26,7 +26,7 @@ class Burial:
 
     def _origin(self, record: Record, stage: str) -> Origin:
         if isinstance(record, Retried):
-            return replace(record.origin, attempt=record.origin.attempt + 1, stage=stage)
+            return record.origin.once_more(stage)
         return Origin(
             self.component, self.topic, self.partition, record.offset, self.epoch, stage=stage
         )

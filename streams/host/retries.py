@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 import structlog
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from penstock.errors import DecodeError
 from penstock.kafka.client import Place, options, place
-from penstock.kafka.dead_letters import ACTION, RETRY, header_texts, headers_of, origin_of
+from penstock.kafka.dead_letters import headers_of, to_take_again
 from penstock.kafka.topics import RETRIES, retries
 from penstock.settings.plant import KafkaSettings
 from streams.host.record import Retried
@@ -85,12 +84,7 @@ class RetryReader:
         self._consumer.close()
 
     def _letter(self, message: Message) -> Retried | None:
-        headers = headers_of(message)
-        try:
-            origin = origin_of(headers)
-        except DecodeError as error:  # written by somebody else
-            _log.error("no retry", place=place(message), error=str(error))
+        origin = to_take_again(message, self._processor)
+        if origin is None:
             return None
-        if origin.component != self._processor or header_texts(headers).get(ACTION) != RETRY:
-            return None
-        return Retried(origin, message.key(), message.value(), headers)
+        return Retried(origin, message.key(), message.value(), headers_of(message))

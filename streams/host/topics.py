@@ -7,6 +7,7 @@ import structlog
 
 from penstock.errors import TopicError
 from penstock.kafka.client import producer_options
+from penstock.kafka.contracts import check_compacted
 from penstock.kafka.describe import Describer, TopicFacts
 from penstock.processor import Processor
 from penstock.settings.plant import KafkaSettings
@@ -31,9 +32,7 @@ def check_topics(processor: Processor, settings: KafkaSettings) -> None:
     topic, describer = processor.state_topic, Describer(settings)
     check_together(describer.topics(processor.topics))
     facts, found = describer.topic(topic), describer.settings(topic)
-    if "compact" not in (policy := found.get("cleanup.policy") or "") or "delete" in policy:
-        msg = f"cleanup.policy is {policy!r}: Kafka would delete state that is still needed"
-        raise TopicError(msg, where=topic, remedy="set cleanup.policy=compact")
+    check_compacted(topic, found.get("cleanup.policy") or "")
     least = int(found.get("min.insync.replicas") or 1)
     acks = producer_options(settings)["acks"]
     safe = facts.replication >= _TWO and least >= _TWO and str(acks) in ("all", "-1")

@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 
 from penstock.anomaly.settings import RELEASE
 from penstock.errors import StateError
-from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
+from penstock.operator import (
+    CLOCK_AHEAD,
+    TOO_LATE,
+    Books,
+    LateSamples,
+    Operator,
+    Output,
+    Result,
+    SampleBatch,
+)
 from schemas import Kind
 from streams.operators.anomalies.aligned import SAMPLE
 from streams.operators.anomalies.asset import Asset
@@ -161,7 +170,7 @@ class AnomalyScores(Operator):
     ) -> list[LateSamples]:
         """Count the samples; gives those that no row holds, as masks of the whole batch."""
         lost, outside = [], np.zeros(len(batch), np.bool_)
-        for reason, mask in (("clock ahead", ahead), ("too late", late)):
+        for reason, mask in ((CLOCK_AHEAD, ahead), (TOO_LATE, late)):
             if mask is not None and mask.any():
                 everywhere = np.zeros(len(whole), np.bool_)
                 everywhere[kept[mask]] = True

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DecodeError
-from penstock.operator import Books, LateSamples, Operator, Output, RecordBatch, Result
+from penstock.operator import TOO_LATE, Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import KpiWindow, ProductionPartial
 from streams.operators.kpis.line import Key, LineKpis, Shown
 from streams.operators.kpis.parameters import KpiParameters
@@ -88,7 +88,7 @@ class LineKpiOperator(Operator[RecordBatch]):
         for line in sorted(touched):
             results += _results(self._lines[line].publish(self._lines[line].due()))
         self._changed |= touched
-        return Output(results, self._book({"too late": gone, "no work unit of the line": strange}))
+        return Output(results, self._book({TOO_LATE: gone, "no work unit of the line": strange}))
 
     def _check(self, batch: RecordBatch) -> None:
         for partial in batch.records:

@@ -29,7 +29,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.lines import PIECES, Counter, LineMembers, Member
-from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
+from penstock.operator import (
+    CLOCK_AHEAD,
+    TOO_LATE,
+    Books,
+    LateSamples,
+    Operator,
+    Output,
+    Result,
+    SampleBatch,
+)
 from schemas import Kind, LinePartial
 from streams.operators.lines.member import Event, MemberState, Share
 from streams.operators.lines.parameters import LineParameters
@@ -93,7 +102,7 @@ class LinePartials(Operator):
         results: list[Result] = []
         for stream in arrival.streams.tolist():
             results += self._fold(self._partition.names[stream], int(level[stream]))
-        lost = {"clock ahead": ahead, "too late": late & readings}
+        lost = {CLOCK_AHEAD: ahead, TOO_LATE: late & readings}
         return Output(results, self._book(batch, lost))
 
     def _queue(

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DecodeError
-from penstock.operator import Books, LateSamples, Operator, Output, RecordBatch, Result
+from penstock.operator import TOO_LATE, Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import LinePartial
 from streams.operators.lines.combined import LineState, Window, dump_window, load_window
 from streams.operators.lines.parameters import LineParameters
@@ -85,7 +85,7 @@ class LineStatistics(Operator[RecordBatch]):
             state = self._lines[line]
             self._changed |= {(line, name) for name in touched[line]} | {(line, None)}
             results += self._publish(line, state, state.due(touched[line]))
-        return Output(results, self._book({"too late": gone, "no member of the line": strange}))
+        return Output(results, self._book({TOO_LATE: gone, "no member of the line": strange}))
 
     def _check(self, batch: RecordBatch) -> None:
         for partial in batch.records:

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from penstock.errors import DecodeError
-from penstock.operator import Books, LateSamples, Operator, Output, RecordBatch, Result
+from penstock.operator import TOO_LATE, Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import OrderWindow, ProductionOrder
 from streams.operators.orders.order import OrderState
 from streams.operators.orders.parameters import OrderParameters
@@ -87,7 +87,7 @@ class OrderPerformance(Operator[RecordBatch]):
         self.books.late += lost
         self.books.aggregated += len(batch) - lost
         self._anything |= len(batch) > 0
-        return Output(results, [LateSamples(late, "too late")] if lost else ())
+        return Output(results, [LateSamples(late, TOO_LATE)] if lost else ())
 
     def _want(self, request: ProductionOrder) -> Iterable[Result]:
         state = self._orders.setdefault(request.order, OrderState())

@@ -27,7 +27,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.operator import Books, LateSamples, Operator, Output, Result, SampleBatch
+from penstock.operator import CLOCK_AHEAD, Books, LateSamples, Operator, Output, Result, SampleBatch
 from penstock.work_units import Name, WorkUnit
 from schemas import Kind, LateChange, ProductionPartial
 from streams.operators.production.asset import AssetState, Event, runs_by_pane
@@ -89,7 +89,7 @@ class ProductionPartials(Operator):
         arrival = arrive(batch, streams, level, self.parameters.arrival)
         ahead = np.zeros(len(batch), np.bool_) if arrival.ahead is None else arrival.ahead
         readings = self._readings(series)
-        lost: dict[str, _Mask] = {"clock ahead": ahead}
+        lost: dict[str, _Mask] = {CLOCK_AHEAD: ahead}
         seen: set[str] = set()
         for record, places in _records(batch):
             asset, source = self._partition.names[int(streams[record])]
@@ -117,7 +117,7 @@ class ProductionPartials(Operator):
         lost: dict[str, _Mask],
     ) -> None:
         """Take the samples of one record."""
-        accepted = ~lost["clock ahead"][places]
+        accepted = ~lost[CLOCK_AHEAD][places]
         times = batch.time[places][accepted]
         if not len(times):
             return

@@ -52,6 +52,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.operator import (
+    CLOCK_AHEAD,
+    TOO_LATE,
     Books,
     LateSamples,
     Operator,
@@ -112,7 +114,7 @@ class WindowStatistics(Operator):
 
     def reads(self, fingerprint: str) -> bool:
         """Whether this is our state, or of format 1 with the same parameters."""
-        return fingerprint in (self.fingerprint, self._fingerprint(1))
+        return fingerprint in (self.fingerprint, self._fingerprint(state.FORMAT_1))
 
     def watermarks(self) -> Mapping[tuple[str, str], int]:
         """The watermark of each (asset, source) that has one, of its greatest `out_of_order`."""
@@ -161,7 +163,7 @@ class WindowStatistics(Operator):
         self, batch: SampleBatch, ahead: _Mask | None, late: _Mask | None
     ) -> list[LateSamples]:
         """Count the samples; gives those that no result holds."""
-        reasons = {"clock ahead": ahead, "too late": late}
+        reasons = {CLOCK_AHEAD: ahead, TOO_LATE: late}
         lost = [LateSamples(m, why) for why, m in reasons.items() if m is not None and m.any()]
         bad, outside = ~batch.good, sum(int(one.mask.sum()) for one in lost)
         for one in lost:
@@ -209,7 +211,7 @@ class WindowStatistics(Operator):
         if fingerprint != self.fingerprint:
             rows, former = state.from_format_1(rows, self.parameters.out_of_order)
         named = {key: row for key, row in rows.items() if key != META}
-        clocks = {key: named.pop(key) for key in rows if key.startswith("c/")}
+        clocks = {key: named.pop(key) for key in rows if state.is_clock(key)}
         groups = state.load_all(self.parameters, named)
         self._clocks = state.load_clocks(groups[0].partition, clocks)
         self._groups = groups

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from penstock.lines import PIECES
+from penstock.operator import TOO_LATE
 from penstock.settings.tags import Role
 from penstock.work_units import CONDITION, Name, WorkUnit
 from schemas import LateChange
@@ -61,7 +62,7 @@ class AssetState:
             self.pending.append(event)
             return ""
         if time <= self.horizon:
-            return "too late"
+            return TOO_LATE
         return self._insert(event)
 
     def hear(self, source: str, low: int, high: int) -> None:

@@ -23,6 +23,12 @@ from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
 from streams.operators.windows.samples import Samples
 
+FORMAT_1: Final = 1
+"""The format in which streams' rows did not name `out_of_order`."""
+_STREAM: Final = "s"
+_WINDOW: Final = "w"
+_CLOCK: Final = "c"
+"""Kinds of rows, with which their keys begin."""
 _HELD: Final = np.dtype([("time", "<i8"), ("value", "<f8"), ("until", "<i8")])
 _SAMPLE: Final = np.dtype([("local", "<i8"), ("time", "<i8"), ("value", "<f8"), ("good", "?")])
 
@@ -54,8 +60,10 @@ def from_format_1(
 
     All its sizes had the same `out_of_order`, so the streams' rows did not name it.
     """
-    former = {key for key in rows if key.startswith("s/")}
-    renamed = {f"s/{out_of_order}/{key[2:]}": rows[key] for key in former}
+    former = {key for key in rows if key.startswith(f"{_STREAM}/")}
+    renamed = {
+        f"{_STREAM}/{out_of_order}/{key.removeprefix(f'{_STREAM}/')}": rows[key] for key in former
+    }
     return {key: row for key, row in rows.items() if key not in former} | renamed, former
 
 
@@ -103,7 +111,7 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
     for key in sorted(rows):  # Streams ("s/") come before their windows ("w/").
         try:
             kind, number, *_ = key.split("/")
-            if kind == "s":
+            if kind == _STREAM:
                 windows = by_lateness[number]
                 waiting = _unpack_stream(windows.partition, key, rows[key])
                 windows.pending = windows.pending.then(waiting)
@@ -115,13 +123,18 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
     return groups
 
 
+def is_clock(key: str) -> bool:
+    """Whether a row is of a clock, for `load_clocks`; those of `load_all` are not."""
+    return key.startswith(f"{_CLOCK}/")
+
+
 def save_clocks(clocks: Clocks, partition: Partition) -> dict[str, bytes]:
     """The rows of the clocks that changed since the last call."""
     rows = {}
     for stream in clocks.take_changed():
         clock = clocks.rows[stream]
         head = [int(clock["since"]), int(clock["set_aside"]), int(clock["runaway"])]
-        rows[f"c/{_name_key(partition.names[stream])}"] = _pack(head)
+        rows[f"{_CLOCK}/{_name_key(partition.names[stream])}"] = _pack(head)
     return rows
 
 
@@ -145,7 +158,7 @@ def load_clocks(partition: Partition, rows: Mapping[str, bytes]) -> Clocks:
 
 def _stream_key(windows: Windows, stream: int) -> str:
     name = _name_key(windows.partition.names[stream])
-    return f"s/{windows.parameters.out_of_order}/{name}"
+    return f"{_STREAM}/{windows.parameters.out_of_order}/{name}"
 
 
 def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
@@ -178,7 +191,7 @@ def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
 
 
 def _window_key(partition: Partition, stream: int, size: int, start: int) -> str:
-    return f"w/{size}/{start}/{_name_key(partition.names[stream])}"
+    return f"{_WINDOW}/{size}/{start}/{_name_key(partition.names[stream])}"
 
 
 def _window_row(partition: Partition, pool: WindowPool, window: int) -> tuple[str, bytes]:
@@ -190,7 +203,7 @@ def _window_row(partition: Partition, pool: WindowPool, window: int) -> tuple[st
 
 def _unpack_window(windows: Windows, key: str, row: bytes) -> None:
     kind, size, start, asset, source = key.split("/")
-    if kind != "w":
+    if kind != _WINDOW:
         raise KeyError(kind)
     (revision, closed), body = _unpack(row)
     stream = windows.partition.stream_id((unquote(asset), unquote(source)))
