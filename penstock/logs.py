@@ -54,6 +54,11 @@ def configure(component: str, *, file: Path | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    quieten()
+
+
+def quieten() -> None:
+    """Let libraries say only what Penstock does not say itself."""
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _TERSE:

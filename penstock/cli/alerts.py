@@ -15,13 +15,12 @@ from rich.table import Table
 from penstock.alerts.acknowledging import acknowledge
 from penstock.alerts.picture import picture
 from penstock.alerts.reading import Datum, find_alert, read_alerts
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 
-Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
 Id = Annotated[str, typer.Argument(help="The alert's id, or how it begins.", metavar="ID")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per alert.")]
-DEFAULT = Path(".penstock/demo/plant.yaml")
 _STYLES = {"raised": "bold red", "acknowledged": "yellow", "cleared": "dim"}
 
 commands = typer.Typer(
@@ -36,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 @commands.command("list")
 def list_(
-    config: Config = DEFAULT,
+    config: Config = DEFAULT_CONFIG,
     everything: Annotated[bool, typer.Option("--all", help="Cleared ones, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -65,7 +64,7 @@ def list_(
 @commands.command()
 def show(
     name: Id,
-    config: Config = DEFAULT,
+    config: Config = DEFAULT_CONFIG,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the signals into this file, as SVG.")
     ] = None,
@@ -104,7 +103,7 @@ def show(
 @commands.command()
 def ack(
     name: Id,
-    config: Config = DEFAULT,
+    config: Config = DEFAULT_CONFIG,
     by: Annotated[str | None, typer.Option(help="Who; without: your user's name.")] = None,
     note: Annotated[str | None, typer.Option(help="What you know of it.")] = None,
 ) -> None:

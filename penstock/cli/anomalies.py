@@ -1,13 +1,12 @@
 """`penstock anomalies …`."""
 
 import getpass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from penstock.anomaly.releasing import release as publish
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.settings.loader import load_plant
 
 commands = typer.Typer(
@@ -28,7 +27,7 @@ def _family() -> None:
 @commands.command()
 def release(
     asset: Annotated[str, typer.Argument(help="Path of the asset, below the site.")],
-    config: Annotated[Path, typer.Option(help="The plant's configuration.")] = DEFAULT_CONFIG,
+    config: Config = DEFAULT_CONFIG,
     by: Annotated[str | None, typer.Option(help="Who you are; else your user's name.")] = None,
 ) -> None:
     """Have an asset learn anew what is normal, after an overhaul or where its learning is full.

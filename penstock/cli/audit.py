@@ -1,7 +1,6 @@
 """`penstock audit`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from penstock.audit import Audit, audit
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.settings.loader import load_plant
 
 
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    config: Annotated[Path, typer.Option(help="The plant's configuration.")] = DEFAULT_CONFIG,
+    config: Config = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Hold topics, processors' books and lake against each other; exit code 1 where they differ.

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from penstock import components
+from penstock import components, logs
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.commissioning import probing
 from penstock.commissioning.offers import OFFERS
 from penstock.commissioning.sample import sample_plant, sample_tags, source_name
@@ -16,8 +17,6 @@ from penstock.errors import ConfigurationError
 from penstock.settings.loader import load_source
 
 SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="Its name in `sources`.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The plant's YAML file.")]
-DEFAULT_CONFIG: Final = Path("plant.yaml")
 NOT_AS_IT_SHOULD_BE: Final = 3
 
 commands = typer.Typer(
@@ -34,6 +33,7 @@ def register(app: typer.Typer) -> None:
 @commands.callback(no_args_is_help=True)
 def _connectors() -> None:
     """Reach a device, see what it has, and judge its values. Reads only."""
+    logs.quieten()
 
 
 @commands.command("list")

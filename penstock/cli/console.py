@@ -8,12 +8,11 @@ import segno
 import typer
 
 from penstock import logs
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.console.access import access
 from penstock.console.serve import serve
 from penstock.runtime.process import end_with_supervisor
 from penstock.settings.loader import load_plant
-
-DEFAULT = Path(".penstock/demo/plant.yaml")
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def console(
-    config: Annotated[Path, typer.Option(help="The plant's configuration.")] = DEFAULT,
+    config: Config = DEFAULT_CONFIG,
     port: Annotated[int, typer.Option(help="0: a free one.")] = 8650,
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback TLS and a token are needed.")

@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 
 from penstock import components
-from penstock.cli.connectors import DEFAULT_CONFIG, Config, SourceName, commands
+from penstock.cli.connectors import SourceName, commands
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.commissioning.load import measure
 from penstock.commissioning.offers import Browses, ImportsTags, Interpretation, Node, ReadsAddresses
 from penstock.commissioning.rows import append_row, as_csv, rows_of, rows_of_tags

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from penstock import dlq
 from penstock.cli.choosing import Chosen, choosing
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.tables import show_rows
 from penstock.dlq import Choice, Letter
 from penstock.dlq.letters import topics_with_letters
@@ -27,7 +27,6 @@ commands = typer.Typer(
     name="dlq", help="Look at dead letters, have them taken again, or close them.",
     no_args_is_help=True,
 )  # fmt: skip
-Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per letter.")]
 All = Annotated[bool, typer.Option("--all", help="All open letters, where no filter is given.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it.")]

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.clock import now
 from penstock.errors import ConfigurationError
 from penstock.history.note import Notebook, notebook
@@ -54,7 +54,7 @@ def replay(
     again: Annotated[
         bool, typer.Option("--again", help="Begin anew, whatever was done before.")
     ] = False,
-    config: Annotated[Path, typer.Option(help="The plant's configuration.")] = DEFAULT_CONFIG,
+    config: Config = DEFAULT_CONFIG,
     through: Annotated[
         str | None,
         typer.Option(help="opcua or modbus: show it by a server for a plant's connector to read."),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.tables import show_rows
 from penstock.codec.generic import is_current
 from penstock.errors import ConfigurationError, IncompatibleSchemaError
@@ -21,7 +21,6 @@ commands = typer.Typer(
     name="schemas", help="The schemas of the topics, here and in the registry.",
     no_args_is_help=True,
 )  # fmt: skip
-Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per topic.")]
 Topics = Annotated[
     list[str] | None, typer.Argument(metavar="[TOPIC]...", help="As ot.sensors.v1; else all.")

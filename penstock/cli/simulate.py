@@ -10,16 +10,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.factory import (
-    BROKER,
-    ERP,
-    PROCESSES,
-    Factory,
-    FactoryError,
-    read_factory,
-    write_factory,
-)
-from penstock.factory.model import line_of
+from penstock.factory import PROCESSES, Factory, FactoryError, read_factory, write_factory
 from penstock.runtime.process import SUPERVISED
 
 _GRACE = 6.0
@@ -47,6 +38,9 @@ def simulate(
     only: Annotated[str | None, typer.Option(help=f"One part: {', '.join(PROCESSES)}.")] = None,
 ) -> None:
     """Run a simulated factory over OPC UA, Modbus and MQTT, until Ctrl-C."""
+    if only is not None and only not in PROCESSES:
+        msg = f"there is no part {only!r}; one of {', '.join(PROCESSES)}"
+        raise typer.BadParameter(msg, param_hint="--only")
     if (factory / "factory.json").exists():
         _warn_of_ignored(context, factory)
     else:
@@ -66,8 +60,6 @@ def simulate(
         typer.echo(f"built {factory}; its plant's configuration is {factory / 'plant.yaml'}")
     built = read_factory(factory)
     if only is not None:
-        if only not in (BROKER, ERP):
-            line_of(only)
         from penstock.factory.plc import run_plc  # noqa: PLC0415  # loads all protocols
 
         run_plc(factory, only)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from penstock import components
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.times import parse_time
 from penstock.clock import now
 from penstock.errors import StateError, TopicError
@@ -24,12 +25,10 @@ _ALL: Final = (
     "topic", "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
     "records in", "processed · duplicate · dead", "samples in", "aggregated · bad · late",
 )  # fmt: skip
-DEFAULT_CONFIG: Final = Path(".penstock/demo/plant.yaml")
 
 commands = typer.Typer(
     name="streams", help="Look at the stream processors, park or reset them.", no_args_is_help=True
 )
-Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
 Name = Annotated[str, typer.Argument(metavar="PROCESSOR", help="As window-statistics.")]
 
 

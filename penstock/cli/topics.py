@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from penstock import components
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.tables import show_rows
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.describe import Describer
@@ -21,7 +21,6 @@ commands = typer.Typer(
     no_args_is_help=True,
 )  # fmt: skip
 FLATTEN: Final = "flatten"
-Config = Annotated[Path, typer.Option(help="The plant's configuration.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from penstock.cli.streams import DEFAULT_CONFIG
+from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.times import parse_time
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
@@ -28,7 +27,7 @@ def why(
     line: Annotated[str, typer.Argument(help="Path of a line or asset, below the site.")],
     kpi: Annotated[str, typer.Argument(help="As oee; docs/reference/kpis.md lists them.")],
     time: Annotated[str, typer.Argument(help="ISO 8601, as 2026-03-01T06:00:00+01:00.")],
-    config: Annotated[Path, typer.Option(help="The plant's configuration.")] = DEFAULT_CONFIG,
+    config: Config = DEFAULT_CONFIG,
     window: Annotated[
         str | None, typer.Option(help=f"{', '.join(KINDS)}; else the shift, or the shortest.")
     ] = None,

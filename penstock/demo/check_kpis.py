@@ -187,7 +187,8 @@ class _Machine:
         """The orders that were told of completely, and followed by another."""
         for one in self._truth.orders:
             mine = one.asset == self.asset and one.start - _BEFORE >= since
-            if mine and one.end + _BEFORE < until - _BEFORE and self.complete((one.start, one.end)):
+            shown = (one.start, one.end + CYCLE_US)  # the cycle that ends it shows the next one
+            if mine and one.end + _BEFORE < until - _BEFORE and self.complete(shown):
                 yield one
 
     def order_figures(self, order: OrderRecord) -> dict[str, float]:

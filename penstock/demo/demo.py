@@ -41,6 +41,8 @@ from penstock.settings.plant import Plant
 WINDOW_SIZES: Final = {"5 s": "1 min"}
 """Short, so that many settle while one looks on."""
 ROLL: Final = "2 s"
+PARTITIONS: Final = 2
+"""One for each core of a small machine: more would only make its batches smaller."""
 FRAME_SECONDS: Final = 0.1
 SCRAPE_SECONDS: Final = 1.0
 DEAD: Final = [
@@ -118,6 +120,7 @@ class Demo:
             began = time.monotonic()
             self._watch(pipeline)
             flowed = time.monotonic() - began
+            lines = dict(self._kpis.lines)  # draining, nobody knows what the machines do
             self._draining = True
             if self._asked:
                 self._console.print(DRAINING, highlight=False)
@@ -129,7 +132,7 @@ class Demo:
                     factory.folder, self._lake, plant, since, erp=erp, kpis=kpis,
                     alerts=alerts, requests=requests,
                 )  # fmt: skip
-            return self._report(pipeline, plant, ends, found, flowed)
+            return self._report(pipeline, plant, ends, found, lines, flowed)
         finally:
             pipeline.close()
             ends.close()
@@ -149,6 +152,7 @@ class Demo:
             windows=WINDOW_SIZES,
             bootstrap=self._stack.kafka_settings().bootstrap,
             registry=self._stack.registry_settings().url,
+            partitions=PARTITIONS,
             roll=ROLL,
             alerts=self._alerts,
         )
@@ -208,7 +212,13 @@ class Demo:
         return Verdict(found.samples.lost, found.samples.duplicates, found.windows_wrong)
 
     def _report(
-        self, pipeline: Pipeline, plant: Plant, ends: LogEnds, found: Check, flowed: float
+        self,
+        pipeline: Pipeline,
+        plant: Plant,
+        ends: LogEnds,
+        found: Check,
+        lines: Mapping[str, Mapping[str, Any]],
+        flowed: float,
     ) -> Report:
         figures = pipeline.figures
         samples = found.samples
@@ -235,7 +245,7 @@ class Demo:
             alerts_on_failing_machines=found.alerts.on_failing,
             false_alerts=found.alerts.false,
             maintenance_requests=found.alerts.requests,
-            oee={line: one["kpis"]["oee"] for line, one in sorted(self._kpis.lines.items())},
+            oee={line: one["kpis"]["oee"] for line, one in sorted(lines.items())},
             dead_letters=ends.gained(DEAD),
             protocols=sorted({source.type for source in plant.sources.values()}),
             p50_end_to_end_ms=_ms(figures.delay(0.5)),

@@ -97,10 +97,11 @@ def show(report: Report, console: Console, *, folder: str) -> None:
         Text(),
         Text("Look further:", style="bold"),
         Text(f"  {folder}/plant.yaml is the configuration, {folder}/run/logs the processes' logs"),
-        Text("  docs/start.md goes on from here; the lake answers to"),
+        Text("  docs/start.md goes on from here"),
     ]
     console.print(Panel(Group(*parts), title="[bold]What happened", border_style="cyan"))
     # Outside the frame and not broken into lines, so that it can be copied.
+    console.print("The lake answers to:", highlight=False)
     console.print(
         '.venv/bin/penstock lake query "select asset, tag, count(*), avg(value) '
         f'from samples group by all" --lake {shlex.quote(f"{folder}/lake")}',
@@ -110,12 +111,13 @@ def show(report: Report, console: Console, *, folder: str) -> None:
 
 def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
     delay = report.p99_end_to_end_ms
+    again = f", {report.repeated} told again by a device" if report.repeated else ""
     lines: list[tuple[str, str, bool | None]] = [
         ("data flowed for", f"{report.seconds:.0f} s over {', '.join(report.protocols)}", None),
         ("samples sent", f"{report.samples_sent:,} ({report.samples_per_s:,.0f}/s)", None),
         ("samples in the lake",
          f"{report.samples_in_lake:,}: {report.lost} lost, {report.duplicates} counted twice, "
-         f"{report.wrong_values} wrong",
+         f"{report.wrong_values} wrong{again}",
          not (report.lost or report.duplicates or report.wrong_values)),
         ("windows", f"{report.windows:,}, {report.windows_wrong} wrong",
          report.windows_wrong == 0),

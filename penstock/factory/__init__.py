@@ -18,6 +18,7 @@ from penstock.factory.model import ERP, Factory, FactoryError, read_factory
 from penstock.factory.plant import write_plant
 from penstock.factory.schedule import CYCLE_US
 from penstock.factory.truth_reader import Truth, TruthError, read_truth
+from penstock.settings.plant import KafkaSettings
 
 __all__ = [
     "BROKER",
@@ -50,6 +51,7 @@ def write_factory(
     windows: Mapping[str, str] = _WINDOWS,
     bootstrap: str = "127.0.0.1:9092",
     registry: str = "http://127.0.0.1:8081/apis/ccompat/v7",
+    partitions: int = KafkaSettings().partitions,
     roll: str = "1 min",
     lake: Path = Path("lake"),
     alerts: bool = True,
@@ -70,6 +72,7 @@ def write_factory(
         windows: How long windows of each size may be revised, as `{"5 s": "1 min"}`.
         bootstrap: Where Kafka is, for `plant.yaml`.
         registry: Address of the schema registry's API, for `plant.yaml`.
+        partitions: Of the topics in Kafka, for `plant.yaml`.
         roll: Time between two commits of the lake.
         lake: Folder of the lake, from the factory's folder.
         alerts: Whether anomalies are scored, alerted of, and have maintenance asked for.
@@ -90,6 +93,7 @@ def write_factory(
         windows=windows,
         bootstrap=bootstrap,
         registry=registry,
+        partitions=partitions,
         roll=roll,
         lake=lake,
         alerts=alerts,

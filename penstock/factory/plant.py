@@ -51,6 +51,7 @@ def write_plant(
     windows: Mapping[str, str],
     bootstrap: str,
     registry: str,
+    partitions: int,
     roll: str,
     lake: Path,
     alerts: bool,
@@ -62,6 +63,7 @@ def write_plant(
         windows: How long windows of each size may be revised, as `{"5 s": "1 min"}`.
         bootstrap: Where Kafka is.
         registry: Address of the schema registry's API.
+        partitions: Of the topics in Kafka.
         roll: Time between two commits of the lake.
         lake: Folder of the lake, from the factory's folder.
         alerts: Whether anomalies are scored, alerted of, and have maintenance asked for.
@@ -98,7 +100,7 @@ def write_plant(
             **(_alerting(factory) if alerts else dict.fromkeys(_ALERTING, _OFF)),
             **dict.fromkeys(_LEFT_OUT, _OFF),
         },
-        "kafka": {"bootstrap": bootstrap, "partitions": 2},
+        "kafka": {"bootstrap": bootstrap, "partitions": partitions},
         "registry": {"url": registry},
     }
     with factory.plant.open("w", encoding="utf-8") as file:

@@ -180,6 +180,7 @@ class Supervisor:
             code=code,
             lived=round(lived, 1),
             again=not child.given_up,
+            error=self.last_error(child.name),
             log=str(self.log_file(child.name)),
         )
 

@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from penstock.cli import app as everything
 from penstock.cli.config import register
 from penstock.errors import ConfigurationError
 from penstock.settings.problems import InvalidConfigurationError
@@ -100,3 +101,28 @@ def test_init_names_a_folder_that_cannot_be_written(app: typer.Typer, tmp_path: 
     result = CliRunner().invoke(app, ["init", str(tmp_path / "file" / "folder")])
     assert isinstance(result.exception, ConfigurationError)
     assert str(tmp_path / "file") in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("there", "words", "taken"),
+    [
+        ([], [], "plant.yaml"),
+        ([".penstock/demo"], [], ".penstock/demo/plant.yaml"),
+        ([".", ".penstock/demo"], [], "plant.yaml"),
+        ([".penstock/demo"], ["--config", "plant.yaml"], "plant.yaml"),
+    ],
+)
+def test_a_folders_own_plant_goes_before_the_demos(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: list[str],
+    words: list[str],
+    taken: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in there:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "plant.yaml").write_text("version: 99\n")
+    with pytest.raises(ConfigurationError) as raised:
+        CliRunner().invoke(everything, ["topics", "list", *words], catch_exceptions=False)
+    assert str(raised.value).splitlines()[1].startswith(f"{taken}:")

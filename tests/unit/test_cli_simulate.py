@@ -16,3 +16,10 @@ def test_a_file_is_no_place_for_a_factory(tmp_path: Path) -> None:
     with pytest.raises(FactoryError, match="name a folder") as caught:
         raise result.exception or AssertionError(result.output)
     assert caught.value.where == str(place)
+
+
+def test_a_part_that_is_none_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "new"), "--only", "foo"])
+    assert done.exit_code == 2
+    assert "mqtt_broker" in done.output
+    assert not (tmp_path / "new").exists()
