@@ -103,7 +103,9 @@ def parse_place(text: str, addressing: Addressing) -> Place:
     """
     unit, slash, rest = text.strip().partition("/")
     if not slash or not unit.isdecimal() or int(unit) > LAST_UNIT:
-        msg = f"write unit/address with a unit of 0 to {LAST_UNIT}, as in 1/{rest or text}"
+        given = rest or text.strip()
+        example = given if given.isdecimal() else "40001"
+        msg = f"write unit/address with a unit of 0 to {LAST_UNIT}, as in 1/{example}"
         raise ValueError(msg)
     number, dot, bit = rest.partition(".")
     table, address = parse_address(number, addressing)
@@ -125,7 +127,10 @@ def parse_address(text: str, addressing: Addressing) -> tuple[Table, int]:
     if addressing == "modicon":
         match = re.fullmatch(r"([0134])(\d{4,5})", text, re.ASCII)
         if not match or not 1 <= int(match[2]) <= LAST_ADDRESS + 1:
-            msg = "write five or six digits, as 40001 (or, with `addressing: zero-based`, hr:0)"
+            msg = (
+                "write five or six digits, of which the first names the table (0, 1, 3 or 4), "
+                "as 40001 (or, with `addressing: zero-based`, hr:0)"
+            )
             raise ValueError(msg)
         return MODICON[match[1]], int(match[2]) - 1
     match = re.fullmatch(r"(?:(co|di|hr|ir):)?(\d{1,5})", text, re.ASCII)

@@ -56,6 +56,7 @@ def list_(
 @commands.command()
 def show(
     place: Annotated[str, typer.Argument(help="As ot.sensors.v1/0@7: partition 0, offset 7.")],
+    stacktrace: Annotated[bool, typer.Option(help="Also where in the code it failed.")] = False,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +76,10 @@ def show(
         if as_json:
             typer.echo(json.dumps(whole))
         else:
-            _show_whole(letter, whole, Console(soft_wrap=True, highlight=False))
+            console = Console(soft_wrap=True, highlight=False)
+            _show_whole(letter, whole, console)
+            if stacktrace:
+                console.print(whole["stacktrace"], markup=False)
 
 
 @commands.command()
@@ -172,7 +176,6 @@ def _show_whole(letter: Letter, whole: dict[str, Any], console: Console) -> None
     for name, text in whole["headers"].items():
         console.print(f"{'header':<10}{name}: {text}", markup=False)
     console.print(f"{'value':<10}{size} bytes: {shown}{' …' if size > _SHOWN_BYTES else ''}")
-    console.print(whole["stacktrace"], markup=False)
 
 
 def _tell(what: str, letters: list[Letter]) -> None:
