@@ -38,12 +38,13 @@ def simulate(
     only: Annotated[str | None, typer.Option(help=f"One part: {', '.join(PROCESSES)}.")] = None,
 ) -> None:
     """Run a simulated factory over OPC UA, Modbus and MQTT, until Ctrl-C."""
+    is_new = not (factory / "factory.json").exists()
+    if not is_new:
+        _warn_of_ignored(context, factory)
     if only is not None and only not in PROCESSES:
         msg = f"there is no part {only!r}; one of {', '.join(PROCESSES)}"
         raise typer.BadParameter(msg, param_hint="--only")
-    if (factory / "factory.json").exists():
-        _warn_of_ignored(context, factory)
-    else:
+    if is_new:
         try:
             write_factory(
                 factory,

@@ -122,6 +122,7 @@ class ProductionPartials(Operator):
         if not len(times):
             return
         watermark = int(times.max()) - self.parameters.out_of_order
+        # Also a sample that will be refused tells that its source was there.
         for low, high in _heard(times[times > state.horizon], self.parameters.hold):
             state.hear(source, low, high)
         wanted = np.flatnonzero(accepted & readings[places]) + places.start

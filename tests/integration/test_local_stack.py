@@ -21,11 +21,12 @@ from penstock.local.stack import LocalStack
 
 SCHEMA = Schema('{"type": "record", "name": "R", "fields": []}', "AVRO")
 UP = """
-import sys
+import signal, sys
 from pathlib import Path
 from penstock.local.process import unwound
 from penstock.local.stack import LocalStack
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
 with unwound():
     LocalStack(Path(sys.argv[1]), 0, 0).up()
 """

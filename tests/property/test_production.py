@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.lines import Counter
@@ -11,6 +11,7 @@ from penstock.settings.production import Calendar, States
 from penstock.shifts import ShiftCalendar
 from penstock.testing.batches import Batches, Record
 from penstock.work_units import WorkUnit
+from streams.operators.production.asset import CONTRADICTION
 from streams.operators.production.parameters import ProductionParameters
 from streams.operators.production_partials import ProductionPartials
 
@@ -58,15 +59,18 @@ def samples(draw):
 
 
 def published(records):
-    """The last partial of each pane, the samples that were taken, and up to when all is known."""
+    """The last partial of each pane, the samples that were taken, when the source was heard, and up
+    to when all is known."""
     operator, batches = ProductionPartials(PARAMETERS), Batches()
-    panes, taken = {}, []
+    panes, taken, heard = {}, [], []
     for record in records:
         output = operator.update(batches.of(record))
         if not output.late:
             taken.append(record.samples[0])
+        if {one.reason for one in output.late} <= {CONTRADICTION}:
+            heard.append(record.samples[0][1])  # the source lives, whatever it says
         panes |= {one.record.pane_start: one.record for one in output.results}
-    return panes, taken, operator.watermarks()[ASSET, SOURCE]
+    return panes, taken, heard, operator.watermarks()[ASSET, SOURCE]
 
 
 def at(taken, tag, time):
@@ -78,8 +82,8 @@ def at(taken, tag, time):
     return last[2] if last is not None and last[3] else None
 
 
-def element(taken, time):
-    if not any(one[1] <= time < one[1] + HOLD for one in taken):
+def element(taken, heard, time):
+    if not any(one <= time < one + HOLD for one in heard):
         return "unknown"
     if at(taken, "mode", time) == 4:
         return "setup"
@@ -87,10 +91,10 @@ def element(taken, time):
     return "unknown" if state is None else CODES.get(int(state), "unknown")
 
 
-def elements(taken, level):
+def elements(taken, heard, level):
     """The element of every microsecond from the first sample to the level."""
-    first = min((one[1] for one in taken), default=0) // EVERY * EVERY
-    found = {time: element(taken, time) for time in range(first, level)}
+    first = min(heard, default=0) // EVERY * EVERY
+    found = {time: element(taken, heard, time) for time in range(first, level)}
     start = None
     for time in range(first, level + 1):
         delayed = found.get(time) == "delay"
@@ -120,10 +124,12 @@ def rises(taken):
 
 
 @given(samples())
+@example([Record(ASSET, SOURCE, [("state", at, 6.0, at != 996)], at + 100)
+          for at in (1000, 981, 1005, 996)])  # fmt: skip
 @settings(max_examples=150, deadline=None)
 def test_panes_are_what_every_microsecond_says(records):
-    panes, taken, level = published(records)
-    told = elements(taken, level)
+    panes, taken, heard, level = published(records)
+    told = elements(taken, heard, level)
     pieces = rises(taken)
     for start, partial in panes.items():
         wanted = defaultdict(int)

@@ -19,6 +19,8 @@ Event = tuple[int, Name, Any]
 """(time, (source, tag), value) of a sample of a tag that is followed; None: its quality is bad."""
 
 _MOST_LATE: Final = 8
+CONTRADICTION: Final = "contradicts what was known before and after"
+"""Why a late sample is refused; that its source was there it tells all the same."""
 CODES: Final = (Role.STATE.value, Role.MODE.value, Role.REASON.value)
 
 
@@ -158,7 +160,7 @@ class AssetState:
             return ""
         changed = self._track(name).insert(time, value)
         if changed is None:
-            return "contradicts what was known before and after"
+            return CONTRADICTION
         self._touch(changed[0])
         until = self.folded if changed[1] < 0 else changed[1]
         if until != time:
