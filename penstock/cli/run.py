@@ -82,7 +82,7 @@ def _tell_end(name: str, supervisor: Supervisor, count: int) -> None:
     """Say that a child ended and why, and what becomes of it."""
     refused = supervisor.given_up()
     fate = "refused to run, and is not started again" if name in refused else "is started again"
-    reason = supervisor.last_error(name) or f"its log, {supervisor.log_file(name)}, is silent"
+    reason = supervisor.last_error(name) or f"its log, {supervisor.log_file(name)}, names no reason"
     _tell(f"{name} ended and {fate}: {reason}")
     if name in refused and len(refused) < count:
         _tell(f"{len(refused)} of {count} processes will not run; the others go on")

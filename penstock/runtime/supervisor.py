@@ -112,8 +112,8 @@ class Supervisor:
             return ""
         found = [line for line in lines if line.strip()]
         # After the error of a command that was refused comes a line with the remedy.
-        last = next((line for line in reversed(found) if line.startswith("error ")), None)
-        return _words(last or found[-1])[:300] if found else ""
+        told = [line for line in found if line.startswith("error ")] or map(_words, found)
+        return next(filter(None, reversed(list(told))), "")[:300]
 
     def kill(self, name: str) -> None:
         """SIGKILL, as a crash would; `watch` starts it again."""
@@ -186,10 +186,12 @@ class Supervisor:
 
 
 def _words(line: str) -> str:
-    """What a line of a log tells a person.
+    """What a line of a log tells a person of an error; "" for nothing.
 
     >>> _words('{"event": "not sent", "error": "no broker"}'), _words("Killed")
     ('no broker', 'Killed')
+    >>> _words('{"event": "restored", "level": "info"}')
+    ''
     """
     try:
         event = json.loads(line)
@@ -197,6 +199,8 @@ def _words(line: str) -> str:
         return line
     if not isinstance(event, dict):
         return line
+    if event.get("level") in ("debug", "info"):
+        return ""
     return str(event.get("error") or event.get("event") or line)
 
 

@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from penstock.cli import app
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.topics import SENSORS
 from penstock.local.ports import free_port
 from penstock.local.stack import LocalStack
-from penstock.settings.plant import RegistrySettings
+from penstock.settings.plant import KafkaSettings, RegistrySettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from plant_rig import ModbusHarness, Plant, until
@@ -111,7 +113,7 @@ async def test_a_connector_waits_for_the_registry(
         server = await asyncio.start_server(forwarder(host, int(real)), "127.0.0.1", port)
         await until(lambda: plant.status("connector-plc").get("ready", False), plant.logs)
         worker.terminate()
-        await until(lambda: worker.poll() is not None)
+        await until(lambda: worker.poll() is not None, plant.logs)
         assert worker.returncode == 0
         server.close()
 
@@ -139,7 +141,7 @@ async def test_a_worker_that_waits_for_kafka_can_be_stopped(
     with plant.penstock("work", "sink", "lake", "--config", str(plant.file)) as worker:
         await until(lambda: "no broker answers" in str(plant.status("sink-lake").get("last_error")))
         worker.terminate()
-        await until(lambda: worker.poll() is not None)
+        await until(lambda: worker.poll() is not None, plant.logs)
         assert worker.returncode == 0
 
 
@@ -158,12 +160,13 @@ async def test_what_will_not_mend_itself_ends_with_a_clear_error(
     own_kafka: dict[str, Any], registry: RegistrySettings, device: ModbusHarness, tmp_path: Path,
     unique: str,
 ) -> None:  # fmt: skip
+    ensure_topics(KafkaSettings(**own_kafka), [SENSORS])
     plant = Plant(tmp_path, device, unique, kafka=own_kafka, registry={"url": registry.url})
     for section, value in change.items():
         plant.settings[section] = {**plant.settings.get(section, {}), **value}
     plant.write()
     with plant.penstock(*words, str(plant.file)) as worker:
-        await until(lambda: worker.poll() is not None)
+        await until(lambda: worker.poll() is not None, plant.logs)
     assert worker.returncode == code, plant.logs()
     assert text in plant.logs()
     assert "Traceback" not in plant.logs()
