@@ -1,8 +1,8 @@
 """Holds published KPIs against figures computed from the factory's ground truth.
 
 Written apart from the operators: from what each machine really did, not from what it told. A window
-is compared if every cycle of it, and of the second before, went out; while a killed PLC was silent
-nobody can know what its machines did.
+is compared if every cycle of it, of the second before and of two behind, went out; while a killed
+PLC was silent nobody can know what its machines did.
 """
 
 import math
@@ -24,6 +24,8 @@ from penstock.units import format_duration, microseconds
 TOLERANCE: Final = 1e-9
 EXAMPLES: Final = 8
 _BEFORE: Final = 1_000_000
+_AFTER: Final = 2_000_000
+"""A value holds up to the last answer that its device gave; of one that was killed, not longer."""
 _ELEMENTS: Final = {
     Activity.PRODUCING: "producing",
     Activity.SETUP: "setup",
@@ -127,9 +129,10 @@ class _Machine:
         return np.array([time for time in every.tolist() if time not in lost], np.int64)
 
     def complete(self, span: Span) -> bool:
-        """Whether all cycles from a while before the span to its end went out."""
-        first, last = np.searchsorted(self._cycles, (span[0] - _BEFORE, span[1]))
-        return int(last - first) == (span[1] - span[0] + _BEFORE) // CYCLE_US
+        """Whether all cycles from a while before the span to a while behind it went out."""
+        begin, end = span[0] - _BEFORE, span[1] + _AFTER
+        first, last = np.searchsorted(self._cycles, (begin, end))
+        return int(last - first) == (end - begin) // CYCLE_US
 
     def settled(self, since: int, until: int, size: int, step: int) -> Iterator[Span]:
         """The windows of a size that were told of completely."""
@@ -187,8 +190,7 @@ class _Machine:
         """The orders that were told of completely, and followed by another."""
         for one in self._truth.orders:
             mine = one.asset == self.asset and one.start - _BEFORE >= since
-            shown = (one.start, one.end + CYCLE_US)  # the cycle that ends it shows the next one
-            if mine and one.end + _BEFORE < until - _BEFORE and self.complete(shown):
+            if mine and one.end + _BEFORE < until - _BEFORE and self.complete((one.start, one.end)):
                 yield one
 
     def order_figures(self, order: OrderRecord) -> dict[str, float]:
