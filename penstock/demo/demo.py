@@ -40,7 +40,7 @@ from penstock.settings.plant import Plant
 
 WINDOW_SIZES: Final = {"5 s": "1 min"}
 """Short, so that many settle while one looks on."""
-ROLL: Final = "2 s"
+ROLL: Final = "5 s"
 PARTITIONS: Final = 2
 """One for each core of a small machine: more would only make its batches smaller."""
 FRAME_SECONDS: Final = 0.1
