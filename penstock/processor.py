@@ -7,6 +7,7 @@ from pydantic import Field
 
 from penstock import components
 from penstock.codec.records import encode_record
+from penstock.codec.sensor_event import NAME as SENSOR_EVENT
 from penstock.operator import Operator, Result
 from penstock.settings.model import Model
 from penstock.settings.plant import Plant
@@ -26,9 +27,14 @@ class Input(NamedTuple):
     """A topic that a processor reads."""
 
     topic: str
-    record: str = "SensorEvent"
+    record: str = SENSOR_EVENT
     """The schema of what it carries. Of SensorEvents the operator gets a `SampleBatch`, of all else
     a `RecordBatch` of what `from_avro` makes, duplicates included."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its records hold samples, each of which counts."""
+        return self.record == SENSOR_EVENT
 
 
 class Processor(ABC):

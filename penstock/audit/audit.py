@@ -94,10 +94,7 @@ class _Auditor:
             return
         found = {topic: (self._scan(topic), self._dead(topic), self._late(topic))
                  for topic in processor.topics}  # fmt: skip
-        sampled = {
-            topic: one.record == "SensorEvent"
-            for topic, one in zip(processor.topics, processor.reads, strict=True)
-        }
+        sampled = {one.topic: one.sampled for one in processor.reads}
         for number, meta in sorted(metas.items()):
             held = {
                 topic: Held(scans[number], dead, late, sampled[topic])

@@ -87,8 +87,7 @@ def replay(
         done = KafkaReplay(plant, name, reel, book).run(pace, lambda: bool(stopping))
     rows = f"rows {done.first + 1} to {done.end}" if done.end > done.first else "no row"
     typer.echo(f"{name}: {rows} of {len(reel)}, {done.samples} samples")
-    if done.end < len(reel):
-        typer.echo("ended before the last row; the same command goes on from there")
+    _tell_rest(done.end, len(reel))
 
 
 def _show(shown: Server, name: str, notes: Path, book: Notebook, pace: float) -> None:
@@ -109,6 +108,10 @@ def _show(shown: Server, name: str, notes: Path, book: Notebook, pace: float) ->
 
     done = asyncio.run(run())
     typer.echo(f"{name}: {done - first} rows were read, up to row {done} of {rows}")
+    _tell_rest(done, rows)
+
+
+def _tell_rest(done: int, rows: int) -> None:
     if done < rows:
         typer.echo("ended before the last row; the same command goes on from there")
 

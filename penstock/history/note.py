@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.errors import HistoryError
 from penstock.local.folder import acquire
+from penstock.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,7 @@ class Notebook:
     def write(self, row: int) -> None:
         """Note the next row to show; a kill leaves the note before or this one."""
         self.note = replace(self.note, row=row)
-        draft = self._file.with_suffix(".tmp")
-        with draft.open("w", encoding="utf-8") as content:
-            content.write(json.dumps(asdict(self.note)) + "\n")
-            content.flush()
-            os.fsync(content.fileno())
-        draft.replace(self._file)
+        write_whole(self._file, json.dumps(asdict(self.note)) + "\n", durable=True)
 
 
 @contextmanager

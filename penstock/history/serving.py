@@ -8,6 +8,7 @@ is.
 
 import asyncio
 import csv
+import io
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from penstock.errors import HistoryError
 from penstock.history.note import Notebook
 from penstock.history.pace import Pace
 from penstock.history.reel import Reel
+from penstock.whole_file import write_whole
 
 LOOK_SECONDS: Final = 0.02
 NOTE_SECONDS: Final = 0.5
@@ -110,15 +112,15 @@ def write_source(shown: Server, name: str, folder: Path) -> Path:
         HistoryError: It cannot be written there.
     """
     tags, section = folder / f"{name}.csv", folder / f"{name}.yaml"
-    rows = shown.tags()
+    rows, listed, written = shown.tags(), io.StringIO(), io.StringIO()
+    writer = csv.DictWriter(listed, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    source = {"type": shown.type, **shown.settings(), "tags": str(tags.absolute())}
+    YAML().dump({"sources": {name: source}}, written)
     try:
-        with tags.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        source = {"type": shown.type, **shown.settings(), "tags": str(tags.absolute())}
-        with section.open("w", encoding="utf-8") as file:
-            YAML().dump({"sources": {name: source}}, file)
+        write_whole(tags, listed.getvalue())
+        write_whole(section, written.getvalue())
     except OSError as error:
         msg = f"cannot write there: {error.strerror}"
         raise HistoryError(msg, where=str(folder), remedy="choose another with --notes") from error

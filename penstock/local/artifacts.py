@@ -26,6 +26,7 @@ from jgo.maven import MavenContext
 from jgo.maven._resolver import PythonResolver
 
 from penstock.errors import StackError
+from penstock.whole_file import write_whole
 
 Component = Literal["kafka", "registry"]
 Progress = Callable[[int], None]
@@ -235,6 +236,4 @@ def _write_json(path: Path, value: object) -> None:
     """Keep what was learnt; where the folder cannot be written, it is learnt anew each time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(json.dumps(value, indent=1), "utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(value, indent=1))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.errors import StackError
+from penstock.whole_file import write_whole
 
 LOCK_S: Final = 180.0
 POLL_S: Final = 0.1
@@ -46,10 +47,7 @@ class StackFolder:
 
     def remember(self, value: dict[str, Any]) -> None:
         """Keep what this start was told for the next."""
-        path = self.path / "stack.json"
-        draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-        draft.replace(path)
+        write_whole(self.path / "stack.json", json.dumps(value, indent=1) + "\n")
 
     @contextmanager
     def lock(self) -> Iterator[None]:

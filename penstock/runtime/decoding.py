@@ -5,7 +5,7 @@ from typing import Final
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from penstock.codec.records import decode_record
-from penstock.codec.sensor_event import decode
+from penstock.codec.sensor_event import NAME, decode
 from penstock.codec.wire import unframe
 from penstock.errors import DecodeError
 from penstock.kafka.client import place
@@ -55,6 +55,6 @@ class Decoder:
     def _value(self, topic: str, schema_id: int, body: bytes) -> object:
         name = _RECORDS[topic]
         writer = self._registry.schema(schema_id)
-        if name == "SensorEvent":
+        if name == NAME:
             return decode(body, writer)
         return decode_record(body, writer, str(name))

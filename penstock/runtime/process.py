@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from penstock import logs
 from penstock.health import HealthServer, Status
+from penstock.whole_file import write_whole
 
 Role = Literal["connector", "processor", "sink"]
 SUPERVISED: Final = "PENSTOCK_SUPERVISED"
@@ -53,9 +54,7 @@ def process(
     server = HealthServer(status, host, port)
     run_dir.mkdir(parents=True, exist_ok=True)
     note = run_dir / f"{component}.json"
-    draft = note.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps({"pid": os.getpid(), "port": server.port}))
-    draft.replace(note)
+    write_whole(note, json.dumps({"pid": os.getpid(), "port": server.port}))
     try:
         yield status
     finally:

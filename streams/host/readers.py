@@ -6,7 +6,7 @@ objects, and what comes twice is for the operator to bear.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,6 @@ from streams.host.duplicates import Duplicates, Verdict
 from streams.host.encoders import Encoders
 from streams.host.outputs import Outgoing
 from streams.host.record import Record, Retried
-
-EVENT: Final = "SensorEvent"
 
 
 class Refused(NamedTuple):
@@ -68,7 +66,7 @@ class Reader(Protocol):
 
 def reader(processor: Processor, one: Input, partition: int, seen: Duplicates) -> Reader:
     """The reader of a partition of a topic that a processor reads."""
-    if one.record == EVENT:
+    if one.sampled:
         return EventReader(one.topic, seen)
     return RecordReader(processor, one, partition)
 
