@@ -1,6 +1,7 @@
 """The processor `window-statistics`: sensor events in, statistics of their windows out."""
 
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from penstock.codec import avro_write as write
@@ -23,6 +24,7 @@ _FIGURES = (
     "last",
     "coverage",
 )
+_counts, _figures = attrgetter(*_COUNTS), attrgetter(*_FIGURES)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -106,7 +108,7 @@ class WindowStatisticsProcessor(Processor):
                 b"\0" if version.offsets else b"",
                 write.long(version.emission),
                 _tags(found.tags),
-                *[write.ints(getattr(found, name)) for name in _COUNTS],
-                *[write.doubles(getattr(found, name)) for name in _FIGURES],
+                write.ints(*_counts(found)),
+                write.doubles(*_figures(found)),
             )
         )

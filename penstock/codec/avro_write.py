@@ -8,11 +8,23 @@ from numpy.typing import NDArray
 
 _SMALL: Final = 64
 """From 0 to below this, zigzag takes one byte."""
-_LONGS: Final = [bytes([2 * value]) for value in range(_SMALL)]
-_TWICE: Final = bytes(2 * value % 256 for value in range(256))
 _DOUBLE: Final = np.dtype("<f8")
 _FEW: Final = 32
 """Up to here a loop writes varints faster than columns do."""
+
+
+def _varint(value: int) -> bytes:
+    rest = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while rest > 127:  # noqa: PLR2004 - seven bits a byte
+        out.append(rest & 127 | 128)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
+
+
+_LONGS: Final = [_varint(value) for value in range(_SMALL << 7)]
+"""Of up to two bytes."""
 
 
 def long(value: int) -> bytes:
@@ -21,15 +33,7 @@ def long(value: int) -> bytes:
     >>> long(-2), long(64)
     (b'\x03', b'\x80\x01')
     """
-    if 0 <= value < _SMALL:
-        return _LONGS[value]
-    rest = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while rest > 127:  # noqa: PLR2004 - seven bits a byte
-        out.append(rest & 127 | 128)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
+    return _LONGS[value] if 0 <= value < len(_LONGS) else _varint(value)
 
 
 def string(text: str) -> bytes:
@@ -45,32 +49,36 @@ def strings(texts: Sequence[str]) -> bytes:
     return b"".join((long(len(texts)), *map(string, texts), b"\0"))
 
 
-def doubles(values: NDArray[np.float64]) -> bytes:
-    """An `array<double>`."""
-    if not len(values):
-        return b"\0"
-    if values.dtype != _DOUBLE:
-        values = values.astype(_DOUBLE)
-    return b"%b%b\0" % (long(len(values)), values.tobytes())
+def doubles(*columns: NDArray[np.float64]) -> bytes:
+    """An `array<double>` of each column, one after another."""
+    parts: list[bytes] = []
+    for values in columns:
+        if len(values):
+            same = values if values.dtype == _DOUBLE else values.astype(_DOUBLE)
+            parts += (long(len(values)), same.tobytes())
+        parts.append(b"\0")
+    return b"".join(parts)
 
 
-def ints(values: NDArray[Any]) -> bytes:
-    """An `array<int>` or `array<long>`."""
-    if not len(values):
-        return b"\0"
-    if len(values) <= _FEW:
-        block = _one_by_one(values.tolist())
-    elif values.min() >= 0 and values.max() < _SMALL:
-        block = (values << 1).astype(np.uint8).tobytes()
-    else:
-        block = _many(values.astype(np.int64))
-    return b"".join((long(len(values)), block, b"\0"))
+def ints(*columns: NDArray[Any]) -> bytes:
+    """An `array<int>` or `array<long>` of each column, one after another."""
+    parts: list[bytes] = []
+    for values in columns:
+        if len(values):
+            parts += (long(len(values)), _block(values))
+        parts.append(b"\0")
+    return b"".join(parts)
 
 
-def _one_by_one(values: list[int]) -> bytes:
-    if min(values) >= 0 and max(values) < _SMALL:
-        return bytes(values).translate(_TWICE)
-    return b"".join(map(long, values))
+def _block(values: NDArray[Any]) -> bytes:
+    if len(values) > _FEW:
+        if values.min() >= 0 and values.max() < _SMALL:
+            return (values << 1).astype(np.uint8).tobytes()
+        return _many(values.astype(np.int64))
+    listed = values.tolist()
+    if not any(listed):
+        return bytes(len(listed))
+    return b"".join(map(long, listed))
 
 
 def _many(values: NDArray[np.int64]) -> bytes:

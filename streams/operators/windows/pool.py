@@ -9,15 +9,17 @@ that hold it (`streams.operators.windows.panes` combines them).
 """
 
 from bisect import insort
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.operators.windows.cells import CELL, EMPTY
+from penstock.codec.joined import ranges
 from streams.operators.windows.parameters import FOREVER, NEVER, Size
 from streams.operators.windows.partition import grown
 from streams.operators.windows.rows import put
+from streams.operators.windows.store import CellStore
 
 WINDOW: Final = np.dtype(
     [
@@ -33,8 +35,22 @@ WINDOW: Final = np.dtype(
 """A window: its stream, first microsecond, cells base … base + width - 1, number of times it was
 published, whether the watermark passed its end, whether it changed since its state was saved."""
 
+_Place = tuple[int, int]
+"""A stream and the first microsecond of a window."""
+
 _WAYS: Final = 4
 _DUE: Final = np.dtype([("close", "<i8"), ("drop", "<i8")])
+
+
+class Saved(NamedTuple):
+    """A window of a saved state."""
+
+    stream: int
+    start: int
+    revision: int
+    closed: bool
+    cells: NDArray[Any]
+    """`CELL` of each series."""
 
 
 class WindowPool:
@@ -52,22 +68,25 @@ class WindowPool:
     def __init__(self, size: Size) -> None:
         self.size, self.step, self.reopen_for = size.size, size.step, size.reopen_for
         self._age = self.size + (self.size - self.step) + self.reopen_for
-        self.cells: NDArray[Any] = np.zeros(0, CELL)
+        self._store = CellStore()
         self.windows: NDArray[Any] = np.zeros(0, WINDOW)
-        self.dropped: list[tuple[int, int]] = []
+        self.dropped: list[_Place] = []
         """(stream, start) of windows dropped since the state was saved."""
-        self._index: dict[tuple[int, int], int] = {}
+        self._index: dict[_Place, int] = {}
         self._kept: list[list[int]] = []
         self._open: list[list[int]] = []
         self._due: NDArray[Any] = np.zeros(0, _DUE)
         self._recent_start = np.zeros((0, _WAYS), np.int64)
         self._recent = np.zeros((0, _WAYS), np.int64)
-        self._used = 0
-        self._free_cells: dict[int, list[int]] = {}
         self._free_windows: list[int] = []
 
     def __len__(self) -> int:
         return len(self._index)
+
+    @property
+    def cells(self) -> NDArray[Any]:
+        """All windows' cells."""
+        return self._store.cells
 
     def rows(
         self,
@@ -104,12 +123,8 @@ class WindowPool:
         order = np.lexsort((start, stream))
         s, t = stream[order], start[order]
         head = np.append(True, (s[1:] != s[:-1]) | (t[1:] != t[:-1]))
-        windows = np.array(
-            [
-                self._pane(one, at, int(width[one]))
-                for one, at in zip(s[head].tolist(), t[head].tolist(), strict=True)
-            ]
-        )
+        panes = list(zip(s[head].tolist(), t[head].tolist(), strict=True))
+        windows = np.array(self._panes_at(panes, width))
         way = (t[head] // self.step) % _WAYS
         self._recent_start[s[head], way], self._recent[s[head], way] = t[head], windows
         found = np.empty(len(order), np.int64)
@@ -139,29 +154,45 @@ class WindowPool:
         starts = range(first, first + self.size, self.step)
         return [self._index[stream, at] for at in starts if (stream, at) in self._index]
 
-    def _pane(self, stream: int, start: int, width: int) -> int:
-        """The number of a pane; all windows that hold it are there, or made."""
-        for earlier in range(start - self.size + self.step, start, self.step):
-            self.window(stream, earlier, width)
-        return self.window(stream, start, width)
+    def _panes_at(self, places: list[_Place], width: NDArray[np.int64]) -> list[int]:
+        """The numbers of panes; all windows that hold them are there, or made."""
+        needed: Iterable[_Place] = places
+        if self.step < self.size:
+            needed = dict.fromkeys(
+                (stream, earlier)
+                for stream, start in places
+                for earlier in range(start - self.size + self.step, start + 1, self.step)
+            )
+        missing = [place for place in needed if place not in self._index]
+        if missing:
+            self._make(missing, width[[stream for stream, _ in missing]])
+        return [self._index[place] for place in places]
 
     def window(self, stream: int, start: int, width: int) -> int:
         """The number of a window, a new and empty one if it is not there."""
-        known = self._index.get((stream, start))
-        if known is not None:
-            return known
-        self._know(stream + 1)
-        window = self._free_windows.pop() if self._free_windows else len(self._index)
-        self.windows = grown(self.windows, window + 1)
-        base = self._allocate(width)
-        self.windows[window] = (stream, start, base, width, 0, False, True)
-        self._index[stream, start] = window
-        insort(self._kept[stream], start)
-        self._open[stream].append(window)
-        due, end = self._due, start + self.size
-        due["close"][stream] = min(due["close"][stream], end)
-        due["drop"][stream] = min(due["drop"][stream], start + self._age)
-        return window
+        if (stream, start) not in self._index:
+            self._know(stream + 1)
+            self._make([(stream, start)], np.array([width], np.int64))
+        return self._index[stream, start]
+
+    def _make(self, places: list[_Place], widths: NDArray[np.int64]) -> None:
+        """Make new and empty windows of known streams."""
+        free = self._free_windows
+        again = [free.pop() for _ in range(min(len(free), len(places)))]
+        behind = len(self._index) + len(again)
+        numbers = [*again, *range(behind, len(self._index) + len(places))]
+        self.windows = grown(self.windows, behind + len(places))
+        made = np.zeros(len(places), WINDOW)
+        made["stream"], made["start"] = np.array(places, np.int64).T
+        made["base"], made["width"] = self._store.allocate(widths), widths
+        made["changed"] = True
+        put(self.windows, numbers, made)
+        for (stream, start), number in zip(places, numbers, strict=True):
+            self._index[stream, start] = number
+            insort(self._kept[stream], start)
+            self._open[stream].append(number)
+        np.minimum.at(self._due["close"], made["stream"], made["start"] + self.size)
+        np.minimum.at(self._due["drop"], made["stream"], made["start"] + self._age)
 
     def due(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> list[int]:
         """Close the windows that the watermarks of these streams have passed, oldest first."""
@@ -170,25 +201,29 @@ class WindowPool:
         found: list[int] = []
         for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
             ends = {w: int(self.windows["start"][w]) + self.size for w in self._open[stream]}
-            passed = sorted((w for w in ends if ends[w] <= level), key=ends.__getitem__)
-            self._open[stream] = [w for w in ends if ends[w] > level]
-            self._due["close"][stream] = min(
-                map(ends.__getitem__, self._open[stream]), default=FOREVER
-            )
-            found += passed
+            found += sorted((w for w in ends if ends[w] <= level), key=ends.__getitem__)
+            self._keep_open([w for w in ends if ends[w] > level], stream)
         self.windows["closed"][found] = True
         return found
+
+    def _keep_open(self, windows: list[int], stream: int) -> None:
+        """Have only these windows of a stream open."""
+        self._open[stream] = windows
+        starts = self.windows["start"][windows].tolist()
+        self._due["close"][stream] = min(starts) + self.size if starts else FOREVER
 
     def drop(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> None:
         """Forget the windows that no sample of these streams can reach any more."""
         ready = self._due["drop"][streams] <= watermark
+        places: list[_Place] = []
         for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
             kept = self._kept[stream]
             gone = next((i for i, start in enumerate(kept) if start + self._age > level), len(kept))
-            for start in kept[:gone]:
-                self._forget(stream, start)
+            places += [(stream, start) for start in kept[:gone]]
             del kept[:gone]
             self._due["drop"][stream] = kept[0] + self._age if kept else FOREVER
+        if places:
+            self._forget(places)
 
     def open_of(self, stream: int) -> list[int]:
         """The windows of a stream that the watermark has not passed."""
@@ -214,18 +249,24 @@ class WindowPool:
         self.windows["changed"][changed] = False
         return changed
 
-    def load(
-        self, stream: int, start: int, revision: int, closed: bool, cells: NDArray[Any]
-    ) -> None:
-        """Take a saved window back."""
-        window = self.window(stream, start, len(cells))
-        self.cells_of(window)[:] = cells
-        self.windows["revision"][window], self.windows["closed"][window] = revision, closed
-        self.windows["changed"][window] = False
-        if closed:
-            self._open[stream].remove(window)
-            left = [int(self.windows["start"][w]) + self.size for w in self._open[stream]]
-            self._due["close"][stream] = min(left, default=FOREVER)
+    def load(self, saved: Sequence[Saved]) -> None:
+        """Take saved windows back, none of which is there."""
+        if not saved:
+            return
+        self._know(max(one.stream for one in saved) + 1)
+        places = [(one.stream, one.start) for one in saved]
+        widths = np.array([len(one.cells) for one in saved], np.int64)
+        self._make(places, widths)
+        windows = [self._index[place] for place in places]
+        cells = ranges(self.windows["base"][windows], widths)
+        put(self.cells, cells, np.concatenate([one.cells for one in saved]))
+        self.windows["revision"][windows] = [one.revision for one in saved]
+        self.windows["closed"][windows] = [one.closed for one in saved]
+        self.windows["changed"][windows] = False
+        for stream in {one.stream for one in saved if one.closed}:
+            self._keep_open(
+                [w for w in self._open[stream] if not self.windows["closed"][w]], stream
+            )
 
     def _know(self, streams: int) -> None:
         """Have room for so many streams."""
@@ -243,30 +284,23 @@ class WindowPool:
         )
         self._recent_start[old:] = NEVER
 
-    def _allocate(self, width: int) -> int:
-        free = self._free_cells.get(width)
-        base = free.pop() if free else self._used
-        if base == self._used:
-            self._used += width
-            self.cells = grown(self.cells, self._used)
-        put(self.cells, slice(base, base + width), EMPTY)
-        return base
-
     def _widen(self, window: int, width: int) -> None:
         """Give a window cells for series that its stream got since it was made."""
-        old = self.cells_of(window).copy()
-        self._free_cells.setdefault(len(old), []).append(int(self.windows["base"][window]))
-        base = self._allocate(width)
+        known, old = self.windows[[window]], self.cells_of(window).copy()
+        (base,) = self._store.allocate(np.array([width], np.int64))
         self.cells[base : base + len(old)] = old
+        self._store.free(known["base"], known["width"])
         self.windows["base"][window], self.windows["width"][window] = base, width
 
-    def _forget(self, stream: int, start: int) -> None:
-        window = self._index.pop((stream, start))
+    def _forget(self, places: list[_Place]) -> None:
+        """Make room for others; nothing but `_kept` knows these windows any more."""
+        windows = [self._index.pop(place) for place in places]
+        stream, start = np.array(places, np.int64).T
         way = (start // self.step) % _WAYS
-        if self._recent_start[stream, way] == start:
-            self._recent_start[stream, way] = NEVER
-        base, width = self.windows["base"][window], self.windows["width"][window]
-        self._free_cells.setdefault(int(width), []).append(int(base))
-        self.windows["changed"][window] = False
-        self._free_windows.append(window)
-        self.dropped.append((stream, start))
+        recent = self._recent_start[stream, way] == start
+        self._recent_start[stream[recent], way[recent]] = NEVER
+        known = self.windows.take(windows)
+        self._store.free(known["base"], known["width"])
+        self.windows["changed"][windows] = False
+        self._free_windows += windows
+        self.dropped += places

@@ -6,8 +6,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.codec.joined import ranges
+
 _BITS: Final = 62
 """What one int64 can hold."""
+_FEW: Final = 3
+"""From so many samples in a row of a series on, rows of them are moved, not samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,30 @@ NO_SAMPLES = Samples(
 
 def _order(series: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """The stable order by series, then time; None if they are in it."""
+    firsts = np.flatnonzero((series[1:] != series[:-1]) | (time[1:] < time[:-1])) + 1
+    firsts = np.concatenate([np.zeros(1, np.int64), firsts])
+    if len(firsts) * _FEW <= len(time):
+        lengths = np.diff(firsts, append=len(time))
+        order = _order_of_runs(series[firsts], time[firsts], time[firsts + lengths - 1])
+        if order is not None:
+            ordered = bool((order[1:] > order[:-1]).all())
+            return None if ordered else ranges(firsts[order], lengths[order])
+    return _order_of_samples(series, time)
+
+
+def _order_of_runs(
+    series: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """The order of stretches of samples, each of one series and in order; None if any overlap."""
+    order = np.lexsort((first, series))
+    series, begin, end = series[order], first[order], last[order]
+    apart = (series[1:] != series[:-1]) | (begin[1:] > end[:-1])
+    return order if apart.all() else None
+
+
+def _order_of_samples(
+    series: NDArray[np.int64], time: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
     earliest, count = time.min(), len(time)
     bits = int(time.max() - earliest).bit_length()
     places = count.bit_length()

@@ -20,7 +20,7 @@ from streams.operators.windows.clocks import Clocks
 from streams.operators.windows.core import Windows
 from streams.operators.windows.parameters import WindowParameters
 from streams.operators.windows.partition import Partition
-from streams.operators.windows.pool import WindowPool
+from streams.operators.windows.pool import Saved, WindowPool
 from streams.operators.windows.samples import Samples
 
 FORMAT_1: Final = 1
@@ -108,6 +108,9 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
     groups = tuple(Windows(one) for one in parameters.by_lateness())
     by_lateness = {str(one.parameters.out_of_order): one for one in groups}
     by_size = {str(size): one for one in groups for size in one.pools}
+    saved: dict[WindowPool, list[Saved]] = {
+        pool: [] for one in groups for pool in one.pools.values()
+    }
     for key in sorted(rows):  # Streams ("s/") come before their windows ("w/").
         try:
             kind, number, *_ = key.split("/")
@@ -116,10 +119,13 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
                 waiting = _unpack_stream(windows.partition, key, rows[key])
                 windows.pending = windows.pending.then(waiting)
             else:
-                _unpack_window(by_size[number], key, rows[key])
+                windows = by_size[number]
+                saved[windows.pools[int(number)]].append(_unpack_window(windows, key, rows[key]))
         except (ValueError, KeyError, IndexError, TypeError) as error:
             msg = "this row of state is damaged or of another operator"
             raise StateError(msg, where=key, remedy="reset the processor") from error
+    for pool, found in saved.items():
+        pool.load(found)
     return groups
 
 
@@ -201,11 +207,10 @@ def _window_row(partition: Partition, pool: WindowPool, window: int) -> tuple[st
     return key, _pack([int(known["revision"]), int(known["closed"])], pool.cells_of(window))
 
 
-def _unpack_window(windows: Windows, key: str, row: bytes) -> None:
-    kind, size, start, asset, source = key.split("/")
+def _unpack_window(windows: Windows, key: str, row: bytes) -> Saved:
+    kind, _, start, asset, source = key.split("/")
     if kind != _WINDOW:
         raise KeyError(kind)
     (revision, closed), body = _unpack(row)
     stream = windows.partition.stream_id((unquote(asset), unquote(source)))
-    cells = np.frombuffer(body, CELL)
-    windows.pools[int(size)].load(stream, int(start), revision, bool(closed), cells)
+    return Saved(stream, int(start), revision, bool(closed), np.frombuffer(body, CELL))
