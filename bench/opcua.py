@@ -2,7 +2,8 @@
 
 Value changes: 10,000 monitored items, changed as fast as the server can. The server, also Python,
 is slower than the connector, so what counts is the connector's CPU time per change: its inverse is
-what one core takes. Browsing: 100,000 variables, by the clock.
+what one core takes. Browsing: 100,000 variables, by the clock. History: a gap of some seconds in
+2,000 items, until it is filled.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ ITEMS = 10_000
 WANTED = 20_000
 SECONDS = 10.0
 BROWSED = 100_000
+MISSED = 2_000
+GAP_SECONDS = 10.0
 
 
 def connector(port: int, items: int) -> OpcuaConnector:
@@ -38,9 +41,10 @@ def connector(port: int, items: int) -> OpcuaConnector:
 
 
 @asynccontextmanager
-async def server(variables: int, changes: int) -> AsyncIterator[int]:
+async def server(variables: int, changes: int, *options: str) -> AsyncIterator[int]:
     port = free_port()
-    command = [sys.executable, "-m", "bench.opcua_server", str(port), str(variables), str(changes)]
+    numbers = [str(number) for number in (port, variables, changes)]
+    command = [sys.executable, "-m", "bench.opcua_server", *numbers, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         await asyncio.to_thread(process.stdout.readline)
@@ -76,6 +80,29 @@ async def browse() -> None:
           f"{used:.0f} s of our CPU time", flush=True)  # fmt: skip
 
 
+async def history() -> None:
+    async with server(MISSED, MISSED, "history") as port:
+        source = connector(port, MISSED)
+        await source.start()
+        seen = 0
+        while seen < MISSED:
+            seen += len((await source.read()).samples)
+        await source.stop()
+        await asyncio.sleep(GAP_SECONDS)
+        await source.start()
+        begin, cpu, asked = time.perf_counter(), time.process_time(), source.meter.requests
+        filled = 0
+        while not filled or source._gaps:
+            batch = await source.read()
+            filled += len(batch.samples) if batch.historical else 0
+        took, used = time.perf_counter() - begin, time.process_time() - cpu
+        await source.stop()
+    print(f"a gap of {GAP_SECONDS:.0f} s in {MISSED} items: {filled} values of history in "
+          f"{took:.1f} s, {source.meter.requests - asked} requests, publishes and reads of rights "
+          f"included, {used:.1f} s of our CPU time", flush=True)  # fmt: skip
+
+
 if __name__ == "__main__":
     asyncio.run(changes())
     asyncio.run(browse())
+    asyncio.run(history())

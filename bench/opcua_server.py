@@ -1,8 +1,9 @@
 """An OPC UA server of many variables, for benchmarks.
 
-`python -m bench.opcua_server PORT VARIABLES [CHANGES]` serves on loopback without security, so that
-what is measured is browsing and decoding, and prints `ready`. Variables lie in folders of 100. With
-CHANGES, that many variables change in a second, each with its own source time.
+`python -m bench.opcua_server PORT VARIABLES [CHANGES [history]]` serves on loopback without
+security, so that what is measured is browsing and decoding, and prints `ready`. Variables lie in
+folders of 100. With CHANGES, that many variables change in a second, each with its own source time;
+with `history`, their values are kept.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ async def change(server: Server, nodes: list[ua.NodeId], per_second: int) -> Non
         done += due
 
 
-async def serve(port: int, variables: int, per_second: int) -> None:
+async def serve(port: int, variables: int, per_second: int, *, history: bool) -> None:
     server = Server()
     server.iserver.disabled_clock = True
     await server.init()
@@ -60,6 +61,8 @@ async def serve(port: int, variables: int, per_second: int) -> None:
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     nodes = await build(server, variables)
     async with server:
+        for node in nodes if history else ():
+            await server.iserver.enable_history_data_change(server.get_node(node))
         print("ready", flush=True)
         if per_second:
             await change(server, nodes, per_second)
@@ -67,4 +70,5 @@ async def serve(port: int, variables: int, per_second: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(*(int(word) for word in [*sys.argv[1:], "0"][:3])))
+    numbers = [int(word) for word in sys.argv[1:4]]
+    asyncio.run(serve(*[*numbers, 0][:3], history="history" in sys.argv[4:]))

@@ -1,34 +1,20 @@
 """What is missing of tags since their links were lost, and its filling, session after session."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from asyncua import ua
 from asyncua.client.client import Client
-from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import UaStatusCodeError
 
-from connectors.opcua.history import Gap, Page, pages, readable
+from connectors.opcua.history import LINK, History, Limits, Refusal
+from connectors.opcua.readings import Gap, Page
 from penstock.connector import Meter
 
 GAPS_PER_TAG: Final = 20
 """On average; a server that comes and goes faster than its history can be read loses the oldest."""
 REFUSALS: Final = 10
-"""After so many in a row no further tag is asked for."""
-_LINK: Final = frozenset(
-    {
-        StatusCodes.BadCommunicationError,
-        StatusCodes.BadConnectionClosed,
-        StatusCodes.BadSecureChannelClosed,
-        StatusCodes.BadSecureChannelIdInvalid,
-        StatusCodes.BadServerHalted,
-        StatusCodes.BadSessionClosed,
-        StatusCodes.BadSessionIdInvalid,
-        StatusCodes.BadShutdown,
-        StatusCodes.BadTimeout,
-    }
-)
-"""Codes that say nothing of history: the next session asks again."""
+"""After so many, and no answer that has values, no further tag is asked for."""
 
 
 class Gaps:
@@ -82,44 +68,56 @@ class Gaps:
             nodes: The node of each handle.
             put: Takes what was read, to be handed on; it may wait.
         """
-        refused: list[str] = []
-        in_a_row = 0
         tried: set[Gap] = set()
         try:
+            history = History(client, nodes, await Limits.of(client))
             # While some are filled, the first notifications of further tags tell of more.
             while gaps := [gap for gap in self._open if gap.handle in nodes and gap not in tried]:
-                kept = await readable(client, {gap.handle: nodes[gap.handle] for gap in gaps})
-                for gap in gaps:
-                    tried.add(gap)
-                    if gap.handle not in kept or in_a_row >= REFUSALS:
-                        self._open.pop(gap, None)
-                    elif code := await self._fill(client, nodes[gap.handle], gap, put):
-                        refused.append(f"{self._names[gap.handle]}: {code}")
-                        in_a_row += 1
-                    else:
-                        in_a_row = 0
+                tried.update(gaps)
+                await self._fill(history, gaps, put)
         except Exception as error:
             # A lost link shows elsewhere, and the next session goes on.
             self._count(f"gaps are not filled yet: {error or type(error).__name__}")
-        if refused:
-            self._count(
-                f"the server refuses the history of {refused[0]} (refused: {len(refused)}); "
-                "such gaps stay: let the user read history, or set backfill: 0 s"
-            )
 
     async def _fill(
-        self, client: Client, node: ua.NodeId, gap: Gap, put: Callable[[Page], Awaitable[None]]
-    ) -> str:
-        """Hand on what the server has of one gap; its status where it refuses, else nothing."""
+        self, history: History, gaps: Sequence[Gap], put: Callable[[Page], Awaitable[None]]
+    ) -> None:
+        """Hand on what the server has of gaps; name what it refuses."""
+        kept = await history.readable([gap.handle for gap in gaps])
+        self._give_up(gap for gap in gaps if gap.handle not in kept)
+        wanted = [gap for gap in gaps if gap.handle in kept]
+        refused: list[Refusal] = []
+        unreached: list[Refusal] = []
+        in_a_row = 0
         try:
-            async for page in pages(client, node, gap):
-                await put(page)
-        except UaStatusCodeError as error:
-            if error.code in _LINK:
-                raise
+            async with aclosing(history.read(wanted)) as reading:
+                async for answers in reading:
+                    for page in answers.pages:
+                        await put(page)
+                    unreached += [one for one in answers.refusals if one.code in LINK]
+                    refusals = [one for one in answers.refusals if one.code not in LINK]
+                    refused += refusals
+                    self._give_up(one.gap for one in refusals)
+                    in_a_row = 0 if answers.pages else in_a_row + len(refusals)
+                    if in_a_row >= REFUSALS:
+                        self._give_up(wanted)
+                        break
+        finally:
+            if refused:
+                self._count(
+                    f"the server refuses the history of {self._named(refused)}; "
+                    "such gaps stay: let the user read history, or set backfill: 0 s"
+                )
+            if unreached:  # a device behind the server; the next session asks again
+                self._count(f"gaps are not filled yet: {self._named(unreached)}")
+
+    def _named(self, refusals: Sequence[Refusal]) -> str:
+        first, name = refusals[0], ua.StatusCode(ua.UInt32(refusals[0].code)).name
+        return f"{self._names[first.gap.handle]}: {name} (refused: {len(refusals)})"
+
+    def _give_up(self, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
             self._open.pop(gap, None)
-            return ua.StatusCode(ua.UInt32(error.code)).name
-        return ""
 
     def _count(self, trouble: str) -> None:
         self._meter.errors += 1

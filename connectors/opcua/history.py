@@ -1,137 +1,262 @@
-"""Fills the gap of a lost link from the server's own history, where it keeps one (OPC 10000-11).
+"""Reads gaps from a server's own history, many nodes at a time (OPC 10000-11, 6.5.3).
 
-One small request after the other, with a pause between, so that many tags make no storm. A gap lies
-between the last sample before the loss and the first after it, both excluded: what is read was
-never sent.
+A HistoryRead has one beginning, one end and one number of values for all of its nodes, so that
+gaps which begin at about the same time are read together, and what lies outside a node's own gap is
+left away. Continuation points are each node's own: a node that has one goes on in the next request,
+and a point that is not wanted any more is released. One request follows the other, with a pause
+between, so that many tags make no storm.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaStatusCodeError
 
-from connectors.opcua.values import microseconds
+from connectors.opcua.readings import Gap, Page, Reading
 
+NODES: Final = 100
+"""Of one request, where the server sets no narrower limit."""
+VALUES: Final = 5_000
+"""Of one answer: decoding it holds up everything else."""
 PAGE: Final = 1_000
-"""Values of one request."""
+"""Values of one node in one answer."""
 PAUSE_SECONDS: Final = 0.02
 """Between two requests: at most 50 a second, whatever the number of tags."""
-EMPTY_PAGES: Final = 100
-"""So often may a server in a row say that there is more, and give nothing."""
-_NODES_PER_READ: Final = 100
+SPREAD: Final = 60_000_000
+"""Microseconds between the earliest and the latest beginning of gaps that are read together."""
+TRIES: Final = 10
+"""So often in a row may a server have no continuation point for a node."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _READABLE: Final = 1 << ua.AccessLevel.HistoryRead
-
-
-@dataclass(slots=True, eq=False)
-class Gap:
-    """Times of one tag between which samples may be missing; microseconds, both excluded."""
-
-    handle: int
-    after: int
-    before: int
+LINK: Final = frozenset(
+    {
+        StatusCodes.BadCommunicationError,
+        StatusCodes.BadConnectionClosed,
+        StatusCodes.BadSecureChannelClosed,
+        StatusCodes.BadSecureChannelIdInvalid,
+        StatusCodes.BadServerHalted,
+        StatusCodes.BadSessionClosed,
+        StatusCodes.BadSessionIdInvalid,
+        StatusCodes.BadShutdown,
+        StatusCodes.BadTimeout,
+    }
+)
+"""Codes that say nothing of history: the next session asks again."""
+_POINTLESS: Final = frozenset(
+    {StatusCodes.BadNoContinuationPoints, StatusCodes.BadContinuationPointInvalid}
+)
+"""Too many points at once, or one that the server has dropped: with fewer nodes it may do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Values of one gap, in their order; once they are handed on, the gap begins at `after`."""
+class Refusal:
+    """The server's status where it does not give a gap's history."""
 
     gap: Gap
-    values: Sequence[ua.DataValue]
-    after: int
-    last: bool
+    code: int
 
 
-async def readable(client: Client, nodes: Mapping[int, ua.NodeId]) -> set[int]:
-    """The handles of the nodes whose history the server lets us read."""
-    handles, found = list(nodes), set()
-    for start in range(0, len(handles), _NODES_PER_READ):
-        chunk = handles[start : start + _NODES_PER_READ]
-        levels = await client.uaclient.session.read_attributes(
-            [nodes[handle] for handle in chunk], AttributeIds.UserAccessLevel
+@dataclass(slots=True)
+class Answers:
+    """What a server gives and refuses in one answer."""
+
+    pages: list[Page] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many nodes a server takes at once."""
+
+    attributes: int
+    history: int
+
+    @classmethod
+    async def of(cls, client: Client) -> Self:
+        """What the server says of itself; no more than `NODES` where it says nothing."""
+        nodes = [
+            ua.NodeId(ua.Int32(number))
+            for number in (
+                ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+                ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
+                ObjectIds.Server_ServerCapabilities_MaxHistoryContinuationPoints,
+            )
+        ]
+        values = await client.uaclient.session.read_attributes(nodes, AttributeIds.Value)
+        read, history, points = (
+            min(NODES, (value.Value.Value if value.Value else None) or NODES) for value in values
         )
-        found |= {
-            handle
-            for handle, level in zip(chunk, levels, strict=True)
-            if level.Value is not None and (level.Value.Value or 0) & _READABLE
-        }
-    return found
+        return cls(read, min(history, points))
 
 
-async def pages(client: Client, node: ua.NodeId, gap: Gap) -> AsyncIterator[Page]:
-    """What the server's history has of a gap.
+class History:
+    """The history of a server's nodes.
 
-    Values of a page's last time wait for the next page, for there may be more of them: a gap that
-    is taken up again begins after a time whose values were all handed on. Some servers continue at
-    a time rather than after a value, and give those of that time once more.
-
-    Raises:
-        Exception: The server refuses, or the link is lost.
+    Args:
+        client: In a session.
+        nodes: The node of each handle.
+        limits: What the server takes at once.
     """
-    begin, done, point, empty, last = gap.after, gap.after, None, 0, False
-    held: list[ua.DataValue] = []
-    while not last:
-        found, point = await _read(client, node, begin, gap.before, point)
-        new = _within(gap, _unseen(found, held))
-        empty = 0 if new else empty + 1
-        # Some servers give no point where they cut an answer to the length that was asked for.
-        last = not (point or len(found) >= PAGE) or empty > EMPTY_PAGES
-        if held and found and not new:  # it would give the same again and again
-            begin, point = _time(held[-1]) + 1, None
-            ready, held = held, []
+
+    def __init__(self, client: Client, nodes: Mapping[int, ua.NodeId], limits: Limits) -> None:
+        self._client = client
+        self._nodes = nodes
+        self._limits = limits
+        self._size = limits.history
+
+    async def readable(self, handles: Sequence[int]) -> set[int]:
+        """Those of the nodes whose history the server lets us read."""
+        found = set()
+        for start in range(0, len(handles), self._limits.attributes):
+            chunk = handles[start : start + self._limits.attributes]
+            levels = await self._client.uaclient.session.read_attributes(
+                [self._nodes[handle] for handle in chunk], AttributeIds.UserAccessLevel
+            )
+            found |= {
+                handle
+                for handle, level in zip(chunk, levels, strict=True)
+                if level.Value is not None and (level.Value.Value or 0) & _READABLE
+            }
+        return found
+
+    async def read(self, gaps: Sequence[Gap]) -> AsyncGenerator[Answers, None]:
+        """What the server has of gaps, and what it refuses, answer by answer.
+
+        Raises:
+            Exception: The link is lost, or the server does not answer even for one node.
+        """
+        waiting = [Reading(gap) for gap in gaps]
+        while waiting:
+            waiting.sort(key=lambda reading: reading.begin)
+            async for answers in self._together(_group(waiting, self._size)):
+                yield answers
+            waiting = [reading for reading in waiting if not reading.ended]
+
+    async def _together(self, group: Sequence[Reading]) -> AsyncGenerator[Answers, None]:
+        """Read on as long as there are continuation points; all requests have the same details."""
+        details = _details(group)
+        while group:
+            try:
+                results = await self._request(details, group)
+            except (TimeoutError, UaStatusCodeError) as error:
+                yield await self._failed(group, error)
+                return
+            answers = Answers()
+            for reading, result in zip(group, results, strict=True):
+                self._take(reading, result, details, answers)
+            await self._release([reading for reading in group if not reading.goes_on])
+            yield answers
+            group = [reading for reading in group if reading.goes_on]
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _take(
+        self,
+        reading: Reading,
+        result: ua.HistoryReadResult,
+        details: ua.ReadRawModifiedDetails,
+        answers: Answers,
+    ) -> None:
+        """Take in what a server says of one node; nothing where it is to be asked once more."""
+        code = result.StatusCode.value
+        if code in _POINTLESS and reading.failed() < TRIES:
+            self._size = max(1, self._size // 2)
+        elif not result.StatusCode.is_good():
+            reading.end()
+            answers.refusals.append(Refusal(reading.gap, code))
         else:
-            known = held + new
-            begin = _time(known[-1]) if known else begin
-            ready = [value for value in known if last or _time(value) < begin]
-            held = known[len(ready) :]
-        done = _time(ready[-1]) if ready else done
-        if ready or last:
-            yield Page(gap, ready, done, last)
-        await asyncio.sleep(PAUSE_SECONDS)
+            data = result.HistoryData  # none, where a server has none to tell of
+            values = (data.DataValues if isinstance(data, ua.HistoryData) else None) or ()
+            full = len(values) >= details.NumValuesPerNode
+            early = not reading.point and details.StartTime < _moment(reading.begin)
+            answers.pages.append(
+                reading.take(values, result.ContinuationPoint, full=full, early=early)
+            )
+
+    async def _failed(
+        self, group: Sequence[Reading], error: TimeoutError | UaStatusCodeError
+    ) -> Answers:
+        """A request failed as a whole: its many nodes may have been too many, or one of them bad.
+
+        Raises:
+            TimeoutError: One node's history takes too long, too.
+            UaStatusCodeError: The link is lost.
+        """
+        code = StatusCodes.BadTimeout if isinstance(error, TimeoutError) else error.code
+        if code in LINK and (code != StatusCodes.BadTimeout or len(group) == 1):
+            raise error
+        await self._release(group)
+        if len(group) > 1 and code != StatusCodes.BadServiceUnsupported:
+            self._size = len(group) // 2
+            return Answers()
+        for reading in group:
+            reading.end()
+        return Answers(refusals=[Refusal(reading.gap, code) for reading in group])
+
+    async def _release(self, readings: Sequence[Reading]) -> None:
+        """Give back the continuation points of readings that do not go on there."""
+        held = [reading for reading in readings if reading.point]
+        if held:
+            with suppress(TimeoutError, UaStatusCodeError):  # it forgets them with the session
+                await self._request(_details(held), held, release=True)
+        for reading in held:
+            reading.point = None
+
+    async def _request(
+        self,
+        details: ua.ReadRawModifiedDetails,
+        readings: Sequence[Reading],
+        *,
+        release: bool = False,
+    ) -> list[ua.HistoryReadResult]:
+        params = ua.HistoryReadParameters(
+            HistoryReadDetails=details,
+            TimestampsToReturn=ua.TimestampsToReturn.Both,
+            ReleaseContinuationPoints=release,
+            NodesToRead=[
+                ua.HistoryReadValueId(
+                    NodeId=self._nodes[reading.gap.handle], ContinuationPoint=reading.point
+                )
+                for reading in readings
+            ],
+        )
+        results: list[ua.HistoryReadResult] = await self._client.uaclient.session.history_read(
+            params
+        )
+        return results
 
 
-def _within(gap: Gap, values: Sequence[ua.DataValue]) -> list[ua.DataValue]:
-    """Those that have a source time in the gap, by their times."""
-    found = [value for value in values if gap.after < _time(value) < gap.before]
-    return sorted(found, key=_time)
+def _group(waiting: Sequence[Reading], size: int) -> list[Reading]:
+    """Readings for one request, of those that are sorted by their beginnings; each node once."""
+    first = waiting[0]
+    if first.alone:
+        return [first]
+    group: dict[int, Reading] = {}
+    for reading in waiting:
+        if len(group) >= size or reading.begin > first.begin + SPREAD:
+            break
+        if not reading.alone:
+            group.setdefault(reading.gap.handle, reading)
+    return list(group.values())
 
 
-def _unseen(values: Sequence[ua.DataValue], held: Sequence[ua.DataValue]) -> list[ua.DataValue]:
-    """An answer without the values that we hold already, where it begins with them."""
-    first = [value for value in values if held and _time(value) == _time(held[0])]
-    again = [repr(value) for value in first[: len(held)]] == [repr(value) for value in held]
-    rest = [value for value in values if not held or _time(value) > _time(held[0])]
-    return (first[len(held) :] if again else first) + rest
-
-
-def _time(value: ua.DataValue) -> int:
-    """Microseconds; below all gaps where the server gives no time."""
-    return microseconds(value.SourceTimestamp) or 0
-
-
-async def _read(
-    client: Client, node: ua.NodeId, begin: int, end: int, point: bytes | None
-) -> tuple[Sequence[ua.DataValue], bytes | None]:
-    """Values from one time to another, and where to go on, if there are more."""
-    params = ua.HistoryReadParameters(
-        HistoryReadDetails=ua.ReadRawModifiedDetails(
-            IsReadModified=False,
-            StartTime=_EPOCH + timedelta(microseconds=begin),
-            EndTime=_EPOCH + timedelta(microseconds=end),
-            NumValuesPerNode=PAGE,
-            ReturnBounds=False,
-        ),
-        TimestampsToReturn=ua.TimestampsToReturn.Both,
-        ReleaseContinuationPoints=False,
-        NodesToRead=[ua.HistoryReadValueId(NodeId=node, ContinuationPoint=point)],
+def _details(group: Sequence[Reading]) -> ua.ReadRawModifiedDetails:
+    return ua.ReadRawModifiedDetails(
+        IsReadModified=False,
+        StartTime=_moment(min(reading.begin for reading in group)),
+        EndTime=_moment(max(reading.gap.before for reading in group)),
+        NumValuesPerNode=min(PAGE, max(1, VALUES // len(group))),
+        ReturnBounds=False,
     )
-    (result,) = await client.uaclient.session.history_read(params)
-    result.StatusCode.check()
-    data = result.HistoryData  # none, where a server has none to tell of
-    values = data.DataValues if isinstance(data, ua.HistoryData) else None
-    return values or (), result.ContinuationPoint
+
+
+def _moment(time: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=time)

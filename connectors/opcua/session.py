@@ -16,8 +16,8 @@ from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
 
 from connectors.opcua.gaps import Gaps
-from connectors.opcua.history import Page
 from connectors.opcua.items import Item, MonitoredItems
+from connectors.opcua.readings import Page
 from connectors.opcua.values import Notifications
 from penstock.clock import Clock
 from penstock.connector import Batch, Meter, Sample
