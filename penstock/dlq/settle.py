@@ -12,7 +12,7 @@ from penstock.kafka.admin import ensure_topics
 from penstock.kafka.dead_letters import ACTION, DROP, RETRY
 from penstock.kafka.topics import retries
 from penstock.settings.plant import Plant
-from penstock.state.fencing import open_producer
+from penstock.state.fencing import let_go, open_producer
 
 _AT_ONCE: Final = 500
 """Letters of one transaction."""
@@ -57,7 +57,7 @@ def _settle(plant: Plant, topic: str, choice: Choice, action: str) -> list[Lette
         for first in range(0, len(letters), _AT_ONCE):
             _write(producer, target, letters[first : first + _AT_ONCE], action)
     finally:
-        producer.close()
+        let_go(producer)
     return letters
 
 

@@ -1,5 +1,6 @@
 """Makes a process the only writer of a partition's state."""
 
+from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import KafkaException, Producer
@@ -47,7 +48,14 @@ def open_producer(
     try:
         producer.init_transactions(OPEN_SECONDS)
     except KafkaException as failure:
-        producer.close()
+        let_go(producer)
         msg = f"it cannot be opened for writing: {failure.args[0].str()}"
         raise KafkaUnavailableError(msg, where=where) from failure
     return producer
+
+
+def let_go(producer: Producer) -> None:
+    """Close a transactional producer, also one that was fenced."""
+    # It says once more that it was fenced, or says it so badly that Python complains of it.
+    with suppress(KafkaException, SystemError):
+        producer.close()

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from penstock.errors import KafkaUnavailableError
 from penstock.kafka.client import options, usable_options
 from penstock.settings.plant import KafkaSettings
-from penstock.state.fencing import open_producer
+from penstock.state.fencing import let_go, open_producer
 
 OPEN_MS: Final = 10_000
 """A transaction left open by a kill ends by itself after so long: readers wait for it."""
@@ -106,7 +106,7 @@ class OnceWriter:
         try:
             self.next = self._committed()
         except BaseException:
-            producer.close()
+            let_go(producer)
             raise
         self._producer = producer
         return producer
@@ -114,7 +114,7 @@ class OnceWriter:
     def _let_go(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close()
+            let_go(producer)
 
     def _committed(self) -> int | None:
         """By what Kafka has; a group that is new has no coordinator for a moment."""

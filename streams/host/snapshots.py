@@ -15,7 +15,7 @@ from penstock.errors import FencedError, KafkaUnavailableError
 from penstock.kafka.client import Headers
 from penstock.settings.plant import KafkaSettings
 from penstock.state.checkpoint import Checkpoint, Meta
-from penstock.state.fencing import open_producer
+from penstock.state.fencing import let_go, open_producer
 from penstock.state.layout import (
     PARTS,
     RowMessage,
@@ -121,7 +121,7 @@ class SnapshotStore:
         """Let go of Kafka."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close()
+            let_go(producer)
 
     def _caught_up(self, meta: Meta) -> bool:
         """Whether the state has come as far as the one before, in the topics that both read."""
@@ -167,7 +167,7 @@ class SnapshotStore:
 
     def _give_up(self, producer: Producer, failure: KafkaException) -> None:
         """Find out what a failed transaction means; librdkafka cannot say whether it took place."""
-        error = failure.args[0]
+        error = _reason(producer, failure)
         if error.code() in _FENCED:
             self.close()
             msg = "another worker took over this partition"
@@ -197,3 +197,14 @@ class SnapshotStore:
 
     def __str__(self) -> str:
         return f"{self._topic}[{self._partition}]"
+
+
+def _reason(producer: Producer, failure: KafkaException) -> KafkaError:
+    """What is wrong; that a message cannot be produced any more does not tell it."""
+    error: KafkaError = failure.args[0]
+    if error.code() == KafkaError._FATAL:
+        try:
+            producer.abort_transaction(COMMIT_SECONDS)
+        except KafkaException as told:
+            error = told.args[0]
+    return error

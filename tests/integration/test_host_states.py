@@ -7,12 +7,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka.admin import AdminClient
 
+from penstock.errors import FencedError
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options
-from penstock.state.fencing import open_producer, transactional_id
+from penstock.state.checkpoint import Checkpoint
+from penstock.state.fencing import let_go, open_producer, transactional_id
 from penstock.state.reading import read_newest
+from streams.host.snapshots import SnapshotStore
 
 _spec = importlib.util.spec_from_file_location("host_rig", Path(__file__).with_name("host_rig.py"))
 assert _spec is not None and _spec.loader is not None
@@ -70,6 +74,46 @@ def test_an_upgrade_migrates_state_and_a_downgrade_is_refused(rig: Rig) -> None:
     worker = restart(rig, worker, environment="other")
     line = rig.await_log("parked", rig.kafka.partitions + 1)
     assert "belongs to environment 'test', this is 'other'" in line["error"]
+
+
+def fingerprints(rig: Rig) -> set[str]:
+    """Of the states of what was processed."""
+    books = (
+        (one.meta.operator, one.meta.inputs[rig.reads].records) for one in rig.snapshots().values()
+    )
+    return {operator for operator, records in books if records.processed}
+
+
+def test_workers_are_upgraded_one_after_another(rig: Rig) -> None:
+    old = [rig.start(), rig.start()]
+    rig.feed(100)
+    rig.await_exact()
+    new = []
+    for number, worker in enumerate(old, 1):
+        new.append(restart(rig, worker, behaviour=["newer"], fingerprint="sums-2"))
+        rig.feed(100)
+        rig.await_exact()
+        wanted = {"sums-1", "sums-2"} if number < len(old) else {"sums-2"}
+        rig.until(lambda now=wanted: now == fingerprints(rig))
+    assert not rig.log_lines("parked")
+    assert_books(rig, processed=300)
+
+
+def test_a_store_that_was_fenced_says_so_and_can_be_closed(rig: Rig) -> None:
+    worker = rig.start()
+    rig.feed(20)
+    rig.until(lambda: len(rig.snapshots()) == rig.kafka.partitions)
+    worker.terminate()
+    assert worker.wait(10) == 0
+    name = transactional_id("test", rig.name, 0)
+    for size in (1, 3_000_000):  # fenced as the transaction ends, and while messages are produced
+        store = SnapshotStore(rig.kafka, rig.state, 0, name)
+        store.open()
+        let_go(open_producer(rig.kafka, name, rig.state))
+        rows = {f"operator/{i}": bytes(size) for i in range(20)}
+        with pytest.raises(FencedError, match="another worker took over"):
+            store.write(Checkpoint(rows, rig.snapshots()[0].meta))
+        store.close()
 
 
 def test_who_is_fenced_again_and_again_gives_up(rig: Rig) -> None:
