@@ -78,6 +78,8 @@ def _block(values: NDArray[Any]) -> bytes:
     listed = values.tolist()
     if not any(listed):
         return bytes(len(listed))
+    if min(listed) >= 0 and max(listed) < len(_LONGS):
+        return b"".join([_LONGS[value] for value in listed])
     return b"".join(map(long, listed))
 
 

@@ -22,7 +22,7 @@ from penstock.settings.plant import Plant
 from streams.host.app import build_app
 from streams.host.encoders import Encoders
 from streams.host.host import Host, HostSettings
-from streams.host.memory import keep_freed
+from streams.host.memory import settle
 from streams.host.topics import check_topics
 
 _log = structlog.get_logger()
@@ -52,7 +52,7 @@ def serve(
         StalledError: The worker gets no batches although there are records.
         Exception: What made the worker stop; its state is as of the last snapshot.
     """
-    keep_freed()
+    settle()
     asyncio.run(_serve(processor, plant, status, data_dir, settings or HostSettings()))
 
 

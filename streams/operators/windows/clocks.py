@@ -43,12 +43,12 @@ class Clocks:
             streams: (R) the stream of each record.
             ahead: (N) the samples that are set aside; None: there is none.
         """
-        first = np.flatnonzero(np.diff(batch.record, prepend=np.int32(-1)))
-        owner = batch.record[first]
         self._know(int(streams.max()) + 1)
-        unknown = self.rows["since"][streams[owner]] == NEVER
+        unknown = self.rows["since"][streams] == NEVER
         if ahead is None and not self._runaways and not unknown.any():
             return
+        first = np.flatnonzero(np.diff(batch.record, prepend=np.int32(-1)))
+        owner = batch.record[first]
         counts = np.zeros(len(first), np.int64)
         if ahead is not None:
             counts = np.add.reduceat(ahead, first, dtype=np.int64)
