@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bench.plot import bars
 
+_FIGURES: Final = "streams.json"
 TITLES: Final = {
     "columnar": "Events of 100 samples",
     "varying": "Events of 100 samples, varying counts",
@@ -15,10 +16,17 @@ TITLES: Final = {
 }
 
 
+def known(folder: Path) -> dict[str, Any]:
+    """The figures that were written there; none if there are none."""
+    file = folder / _FIGURES
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return found
+
+
 def write(figures: Mapping[str, Any], folder: Path) -> None:
     """Write `streams.json`, `streams.md` and `streams.svg`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "streams.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    (folder / _FIGURES).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     (folder / "streams.md").write_text(markdown(figures) + "\n", "utf-8")
     groups = {
         title: {name: row["samples_per_s"] for name, row in figures[part].items() if len(row) > 1}

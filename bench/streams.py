@@ -29,7 +29,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, and nothing else")
     parser.add_argument("--rounds", type=int, default=3, help="of the whole comparison")
     parser.add_argument("--samples", type=float, default=15e6, help="measured, of each input")
-    parser.add_argument("--only", default="", help="parts of the whole, as: columnar,latency")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="parts of the whole, as: columnar,latency; the others stay as they are in the folder",
+    )
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of table and plot")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
@@ -39,7 +43,8 @@ def main() -> None:
             figures = quick(found, _tell)
         else:
             only = [part for part in arguments.only.split(",") if part]
-            figures = full(found, int(arguments.samples), arguments.rounds, only, _tell)
+            figures = report.known(arguments.out) if only else {}
+            figures |= full(found, int(arguments.samples), arguments.rounds, only, _tell)
             report.write(figures, arguments.out)
     _print(figures, arguments.json)
 
