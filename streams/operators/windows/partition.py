@@ -1,6 +1,6 @@
 """The streams and series of a partition: names, watermarks, and the value each series last had."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -64,15 +64,24 @@ class Partition:
     def series_id(self, name: tuple[str, str, str]) -> int:
         """The number of (asset, source, tag), a new one if it was never seen."""
         known = self._series_ids.get(name)
-        if known is None:
-            known = self._series_ids[name] = len(self._series_ids)
-            stream = self.stream_id(name[:2])
-            self.series = grown(self.series, known + 1)
-            self.series[known] = (stream, len(self.tags[stream]), NEVER, np.nan, NEVER)
-            self.tags[stream].append(name[2])
-            self.members[stream].append(known)
-            self.streams["width"][stream] += 1
-        return known
+        return known if known is not None else int(self.series_ids(name[:2], name[2:])[0])
+
+    def series_ids(self, stream: tuple[str, str], tags: Sequence[str]) -> NDArray[np.int64]:
+        """The numbers of tags of (asset, source), which differ; new ones where never seen."""
+        owner, known = self.stream_id(stream), self._series_ids
+        new = [tag for tag in tags if (*stream, tag) not in known]
+        first, local = len(known), len(self.tags[owner])
+        numbers = range(first, first + len(new))
+        self.series = grown(self.series, numbers.stop)
+        self.series["stream"][first : numbers.stop] = owner
+        self.series["local"][first : numbers.stop] = np.arange(local, local + len(new))
+        for name, value in (("time", NEVER), ("value", np.nan), ("until", NEVER)):
+            self.series[name][first : numbers.stop] = value
+        known.update(((*stream, tag), number) for tag, number in zip(new, numbers, strict=True))
+        self.tags[owner] += new
+        self.members[owner] += numbers
+        self.streams["width"][owner] += len(new)
+        return np.array([known[*stream, tag] for tag in tags], np.int64)
 
     def members_of(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
         """The numbers of all series of these streams."""

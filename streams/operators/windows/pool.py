@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.codec.joined import ranges
+from streams.operators.windows.cells import CELL
 from streams.operators.windows.parameters import FOREVER, NEVER, Size
 from streams.operators.windows.partition import grown
 from streams.operators.windows.rows import put
@@ -49,7 +50,7 @@ class Saved(NamedTuple):
     start: int
     revision: int
     closed: bool
-    cells: NDArray[Any]
+    cells: bytes
     """`CELL` of each series."""
 
 
@@ -255,11 +256,11 @@ class WindowPool:
             return
         self._know(max(one.stream for one in saved) + 1)
         places = [(one.stream, one.start) for one in saved]
-        widths = np.array([len(one.cells) for one in saved], np.int64)
+        widths = np.array([len(one.cells) for one in saved], np.int64) // CELL.itemsize
         self._make(places, widths)
         windows = [self._index[place] for place in places]
         cells = ranges(self.windows["base"][windows], widths)
-        put(self.cells, cells, np.concatenate([one.cells for one in saved]))
+        put(self.cells, cells, np.frombuffer(b"".join([one.cells for one in saved]), CELL))
         self.windows["revision"][windows] = [one.revision for one in saved]
         self.windows["closed"][windows] = [one.closed for one in saved]
         self.windows["changed"][windows] = False

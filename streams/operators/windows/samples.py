@@ -1,5 +1,6 @@
 """Columns of samples, and their order: by series, then time, then arrival."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,14 +34,7 @@ class Samples:
 
     def then(self, later: "Samples") -> "Samples":
         """These samples, and behind them those that arrived later."""
-        if not len(self):
-            return later
-        return Samples(
-            np.concatenate([self.series, later.series]),
-            np.concatenate([self.time, later.time]),
-            np.concatenate([self.value, later.value]),
-            np.concatenate([self.good, later.good]),
-        )
+        return joined([self, later]) if len(self) else later
 
     def in_order(self, which: NDArray[np.int64] | None = None) -> "Samples":
         """All, or those at these ascending places: by series, then time, then arrival."""
@@ -54,6 +48,18 @@ class Samples:
 NO_SAMPLES = Samples(
     np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64), np.zeros(0, np.bool_)
 )
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """All samples, one part behind the other."""
+    if not parts:
+        return NO_SAMPLES
+    return Samples(
+        np.concatenate([one.series for one in parts]),
+        np.concatenate([one.time for one in parts]),
+        np.concatenate([one.value for one in parts]),
+        np.concatenate([one.good for one in parts]),
+    )
 
 
 def _order(series: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64] | None:

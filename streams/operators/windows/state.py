@@ -21,7 +21,7 @@ from streams.operators.windows.core import Windows
 from streams.operators.windows.parameters import WindowParameters
 from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import Saved, WindowPool
-from streams.operators.windows.samples import Samples
+from streams.operators.windows.samples import Samples, joined
 
 FORMAT_1: Final = 1
 """The format in which streams' rows did not name `out_of_order`."""
@@ -108,6 +108,7 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
     groups = tuple(Windows(one) for one in parameters.by_lateness())
     by_lateness = {str(one.parameters.out_of_order): one for one in groups}
     by_size = {str(size): one for one in groups for size in one.pools}
+    waiting: dict[Windows, list[Samples]] = {one: [] for one in groups}
     saved: dict[WindowPool, list[Saved]] = {
         pool: [] for one in groups for pool in one.pools.values()
     }
@@ -116,8 +117,7 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
             kind, number, *_ = key.split("/")
             if kind == _STREAM:
                 windows = by_lateness[number]
-                waiting = _unpack_stream(windows.partition, key, rows[key])
-                windows.pending = windows.pending.then(waiting)
+                waiting[windows].append(_unpack_stream(windows.partition, key, rows[key]))
             else:
                 windows = by_size[number]
                 saved[windows.pools[int(number)]].append(_unpack_window(windows, key, rows[key]))
@@ -126,6 +126,8 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
             raise StateError(msg, where=key, remedy="reset the processor") from error
     for pool, found in saved.items():
         pool.load(found)
+    for windows, samples in waiting.items():
+        windows.pending = joined(samples)
     return groups
 
 
@@ -186,7 +188,7 @@ def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
     asset, source = map(unquote, key.split("/")[2:])
     (watermark, last, tags), body = _unpack(row)
     stream = partition.stream_id((asset, source))
-    series = np.array([partition.series_id((asset, source, tag)) for tag in tags], np.int64)
+    series = partition.series_ids((asset, source), tags)
     split = len(series) * _HELD.itemsize
     held, waiting = np.frombuffer(body[:split], _HELD), np.frombuffer(body[split:], _SAMPLE)
     for name in _HELD.names or ():
@@ -213,4 +215,4 @@ def _unpack_window(windows: Windows, key: str, row: bytes) -> Saved:
         raise KeyError(kind)
     (revision, closed), body = _unpack(row)
     stream = windows.partition.stream_id((unquote(asset), unquote(source)))
-    return Saved(stream, int(start), revision, bool(closed), np.frombuffer(body, CELL))
+    return Saved(stream, int(start), revision, bool(closed), np.frombuffer(body, CELL).tobytes())
