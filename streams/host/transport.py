@@ -23,7 +23,7 @@ from penstock.kafka.client import Place
 
 _log = structlog.get_logger()
 
-FETCH_MAX_WAIT_MS: Final = 100
+FETCH_MAX_WAIT_MS: Final = 50
 """How long a broker may hold back an answer; Faust's 1500 delays the start by 1 s."""
 FETCH_MIN_BYTES: Final = 16_384
 """An answer with less is held back: many small batches cost several times what few large do."""

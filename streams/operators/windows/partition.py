@@ -1,6 +1,7 @@
 """The streams and series of a partition: names, watermarks, and the value each series last had."""
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -69,7 +70,8 @@ class Partition:
     def series_ids(self, stream: tuple[str, str], tags: Sequence[str]) -> NDArray[np.int64]:
         """The numbers of tags of (asset, source), which differ; new ones where never seen."""
         owner, known = self.stream_id(stream), self._series_ids
-        new = [tag for tag in tags if (*stream, tag) not in known]
+        names = list(zip(repeat(stream[0]), repeat(stream[1]), tags, strict=False))
+        new = [name for name in names if name not in known]
         first, local = len(known), len(self.tags[owner])
         numbers = range(first, first + len(new))
         self.series = grown(self.series, numbers.stop)
@@ -77,11 +79,11 @@ class Partition:
         self.series["local"][first : numbers.stop] = np.arange(local, local + len(new))
         for name, value in (("time", NEVER), ("value", np.nan), ("until", NEVER)):
             self.series[name][first : numbers.stop] = value
-        known.update(((*stream, tag), number) for tag, number in zip(new, numbers, strict=True))
-        self.tags[owner] += new
+        known.update(zip(new, numbers, strict=True))
+        self.tags[owner] += [tag for _, _, tag in new]
         self.members[owner] += numbers
         self.streams["width"][owner] += len(new)
-        return np.array([known[*stream, tag] for tag in tags], np.int64)
+        return np.array([known[name] for name in names], np.int64)
 
     def members_of(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
         """The numbers of all series of these streams."""

@@ -43,6 +43,17 @@ def _name_key(name: tuple[str, str]) -> str:
     return "/".join(quote(part, safe="") for part in name)
 
 
+@lru_cache(maxsize=1 << 14)
+def _named(key: str) -> tuple[str, str]:
+    """The inverse of `_name_key`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    asset, source = map(unquote, key.split("/"))
+    return asset, source
+
+
 def _pack(head: Any, *columns: NDArray[Any]) -> bytes:
     text = json.dumps(head, separators=(",", ":")).encode()
     return b"".join([text, b"\n", *(column.tobytes() for column in columns)])
@@ -155,9 +166,9 @@ def load_clocks(partition: Partition, rows: Mapping[str, bytes]) -> Clocks:
     clocks = Clocks()
     for key, row in rows.items():
         try:
-            asset, source = map(unquote, key.split("/")[1:])
+            name = _named(key.removeprefix(f"{_CLOCK}/"))
             (since, set_aside, runaway), _ = _unpack(row)
-            clocks.load(partition.stream_id((asset, source)), since, set_aside, bool(runaway))
+            clocks.load(partition.stream_id(name), since, set_aside, bool(runaway))
         except (ValueError, TypeError) as error:
             msg = "this row of state is damaged"
             raise StateError(msg, where=key, remedy="reset the processor") from error
@@ -185,14 +196,14 @@ def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
 
 
 def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
-    asset, source = map(unquote, key.split("/")[2:])
+    name = _named(key.split("/", 2)[2])
     (watermark, last, tags), body = _unpack(row)
-    stream = partition.stream_id((asset, source))
-    series = partition.series_ids((asset, source), tags)
+    stream = partition.stream_id(name)
+    series = partition.series_ids(name, tags)
     split = len(series) * _HELD.itemsize
     held, waiting = np.frombuffer(body[:split], _HELD), np.frombuffer(body[split:], _SAMPLE)
-    for name in _HELD.names or ():
-        partition.series[name][series] = held[name]
+    for column in _HELD.names or ():
+        partition.series[column][series] = held[column]
     partition.streams["watermark"][stream], partition.streams["last"][stream] = watermark, last
     columns = (waiting[name].copy() for name in ("time", "value", "good"))
     return Samples(series[waiting["local"]], *columns)
@@ -210,9 +221,9 @@ def _window_row(partition: Partition, pool: WindowPool, window: int) -> tuple[st
 
 
 def _unpack_window(windows: Windows, key: str, row: bytes) -> Saved:
-    kind, _, start, asset, source = key.split("/")
+    kind, _, start, name = key.split("/", 3)
     if kind != _WINDOW:
         raise KeyError(kind)
     (revision, closed), body = _unpack(row)
-    stream = windows.partition.stream_id((unquote(asset), unquote(source)))
+    stream = windows.partition.stream_id(_named(name))
     return Saved(stream, int(start), revision, bool(closed), np.frombuffer(body, CELL).tobytes())
