@@ -12,6 +12,7 @@ from asyncua.common.callback import CallbackType
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.crypto.truststore import TrustStore
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
+from asyncua.server.history import HistoryDict
 
 from connectors.opcua import OpcuaConnector, OpcuaSettings
 from penstock.certificates import make_certificate
@@ -69,6 +70,14 @@ class Certificates:
         } | changes
 
 
+class Historian(HistoryDict):
+    """A history of all variables that outlives the server's restarts."""
+
+    async def new_historized_node(self, node_id, period, count=0):
+        if node_id not in self._datachanges:
+            await super().new_historized_node(node_id, period, count)
+
+
 class OpcuaServer:
     """The server. It lets in one user, and only clients whose certificate it trusts."""
 
@@ -85,8 +94,17 @@ class OpcuaServer:
         self.nodes: dict[str, object] = {}
         self.server: Server | None = None
 
-    async def start(self, values: Mapping[str, object], *, namespaces_before: int = 0) -> None:
-        """Start with these variables, some namespaces being there before theirs."""
+    async def start(
+        self,
+        values: Mapping[str, object],
+        *,
+        namespaces_before: int = 0,
+        historian: Historian | None = None,
+    ) -> None:
+        """Start with these variables, some namespaces being there before theirs.
+
+        Values are plain, variants, or data values with their own times.
+        """
         server = Server(user_manager=OneUser(anonymous=self.anonymous))
         server.iserver.disabled_clock = True
         await server.init()
@@ -106,16 +124,15 @@ class OpcuaServer:
             await server.register_namespace(f"urn:acme:other{number}")
         index = await server.register_namespace(NAMESPACE)
         for name, value in values.items():
-            variant = (
-                value
-                if isinstance(value, ua.Variant)
-                else ua.Variant(value, VARIABLES[type(value)])
-            )
-            data = ua.DataValue(variant, SourceTimestamp=datetime.now(UTC))
+            data = _data(value)
             node_id = ua.NodeId(name, index)
-            node = await server.nodes.objects.add_variable(node_id, f"{index}:{name}", variant)
+            node = await server.nodes.objects.add_variable(node_id, f"{index}:{name}", data.Value)
             await node.write_value(data)
             self.nodes[name] = node
+        if historian is not None:
+            server.iserver.history_manager.set_storage(historian)
+            for node in self.nodes.values():
+                await server.iserver.enable_history_data_change(node)
         server.subscribe_server_callback(CallbackType.PreWrite, self._note_write)
         await server.start()
         self.server = server
@@ -132,12 +149,7 @@ class OpcuaServer:
         self, name: str, value: object, *, status: int = 0, source: datetime | None = None
     ) -> None:
         """Give a variable a value, as the process that the server shows would."""
-        variant = (
-            value if isinstance(value, ua.Variant) else ua.Variant(value, VARIABLES[type(value)])
-        )
-        await self.nodes[name].write_value(
-            ua.DataValue(variant, ua.StatusCode(status), source or datetime.now(UTC))
-        )
+        await self.nodes[name].write_value(_data(value, status, source))
 
     def connector(self, tags: list[Tag], **changes: object) -> OpcuaConnector:
         """A connector to it, with these settings instead of those that fit."""
@@ -154,6 +166,13 @@ class OpcuaServer:
     def _note_write(self, event, service) -> None:
         if event.is_external:
             self.written.extend(str(item.NodeId) for item in event.request_params.NodesToWrite)
+
+
+def _data(value: object, status: int = 0, source: datetime | None = None) -> ua.DataValue:
+    if isinstance(value, ua.DataValue):
+        return value
+    variant = value if isinstance(value, ua.Variant) else ua.Variant(value, VARIABLES[type(value)])
+    return ua.DataValue(variant, ua.StatusCode(status), source or datetime.now(UTC))
 
 
 def tag(name: str, **changes: object) -> Tag:
