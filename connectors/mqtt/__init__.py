@@ -61,7 +61,9 @@ kept. When an edge node or a device dies, its tags are flagged `BadNoCommunicati
 earlier session (by `bdSeq`) is ignored. A gap in the sequence, data before a birth, an alias that
 no birth told and a malformed payload are named, and the edge node is asked to be born again: at
 most once per `rebirth_pause`, twice as long each time while no birth comes. An edge node that lives
-vouches for values that do not change, so that they are not stale.
+vouches for values that do not change, so that they are not stale. Metrics marked `is_historical`
+(stored while the edge node was offline) are history: they come behind current values with their own
+times, windows take them as late samples, and no flag takes them for the current value.
 
 Two kinds of message are published, and nothing else: `STATE`, which says that we are online, and
 the rebirth request, which changes no value; it is counted apart from writes, in

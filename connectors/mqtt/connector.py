@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NoReturn
 
@@ -48,6 +49,8 @@ class MqttConnector(Connector, Browses):
         self._unheard = Unheard(self.tags, microseconds(self.settings.stale_after), self.meter)
         self._acknowledgements = Acknowledgements()
         self._refused: list[Sample] = []
+        self._batches: deque[Batch] = deque()
+        """Read and not yet handed on; they outlive connections."""
         self._link: Link | None = None
 
     async def probe(self) -> Probe:
@@ -108,20 +111,32 @@ class MqttConnector(Connector, Browses):
         self._unheard.connected(self.clock())
 
     async def read(self) -> Batch:
-        """Wait for messages; give their samples, and how to acknowledge them."""
-        while True:
-            link, messages = await self._received()
-            samples, self._refused = self._refused, []
-            samples += [sample for one in messages for sample in self._payloads.samples(one)]
-            self._unheard.heard(samples)
-            samples += self._unheard.overdue(self.clock())
-            for message in self._payloads.outgoing(self.clock()):
-                link.publish(message)
-            numbers = [one.number for one in messages if one.number is not None]
-            if numbers:
-                return Batch(samples, self._acknowledgements.expect(link.acknowledge, numbers))
-            if samples:
-                return Batch(samples)
+        """Wait for messages; give their samples, and how to acknowledge them.
+
+        What is history in them is a batch of its own behind; with it they are acknowledged.
+        """
+        while not self._batches:
+            self._batches.extend(await self._next())
+        return self._batches.popleft()
+
+    async def _next(self) -> Sequence[Batch]:
+        link, messages = await self._received()
+        samples, self._refused = self._refused, []
+        samples += [sample for one in messages for sample in self._payloads.samples(one)]
+        history = self._payloads.history()
+        self._unheard.heard([*samples, *history])
+        samples += self._unheard.overdue(self.clock())
+        for message in self._payloads.outgoing(self.clock()):
+            link.publish(message)
+        numbers = [one.number for one in messages if one.number is not None]
+        expect = self._acknowledgements.expect
+        if history:
+            live = Batch(samples, expect(link.acknowledge, ()))
+            kept = expect(link.acknowledge, numbers)
+            return live, Batch(history, kept, historical=True)
+        if numbers:
+            return (Batch(samples, expect(link.acknowledge, numbers)),)
+        return (Batch(samples),) if samples else ()
 
     async def stop(self) -> None:
         """Say goodbye and hang up."""

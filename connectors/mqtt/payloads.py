@@ -27,7 +27,11 @@ class Payloads(ABC):
 
     @abstractmethod
     def samples(self, message: Message) -> list[Sample]:
-        """The samples in a message."""
+        """The samples in a message that say how things are now."""
+
+    def history(self) -> list[Sample]:
+        """Of the messages so far the samples that say nothing of how things are now; each once."""
+        return []
 
     def connecting(self, now: int) -> Outgoing | None:
         """A connection is about to be made; gives its will."""

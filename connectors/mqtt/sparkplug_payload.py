@@ -70,6 +70,7 @@ class SparkplugPayloads(Payloads):
         self._rebirths = Rebirths(microseconds(settings.rebirth_pause))
         self._state = HostState(host, 0)
         self._waiting: list[Outgoing] = []
+        self._history: list[Sample] = []
 
     @property
     def filters(self) -> list[str]:
@@ -114,6 +115,11 @@ class SparkplugPayloads(Payloads):
         while (node := self._rebirths.take(now)) is not None:
             self._meter.rebirths += 1
             found.append(rebirth_request(self._group, node, now // 1_000))
+        return found
+
+    def history(self) -> list[Sample]:
+        """Of metrics marked `is_historical`: stored while the edge node was offline."""
+        found, self._history = self._history, []
         return found
 
     def samples(self, message: Message) -> list[Sample]:
@@ -183,14 +189,16 @@ class SparkplugPayloads(Payloads):
     ) -> list[Sample]:
         node.define(topic.device, payload)
         samples: list[Sample] = []
+        born: set[str] = set()
         for metric in payload.metrics:
             definition = Definition(topic.device, metric.name, metric.datatype)
             found = self._samples(topic, definition, metric, payload, now)
             if found and not supported(metric.datatype):
                 self._fail(topic, f"has {metric.name!r} of datatype {_type(metric.datatype)}, "
                            "which is not supported")  # fmt: skip
-            samples += found
-        self._name_unborn(topic, {sample.tag for sample in samples})
+            born.update(sample.tag for sample in found)
+            (self._history if metric.is_historical else samples).extend(found)
+        self._name_unborn(topic, born)
         return self._values[topic.node, topic.device].born(samples, now)
 
     def _data(
@@ -203,7 +211,8 @@ class SparkplugPayloads(Payloads):
                 name = repr(metric.name) if metric.name else f"alias {metric.alias}"
                 self._fail(topic, f"has {name}, which no birth told", rebirth_at=now)
             else:
-                samples += self._samples(topic, definition, metric, payload, now)
+                found = self._samples(topic, definition, metric, payload, now)
+                (self._history if metric.is_historical else samples).extend(found)
         self._values[topic.node, topic.device].heard(samples, now)
         return samples
 

@@ -241,17 +241,56 @@ async def test_births_define_what_data_mean(rig: Rig) -> None:
     "operational-behavior-data-publish-dbirth-values",
 )
 async def test_metrics_keep_their_times_and_nulls(rig: Rig) -> None:
-    """A metric's own time stamp counts, of historical values too; null is a bad sample."""
+    """A metric's own time stamp counts; null is a bad sample."""
     async with started(rig.host):
         await rig.births()
         await rig.edge.ddata(
-            metric(None, 1.0, None, alias=1, at=5_000, is_historical=True),
+            metric(None, 1.0, None, alias=1, at=5_000),
             metric(None, None, None, alias=1, at=6_000),
         )
         old, null = await read_until(rig.host, lambda some: len(some) >= 2)
         assert old == Sample("press07", "force", 1.0, 5_000_000)
         assert (null.source_time, null.quality) == (6_000_000, BAD_NO_DATA)
         assert math.isnan(float(null.value))
+
+
+@clause(
+    "operational-behavior-data-publish-nbirth-order",
+    "operational-behavior-data-publish-dbirth-order",
+)
+async def test_historical_metrics_are_never_the_current_value(rig: Rig) -> None:
+    """A metric marked `is_historical` is history: kept, and never taken for the current value."""
+    async with started(rig.host):
+        now = now_ms()
+        await rig.edge.nbirth(
+            metric("heat", 21.5, at=now),
+            metric("heat", 20.5, at=now - 60_000, is_historical=True),
+        )
+        assert await batches(rig, 2) == [(False, [21.5]), (True, [20.5])]
+        await rig.edge.dbirth({"force": 1.5, "count": 5})
+        await rig.read(2)
+        await rig.edge.ddata(
+            metric(None, 9.5, None, alias=1, at=now + 60_000, is_historical=True),
+            metric(None, 2.5, None, alias=1, at=now + 1_000),
+            metric(None, 8.5, None, alias=1, at=now - 60_000, is_historical=True),
+        )
+        assert await batches(rig, 2) == [(False, [2.5]), (True, [9.5, 8.5])]
+        assert rig.host.meter.errors == 0
+        await rig.edge.ndeath()
+        flagged = sorted(await rig.read(3))
+        bad = BAD_NO_COMMUNICATION
+        assert flagged == [("count", 5.0, bad), ("force", 2.5, bad), ("heat", 21.5, bad)]
+
+
+async def batches(rig: Rig, count: int) -> list[tuple[bool, list[Any]]]:
+    """Of the next batches that have samples: whether they are history, and their values."""
+    found: list[tuple[bool, list[Any]]] = []
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            batch = await rig.host.read()
+            if batch.samples:
+                found.append((batch.historical, [sample.value for sample in batch.samples]))
+    return found
 
 
 @clause("payloads-propertyset-quality-value-value")
