@@ -42,3 +42,4 @@ if __name__ == "__main__":
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
     helm.TOPICS_FILE.write_text(helm.topics(), encoding="utf-8")
+    helm.RIGHTS_FILE.write_text(helm.rights(), encoding="utf-8")

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from penstock.clock import Clock, now
 from penstock.kafka.dead_letters import Origin
+from penstock.kafka.topics import Topic
 from penstock.settings.model import Model
 from penstock.settings.plant import Plant
 
@@ -51,6 +52,9 @@ class Sink(ABC):
     """Whether dead letters can be taken again (`penstock dlq retry`): then `write` also gets
     records of `<topic>.retry`, whose offsets `open` and `flush` keep like any topic's, and `skip`
     is to be kept, too: what was buried must not be read again once it is taken again."""
+    transactional: ClassVar[bool] = False
+    """Whether it writes in transactions; their ids begin with `<environment>-<name>-`, and so do
+    the groups that keep its offsets with them."""
 
     def __init__(self, name: str, settings: Any, plant: Plant, *, clock: Clock = now) -> None:
         self.name = name
@@ -62,6 +66,11 @@ class Sink(ABC):
     @abstractmethod
     def topics(self) -> Sequence[str]:
         """The topics to consume."""
+
+    @property
+    def writes(self) -> Sequence[Topic]:
+        """The topics that it writes to, for a sink whose outside is Kafka again."""
+        return ()
 
     @abstractmethod
     def open(self, topic: str, partition: int) -> int | None:

@@ -19,7 +19,7 @@ from penstock.codec.records import encode_record
 from penstock.codec.wire import frame
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import SAMPLES, SENSORS
+from penstock.kafka.topics import SAMPLES, SENSORS, Topic
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord, SinkSettings
 from penstock.state.fencing import transactional_id
@@ -41,6 +41,7 @@ class FlattenSink(Sink):
 
     Settings = FlattenSettings
     settings: FlattenSettings
+    transactional = True
 
     def __init__(self, name: str, settings: FlattenSettings, plant: Plant, **more: Any) -> None:
         super().__init__(name, settings, plant, **more)
@@ -57,6 +58,11 @@ class FlattenSink(Sink):
         return [SENSORS.name]
 
     @property
+    def writes(self) -> Sequence[Topic]:
+        """The samples."""
+        return [replace(SAMPLES, name=self.settings.topic)]
+
+    @property
     def counters(self) -> dict[str, float]:
         """Samples written by this process."""
         return {"rows": float(self._rows)}
@@ -71,7 +77,7 @@ class FlattenSink(Sink):
         """
         self.close(topic, partition)
         if self._schema_id is None:
-            ensure_topics(self.plant.kafka, [replace(SAMPLES, name=self.settings.topic)])
+            ensure_topics(self.plant.kafka, self.writes)
             self._schema_id = self._registry.register(self.settings.topic, str(SAMPLES.record))
         name = transactional_id(self.plant.environment, self.name, partition)
         group = f"{self.plant.environment}-{self.name}-{self.settings.topic}"

@@ -23,7 +23,7 @@ from penstock.kafka import cloud_events
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import SyncProducer
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import ALERTS, MAINTENANCE
+from penstock.kafka.topics import ALERTS, MAINTENANCE, Topic
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord, SinkSettings
 
@@ -62,6 +62,11 @@ class MaintenanceSink(Sink):
         return [ALERTS.name]
 
     @property
+    def writes(self) -> Sequence[Topic]:
+        """The requests."""
+        return [replace(MAINTENANCE, name=self.settings.topic)]
+
+    @property
     def counters(self) -> dict[str, float]:
         """Messages sent by this process."""
         return {"messages": float(self._messages)}
@@ -76,7 +81,7 @@ class MaintenanceSink(Sink):
         """
         self.close(topic, partition)
         if self._schema_id is None:
-            ensure_topics(self.plant.kafka, [replace(MAINTENANCE, name=self.settings.topic)])
+            ensure_topics(self.plant.kafka, self.writes)
             record = str(MAINTENANCE.record)
             self._schema_id = self._registry.register(self.settings.topic, record)
         return None

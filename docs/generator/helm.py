@@ -1,8 +1,9 @@
-"""The page of the Helm chart's values, and the chart's list of topics."""
+"""The page of the Helm chart's values, and the chart's lists of topics and of rights in Kafka."""
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +14,25 @@ from penstock import components
 from penstock.kafka.admin import topic_config
 from penstock.kafka.topics import TOPICS, Topic
 from penstock.processor import Processor
+from penstock.runtime.rights import (
+    Right,
+    rights_of_connector,
+    rights_of_console,
+    rights_of_processor,
+    rights_of_sink,
+    rights_of_tools,
+)
 from penstock.runtime.topics import topics_of_processor, topics_of_sink
 from penstock.settings.plant import Plant, Site, Windows
+from penstock.sink import Sink
 
 CHART: Final = Path(__file__).parents[2] / "helm" / "penstock"
 TOPICS_FILE: Final = CHART / "files" / "topics.yaml"
+RIGHTS_FILE: Final = CHART / "files" / "rights.yaml"
+_ENVIRONMENT: Final = "ENVIRONMENT"
+"""What the chart replaces by the plant's environment."""
+_NAME: Final = "NAME"
+"""What it replaces by a sink's name."""
 _NOTE: Final = "# Made by `make docs` from penstock/kafka/topics.py and the components.\n"
 
 
@@ -67,20 +82,86 @@ def _default(value: Any) -> str | None:
 
 def topics() -> str:
     """The topics that the chart has Strimzi create, with the settings that Penstock gives them."""
-    plant = Plant(site=Site(path="a/b"), windows=Windows(sizes={"1 s": {"reopen_for": "1 s"}}))
-    processors = {}
-    for name in components.names("processors"):
-        processor: Processor = components.load("processors", name)(plant)
-        found = topics_of_processor(processor)
-        processors[name] = {"reads": list(processor.topics), "topics": _told(found)}
-    sinks = {}
-    for name in components.names("sinks"):
-        kind = components.load("sinks", name)
-        needed = {"path": "./lake"} if "path" in kind.Settings.model_fields else {}
-        sink = kind(name, kind.Settings(type=name, **needed), plant)
-        sinks[name] = {"topics": _told(topics_of_sink(sink.topics))}
+    plant = _plant()
+    processors = {
+        one.name: {"reads": list(one.topics), "topics": _told(topics_of_processor(one))}
+        for one in _processors(plant)
+    }
+    sinks = {kind: {"topics": _told(topics_of_sink(sink))} for kind, sink in _sinks(plant).items()}
+    return _yaml({"contract": _told(TOPICS, ()), "processors": processors, "sinks": sinks})
+
+
+def rights() -> str:
+    """The rights in Kafka that the chart has Strimzi's user operator give to each component.
+
+    What the commands need of a plant beyond an empty one is said by processor and kind of sink.
+    """
+    plant, none = _plant(), {name: {"enabled": False} for name in components.names("processors")}
+    empty = _with(plant, none, {})
+    base = rights_of_tools(empty)
+    processors = {
+        one.name: {
+            "rights": _rights(rights_of_processor(one, _ENVIRONMENT)),
+            "tools": _rights(
+                rights_of_tools(_with(plant, none | {one.name: {"enabled": True}}, {})), base
+            ),
+        }
+        for one in _processors(plant)
+    }
+    sinks = {
+        kind: {
+            "rights": _rights(rights_of_sink(sink, _ENVIRONMENT)),
+            "tools": _rights(rights_of_tools(_with(plant, none, {_NAME: sink.settings})), base),
+        }
+        for kind, sink in _sinks(plant).items()
+    }
+    return _yaml({
+        "connector": _rights(rights_of_connector()),
+        "console": _rights(rights_of_console(_ENVIRONMENT)),
+        "tools": _rights(base),
+        "processors": processors,
+        "sinks": sinks,
+    })  # fmt: skip
+
+
+def _plant() -> Plant:
+    windows = Windows(sizes={"1 s": {"reopen_for": "1 s"}})
+    return Plant(environment=_ENVIRONMENT, site=Site(path="a/b"), windows=windows)
+
+
+def _with(plant: Plant, processors: dict[str, Any], sinks: dict[str, Any]) -> Plant:
+    sections = {
+        name: components.load("processors", name).Settings(**own)
+        for name, own in processors.items()
+    }
+    return plant.model_copy(update={"processors": sections, "sinks": sinks})
+
+
+def _processors(plant: Plant) -> list[Processor]:
+    return [components.load("processors", name)(plant) for name in components.names("processors")]
+
+
+def _sinks(plant: Plant) -> dict[str, Sink]:
+    found = {}
+    for kind in components.names("sinks"):
+        sink = components.load("sinks", kind)
+        needed = {"path": "./lake"} if "path" in sink.Settings.model_fields else {}
+        found[kind] = sink(_NAME, sink.Settings(type=kind, **needed), plant)
+    return found
+
+
+def _rights(found: Iterable[Right], without: Iterable[Right] = ()) -> list[dict[str, Any]]:
+    known = set(without)
+    return [
+        asdict(right) | {"operations": list(right.operations)}
+        for right in found
+        if right not in known
+    ]
+
+
+def _yaml(data: Any) -> str:
     yaml, out = YAML(), io.StringIO()
-    yaml.dump({"contract": _told(TOPICS, ()), "processors": processors, "sinks": sinks}, out)
+    yaml.dump(data, out)
     return _NOTE + out.getvalue()
 
 

@@ -8,10 +8,12 @@ import typer
 from penstock import components
 from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.tables import show_rows
+from penstock.errors import ConfigurationError
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.topics import SAMPLES
 from penstock.runtime.process import Component, process
+from penstock.runtime.rights import rights_of_plant
 from penstock.runtime.selftest import selftest as run_selftest
 from penstock.runtime.topics import topics_of_plant
 from penstock.settings.loader import load_plant
@@ -58,6 +60,39 @@ def create(config: Config = DEFAULT_CONFIG) -> None:
         if topic.name not in before:
             typer.echo(f"created {topic.name}")
     typer.echo(f"{len(wanted)} topics are as agreed, {plant.kafka.partitions} partitions each")
+
+
+@commands.command()
+def acls(
+    config: Config = DEFAULT_CONFIG,
+    component: Annotated[
+        str | None, typer.Option(help="Only of this one, as sink/lake or console.")
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="With the right to create missing topics.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per resource.")] = False,
+) -> None:
+    """List the rights in Kafka that each component needs, for access lists (ACLs).
+
+    The least that suffices; Read and Write imply Describe. Asks nobody: Kafka need not be there.
+    `tools` is who gives the commands of this program; `console` the web page.
+    """
+    found = rights_of_plant(load_plant(config, ()), create=create)
+    if component is not None and component not in found:
+        msg = f"the configuration has no component {component!r}"
+        raise ConfigurationError(msg, where=str(config), remedy=f"it has: {', '.join(found)}")
+    rows = [
+        (name, right.resource, right.name, right.pattern, _words(right.operations, as_json))
+        for name, rights in found.items()
+        for right in rights
+        if component in {None, name}
+    ]
+    show_rows(["component", "resource", "name", "pattern", "operations"], rows, as_json)
+
+
+def _words(operations: tuple[str, ...], as_json: bool) -> object:
+    return operations if as_json else ", ".join(operations)
 
 
 @commands.command()

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import options, usable_options
+from penstock.kafka.client import options, remedy_of, usable_options
 from penstock.kafka.contracts import check_retention
 from penstock.kafka.topics import (
     DEAD_LETTERS,
@@ -165,6 +165,8 @@ def _created(name: str, future: Future[None], settings: KafkaSettings) -> None:
         msg = f"the topic {name} cannot be created: {reason.str()}"
         if reason.retriable() or reason.code() in _NO_ANSWER:
             raise KafkaUnavailableError(msg, where=settings.bootstrap) from error
-        raise TopicError(
-            msg, where=settings.bootstrap, remedy="create it, or let Penstock's user create topics"
-        ) from error
+        remedy = "create it, or let Penstock's user create topics"
+        if forbidden := remedy_of(reason):
+            msg += " If it is there, Penstock's user may not see it."
+            remedy = f"create it where it is missing; {forbidden}"
+        raise TopicError(msg, where=settings.bootstrap, remedy=remedy) from error

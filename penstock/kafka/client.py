@@ -15,6 +15,13 @@ from penstock.kafka.topics import HEADERS_BYTES, MAX_MESSAGE_BYTES
 from penstock.settings.plant import KafkaSettings
 
 RESEND_SECONDS: Final = 1.0
+FORBIDDEN: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
+"""Kafka knows us, and its access lists do not let us."""
 
 _LOGGER: Final = logging.getLogger("librdkafka")
 _log = structlog.get_logger()
@@ -61,7 +68,7 @@ def tell(error: KafkaError) -> None:
     It tries again by itself; each failed try of a connection (`_TRANSPORT`) is not worth a line.
     """
     if error.code() != KafkaError._TRANSPORT:
-        _log.warning("kafka", error=error.str())
+        _log.warning("kafka", error=told(error))
 
 
 def producer_options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
@@ -89,6 +96,19 @@ def usable_options() -> Iterator[None]:
     except KafkaException as error:
         msg = f"the settings of Kafka cannot be used: {error.args[0].str()}"
         raise ConfigurationError(msg, where="kafka", remedy="correct kafka.options") from error
+
+
+def remedy_of(error: KafkaError) -> str | None:
+    """What to do about an error where that is known: where Kafka forbids something."""
+    if error.code() not in FORBIDDEN:
+        return None
+    return "give Penstock's user in Kafka the rights that 'penstock topics acls' lists"
+
+
+def told(error: KafkaError) -> str:
+    """An error in words, with its remedy."""
+    remedy = remedy_of(error)
+    return f"{error.str()} ({remedy})" if remedy else error.str()
 
 
 def place(message: Message) -> tuple[str, int, int]:
@@ -162,7 +182,8 @@ class EventProducer:
             except (KafkaException, BufferError) as error:
                 if is_fatal(error):
                     raise
-                _log.error("not delivered, sending again", topic=topic, key=key, error=str(error))
+                why = told(error.args[0]) if isinstance(error, KafkaException) else str(error)
+                _log.error("not delivered, sending again", topic=topic, key=key, error=why)
                 await asyncio.sleep(RESEND_SECONDS)
             else:
                 return
@@ -218,7 +239,7 @@ class SyncProducer:
             self._producer = Producer(
                 producer_options(settings, client_id=client_id, linger_ms=5, message_timeout_ms=0)
             )
-        self._refused: list[tuple[_Outgoing, str]] = []
+        self._refused: list[tuple[_Outgoing, str, str | None]] = []
 
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
@@ -238,13 +259,13 @@ class SyncProducer:
             KafkaException: The producer can send nothing any more.
         """
         refused, self._refused = self._refused, []
-        for message, _ in refused:
+        for message, *_ in refused:
             self._produce(message)
         left = self._producer.flush(timeout)
         if self._refused:
-            message, reason = self._refused[0]
+            message, reason, remedy = self._refused[0]
             msg = f"{len(self._refused)} messages are refused: {reason}"
-            raise KafkaUnavailableError(msg, where=message.topic)
+            raise KafkaUnavailableError(msg, where=message.topic, remedy=remedy)
         if left:
             msg = f"{left} messages are not acknowledged after {timeout:g} s"
             raise KafkaUnavailableError(msg, where=self._bootstrap)
@@ -252,7 +273,7 @@ class SyncProducer:
     def _produce(self, message: _Outgoing) -> None:
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None:
-                self._refused.append((message, error.str()))
+                self._refused.append((message, error.str(), remedy_of(error)))
 
         try:
             self._producer.produce(
@@ -263,8 +284,8 @@ class SyncProducer:
                 on_delivery=delivered,
             )
         except BufferError as error:
-            self._refused.append((message, str(error)))
+            self._refused.append((message, str(error), None))
         except KafkaException as error:
             if is_fatal(error):
                 raise
-            self._refused.append((message, error.args[0].str()))
+            self._refused.append((message, error.args[0].str(), None))

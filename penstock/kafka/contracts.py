@@ -10,14 +10,11 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from penstock.errors import KafkaUnavailableError, TopicError
+from penstock.kafka.client import FORBIDDEN
 from penstock.kafka.topics import Topic
 
 _log = structlog.get_logger()
 _GONE: Final = KafkaError.UNKNOWN_TOPIC_OR_PART
-_FORBIDDEN: Final = (
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-)
 
 
 def check_retention(admin: AdminClient, topics: Iterable[Topic], timeout: float) -> None:
@@ -44,7 +41,7 @@ def check_retention(admin: AdminClient, topics: Iterable[Topic], timeout: float)
             found = {name: one.value or "" for name, one in future.result().items()}
         except KafkaException as failure:
             error = failure.args[0]
-            if error.code() in _FORBIDDEN:
+            if error.code() in FORBIDDEN:
                 unseen.append(topic.name)
             elif error.code() != _GONE:
                 msg = f"Kafka cannot be asked for its settings: {error.str()}"

@@ -18,7 +18,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import options, usable_options
+from penstock.kafka.client import options, remedy_of, usable_options
 from penstock.settings.plant import KafkaSettings
 
 T = TypeVar("T")
@@ -195,4 +195,4 @@ def _answer(future: "Future[T]", where: str) -> T:
                 msg, where=where, remedy="a worker creates the topics that it needs"
             ) from failure
         msg = f"Kafka cannot be asked: {error.str()}"
-        raise KafkaUnavailableError(msg, where=where) from failure
+        raise KafkaUnavailableError(msg, where=where, remedy=remedy_of(error)) from failure

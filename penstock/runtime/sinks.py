@@ -18,7 +18,7 @@ from penstock.errors import (
     UnknownSchemaError,
 )
 from penstock.health import Status
-from penstock.kafka.client import Place, is_fatal, options, place, tell
+from penstock.kafka.client import Place, is_fatal, options, place, tell, told
 from penstock.kafka.dead_letters import DECODING, PUTTING
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
@@ -167,7 +167,7 @@ class SinkRunner:
         metrics.SINK_RECORDS.labels(self._sink.name).inc(taken)
 
     def _trouble(self, error: KafkaError) -> None:
-        self._status.note(last_error=error.str())
+        self._status.note(last_error=told(error))
         tell(error)
 
     def _complain(self, message: Message) -> None:
@@ -177,8 +177,8 @@ class SinkRunner:
         if error.fatal():
             raise KafkaException(error)
         topic, partition = message.topic(), message.partition()
-        self._status.note(last_error=error.str())
-        self._log.warning("consumer", error=error.str(), topic=topic, partition=partition)
+        self._status.note(last_error=told(error))
+        self._log.warning("consumer", error=told(error), topic=topic, partition=partition)
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._opening = self._ours.partitions
 

@@ -17,14 +17,14 @@ from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
 from penstock.kafka.registry import Registry
-from penstock.kafka.topics import CATALOG, SENSORS, TOPICS, Topic
+from penstock.kafka.topics import CATALOG, SENSORS, Topic
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.catalogue import publish_catalogue
 from penstock.runtime.connectors import ConnectorRunner
 from penstock.runtime.process import Component, on_stop_signal
 from penstock.runtime.publisher import Publisher
 from penstock.runtime.sinks import SinkRunner
-from penstock.runtime.topics import topics_of_processor, topics_of_sink
+from penstock.runtime.topics import TOPICS_OF_CONNECTORS, topics_of_processor, topics_of_sink
 from penstock.settings.plant import Plant
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
 def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
     settings = _section(plant.sinks, name, "sink")
     sink = components.load("sinks", settings.type)(name, settings, plant)
-    topics = topics_of_sink(sink.topics)
+    topics = topics_of_sink(sink)
     stopping = _stop_flag()
     if not _have_topics(plant, topics, status, stopping):
         return
@@ -121,9 +121,10 @@ def _section(sections: dict[str, Any], name: str, kind: str) -> Any:
 
 
 def _prepare(plant: Plant, registry: Registry) -> dict[str, int]:
-    ensure_topics(plant.kafka, TOPICS)
+    ensure_topics(plant.kafka, TOPICS_OF_CONNECTORS)
     return {
-        topic.name: registry.register(topic.name, str(topic.record)) for topic in (SENSORS, CATALOG)
+        topic.name: registry.register(topic.name, str(topic.record))
+        for topic in TOPICS_OF_CONNECTORS
     }
 
 

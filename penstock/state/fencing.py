@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaException, Producer
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import producer_options
+from penstock.kafka.client import producer_options, remedy_of
 from penstock.settings.plant import KafkaSettings
 
 OPEN_SECONDS: Final = 30.0
@@ -50,7 +50,9 @@ def open_producer(
     except KafkaException as failure:
         let_go(producer)
         msg = f"it cannot be opened for writing: {failure.args[0].str()}"
-        raise KafkaUnavailableError(msg, where=where) from failure
+        raise KafkaUnavailableError(
+            msg, where=where, remedy=remedy_of(failure.args[0])
+        ) from failure
     return producer
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import options, usable_options
+from penstock.kafka.client import options, remedy_of, usable_options
 from penstock.settings.plant import KafkaSettings
 from penstock.state.fencing import let_go, open_producer
 
@@ -127,5 +127,7 @@ class OnceWriter:
                     time.sleep(_LOOK_SECONDS)
                     continue
                 msg = f"Kafka does not say how far it is: {failure.args[0].str()}"
-                raise KafkaUnavailableError(msg, where=self._name) from failure
+                raise KafkaUnavailableError(
+                    msg, where=self._name, remedy=remedy_of(failure.args[0])
+                ) from failure
             return known.offset if known.offset >= 0 else None

@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from penstock.errors import KafkaUnavailableError, StateError
-from penstock.kafka.client import options
+from penstock.kafka.client import options, remedy_of
 from penstock.settings.plant import KafkaSettings
 from penstock.state.checkpoint import Meta
 from penstock.state.layout import PARTS, RowMessage, Stored, gather, newest_meta
@@ -118,7 +118,7 @@ def _ended(messages: Iterable[Message], topic: str) -> Iterator[int]:
             yield message.partition() or 0
         elif not error.retriable():
             msg = f"the topic cannot be read: {error.str()}"
-            raise KafkaUnavailableError(msg, where=topic)
+            raise KafkaUnavailableError(msg, where=topic, remedy=remedy_of(error))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from referencing.jsonschema import DRAFT202012
 from penstock import __version__
 from penstock.kafka.admin import topic_config
 from penstock.processor import chosen
+from penstock.runtime.rights import CONSOLE, TOOLS, Right, rights_of_plant
 from penstock.runtime.topics import topics_of_plant
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import KafkaSettings, RegistrySettings
@@ -25,7 +26,7 @@ KUBERNETES = ("1.27", "1.34", "1.37")
 """The oldest that the chart takes, the newest that there are schemas of, and some between."""
 OF_OPERATORS = {
     "ServiceMonitor", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication",
-    "KafkaTopic",
+    "KafkaTopic", "KafkaUser",
 }  # fmt: skip
 """Kinds that others define: there are no schemas of them here."""
 
@@ -160,6 +161,58 @@ def test_penstock_takes_the_configuration_and_would_run_the_same(
             topic.name: topic_config(topic)
             for topic in topics_of_plant(plant.model_copy(update=WITHOUT_TLS))
         }
+
+
+def test_each_strimzi_user_has_the_rights_of_its_components_and_no_others(
+    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render("secured")
+    plant = load_plant(configured(rendered, tmp_path, monkeypatch), [("sinks", "lake")])
+    rights = rights_of_plant(plant.model_copy(update=WITHOUT_TLS))
+    own = {
+        "penstock-press-plc": "connector/press_plc",
+        "penstock-window-statistics": "processor/window-statistics",
+        "penstock-lake": "sink/lake",
+        "penstock-maintenance": "sink/maintenance",
+    }
+    users = rendered.of("KafkaUser")
+    assert set(users) == {*own, "penstock-tools"}
+    for name, user in users.items():
+        assert user["spec"]["authentication"] == {"type": "tls"}
+        acls = user["spec"]["authorization"]["acls"]
+        found = {
+            Right(*(one["resource"][key] for key in ("type", "name", "patternType")),
+                  tuple(one["operations"]))
+            for one in acls
+        }  # fmt: skip
+        assert len(found) == len(acls)
+        if name in own:
+            assert found == set(rights[own[name]])
+    shared = [one for one in rights if one not in own.values()]
+    assert {TOOLS, CONSOLE} < set(shared)
+    allowed = {
+        (one["resource"]["type"], one["resource"]["name"]): set(one["operations"])
+        for one in users["penstock-tools"]["spec"]["authorization"]["acls"]
+    }
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for component in shared:
+        for right in rights[component]:
+            wanted.setdefault((right.resource, right.name), set()).update(right.operations)
+    for operations in wanted.values():
+        if operations & {"Read", "Write"}:
+            operations.discard("Describe")
+    assert allowed == wanted
+
+
+def test_users_of_strimzi_have_a_password_and_the_name_of_their_secret(render: Render) -> None:
+    rendered = render(
+        "secured", "--set", "kafka.security=SASL_SSL", "--set", "kafka.client.existingSecret=",
+        "--set", "kafka.existingSecret=penstock-tools",
+    )  # fmt: skip
+    (kind,) = {str(one["spec"]["authentication"]) for one in rendered.of("KafkaUser").values()}
+    assert kind == "{'type': 'scram-sha-512'}"
+    environment = rendered.environment("rel-penstock-sink-lake")
+    assert (environment["KAFKA_USER"], environment["KAFKA_PASSWORD"]) == ("penstock-lake",) * 2
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import pytest
 
 TWIN = '{"type":"modbus","host":"h","tags":"tags/press07.csv"}'
 LARGE = "x" * 100_000
+STRIMZI = ("--set", "topics.strimzi.enabled=true", "--set", "topics.strimzi.cluster=kafka")
+FLAT = '{"type":"flatten","topic":"mine.v1"}'
 
 CASES = {
     "a type": (["--set", "workers.alerts.replicas=two"],
@@ -47,6 +49,12 @@ CASES = {
         'secrets of s: the plant has no source or sink "prss"'),
     "a console without TLS": (["--set", "console.enabled=true"],
                               "the page is served over TLS only"),
+    "users without topics": (["--set", "topics.strimzi.users=true"],
+                             "KafkaUsers come with topics.strimzi.enabled: set it"),
+    "users without a name": ([*STRIMZI, "--set", "topics.strimzi.users=true"],
+                             "a user is called as its Secret"),
+    "topics of one's own": ([*STRIMZI, "--set-json", f"plant.sinks.flat={FLAT}"],
+                            "sinks.flat: the plant has it write to the topic mine.v1"),
     "a digest": (["--set", "image.digest=latest"], "at '/image/digest'"),
     "a file that fits no ConfigMap": (
         [f'--set-json=files.b{n}="{LARGE}"' for n in range(11)],

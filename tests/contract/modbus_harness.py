@@ -50,7 +50,8 @@ class ModbusHarness(Harness):
         if self.server:
             server, self.server = self.server, None
             for link in list(server.active_connections.values()):
-                link.transport.abort()
+                if link.transport is not None:  # none while it is being closed
+                    link.transport.abort()
             await server.shutdown()
 
     async def set_value(self, tag: str, value: float | bool | str) -> None:

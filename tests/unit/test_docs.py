@@ -46,6 +46,7 @@ def test_the_reference_is_up_to_date() -> None:
     finally:
         sys.path.pop(0)
     assert generate.helm.TOPICS_FILE.read_text("utf-8") == generate.helm.topics(), "run `make docs`"
+    assert generate.helm.RIGHTS_FILE.read_text("utf-8") == generate.helm.rights(), "run `make docs`"
     pages["plant.schema.json"] = schema_text()
     folder = ROOT / "docs" / "reference"
     stale = [

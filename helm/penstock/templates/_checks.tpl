@@ -38,6 +38,16 @@ plant.yaml: |
 {{- if not .Values.console.tls.existingSecret }}{{ fail "console.enabled: the page is served over TLS only: name a TLS secret in console.tls.existingSecret" }}{{ end -}}
 {{- if not .Values.console.token.existingSecret }}{{ fail "console.enabled: name a secret with a token of at least 16 characters in console.token.existingSecret" }}{{ end -}}
 {{- end -}}
+{{- if .Values.topics.strimzi.enabled }}
+{{- range $name, $sink := $plant.sinks }}
+{{- if $sink.topic }}{{ fail (printf "sinks.%s: the plant has it write to the topic %s, and topics.strimzi makes topics and users for the usual ones only: leave it out, or make yours with 'penstock topics acls'" $name $sink.topic) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.topics.strimzi.users }}
+{{- if not .Values.topics.strimzi.enabled }}{{ fail "topics.strimzi.users: KafkaUsers come with topics.strimzi.enabled: set it" }}{{ end -}}
+{{- if and .Values.kafka.existingSecret (ne .Values.kafka.mechanism "SCRAM-SHA-512") }}{{ fail (printf "topics.strimzi.users: Strimzi's users have SCRAM-SHA-512, and kafka.mechanism is %s" .Values.kafka.mechanism) }}{{ end -}}
+{{- if not (or .Values.kafka.existingSecret .Values.kafka.client.existingSecret) }}{{ fail "topics.strimzi.users: a user is called as its Secret: name that of the tools in kafka.existingSecret (SCRAM) or kafka.client.existingSecret (TLS)" }}{{ end -}}
+{{- end -}}
 {{- if and .Values.topics.strimzi.enabled (not .Values.topics.strimzi.cluster) }}{{ fail "topics.strimzi.cluster: name the Strimzi Kafka that the topics are of" }}{{ end -}}
 {{- end }}
 

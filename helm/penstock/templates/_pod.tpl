@@ -77,8 +77,13 @@ volumeMounts: {{- include "penstock.mounts" . | nindent 2 }}
 - {name: HOME, value: /tmp}
 - {name: MPLCONFIGDIR, value: /tmp}
 {{- if $kafka.existingSecret }}
+{{- if .root.Values.topics.strimzi.users }}
+# Strimzi's Secrets have the password alone: the user is called as its Secret.
+- {name: KAFKA_USER, value: {{ $secret | quote }}}
+{{- else }}
 - name: KAFKA_USER
   valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ $kafka.userKey }}}}
+{{- end }}
 - name: KAFKA_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ $kafka.passwordKey }}}}
 {{- end }}
