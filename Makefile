@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chart bench faults soak lint types imports package check format lock pins proto docs clean
+.PHONY: help run test chart bench faults soak lint types imports package advisories check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -50,6 +50,9 @@ faults: $(INSTALLED) ## kills, freezes and cuts off all it can, in the full form
 
 soak: $(INSTALLED) ## an hour of steady load; memory must not grow; SECONDS=600 makes it shorter
 	@$(BIN)/python tests/faults/soak.py $(if $(SECONDS),--seconds $(SECONDS))
+
+advisories: $(INSTALLED) ## known vulnerabilities of the locked packages: asks PyPI
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 check: test lint types imports package ## tests, form, types, imports and wheel: what the continuous integration runs
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from generator import asyncapi, commands, faults, helm, kpis, running, settings, sparkplug
+from generator import asyncapi, commands, faults, helm, kpis, running, settings, sizing, sparkplug
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
@@ -24,6 +24,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "metrics.md": running.shown_metrics,
     "orders.md": running.orders,
     "schemas.md": running.avro_schemas,
+    "sizing.md": sizing.sizing,
     "sparkplug.md": sparkplug.sparkplug,
     "tag-lists.md": settings.tag_lists,
     "topics.md": running.shown_topics,

@@ -27,6 +27,7 @@ MODULES: Final = {
     "dlq": ("dlq",),
     "schemas": ("schemas",),
     "topics": ("selftest", "topics"),
+    "size": ("size",),
     "audit": ("audit",),
     "backtest": ("backtest",),
     "replay": ("replay",),
