@@ -16,7 +16,7 @@ _KEPT: Final = 256 << 20
 """Bytes; what is free beyond them is given back."""
 _MAPPED: Final = 32 << 20
 """Larger arrays are given back at once; glibc's greatest."""
-_THRESHOLDS: Final = (50_000, 20, 100)
+_THRESHOLDS: Final = (10_000, 10, 10)
 """New objects, and collections of the younger generation, before the next collection of each."""
 
 
