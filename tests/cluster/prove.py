@@ -28,6 +28,8 @@ RELEASE = ["proof", str(CHART), *NS, "-f", str(HERE / "values.yaml")]
 TAGS = [f"--set-file=files.tags/m{n}\\.csv={{folder}}/m{n}.csv" for n in range(3)]
 OTHER_WINDOWS = 'plant.windows.sizes={"3 s":{"reopen_for":"10 min"}}'
 DEADLINE = 240.0
+ANSWER = 60.0
+"""Seconds within which the audit has to be answered."""
 SETTLED = 1.0
 """Seconds behind a usual moment, within which results count as flowing again."""
 
@@ -80,15 +82,12 @@ def results() -> list[dict[str, float]]:
 
 
 def audit() -> str:
-    """What `penstock audit` says, in the sink's pod; differences fail."""
-    pod = pods("penstock.io/name=lake")[0]["metadata"]["name"]
-    words = ["exec", pod, "-c", "sink", "--", "penstock", "audit", "--json", "--config",
-             "/etc/penstock/plant.yaml"]  # fmt: skip
-    told = kubectl(*NS, *words, check=False)
-    try:
-        found = json.loads(told[told.index("{") : told.rindex("}") + 1])
-    except ValueError:
-        return f"no audit: {told[-300:]}"
+    """What `penstock audit` says, in the sink's pod, once Kafka answers it; differences fail."""
+    deadline = time.monotonic() + ANSWER
+    while isinstance(found := _audit(), str):
+        if time.monotonic() > deadline:
+            return f"no audit: {found}"
+        time.sleep(3)
     records = sum(sum(one["records"].values()) for one in found["processors"])
     different = found["differences"]
     return f"{len(different)} differences" + (
@@ -96,12 +95,25 @@ def audit() -> str:
     )
 
 
+def _audit() -> dict[str, Any] | str:
+    """The report, or why there is none."""
+    pod = pods("penstock.io/name=lake")[0]["metadata"]["name"]
+    words = ["exec", pod, "-c", "sink", "--", "penstock", "audit", "--json", "--config",
+             "/etc/penstock/plant.yaml"]  # fmt: skip
+    told = kubectl(*NS, *words, check=False)
+    try:
+        found: dict[str, Any] = json.loads(told[told.index("{") : told.rindex("}") + 1])
+    except ValueError:
+        return told[-300:]
+    return found
+
+
 class Proof:
     """Steps, and the table of what came of them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rows: list[tuple[str, str, str, str]] = []
+        self.rows: list[tuple[str, str, str, str, str]] = []
         self.count = 0
 
     @contextmanager
@@ -113,20 +125,22 @@ class Proof:
         until(lambda: all_ready(self.count), "all pods ready")
         back = time.time() - began
         until(lambda: bool(results()[-5:]) and self.flows(), "results flow again")
+        current = time.time() - began
         time.sleep(4)
         seen = [one for one in results() if began - 3 < one["at"]]
         times = [one["at"] for one in seen]
         pause = max(b - a for a, b in pairwise(times))
-        self.row(name, f"{back:.1f}", f"{pause:.1f}", audit())
+        self.row(name, f"{back:.1f}", f"{current:.1f}", f"{pause:.1f}", audit())
 
     def flows(self) -> bool:
         newest = results()[-1]
         return newest["behind"] < 3 + SETTLED and time.time() - newest["at"] < 3
 
-    def row(self, name: str, back: str, pause: str, audited: str) -> None:
-        self.rows.append((name, back, pause, audited))
+    def row(self, name: str, back: str, current: str, pause: str, audited: str) -> None:
+        self.rows.append((name, back, current, pause, audited))
         print(
-            f"   ready after {back} s, longest pause of results {pause} s, audit: {audited}",
+            f"   ready after {back} s, results up to date after {current} s, "
+            f"longest pause of results {pause} s, audit: {audited}",
             flush=True,
         )
         lines = [f"| {' | '.join(row)} |" for row in self.rows]
@@ -137,6 +151,11 @@ class Proof:
         return run(
             [*HELM, *words, *(files if words[0] in {"install", "upgrade"} else ())], check=check
         )
+
+    def good(self) -> str:
+        """The revision that works: `helm rollback` alone takes the last one, even if it failed."""
+        told = json.loads(self.helm("history", "proof", *NS, "-o", "json"))
+        return str([one["revision"] for one in told if one["status"] == "deployed"][-1])
 
     def prepare(self) -> None:
         """Kafka, registry, devices; a namespace that enforces Pod Security `restricted`."""
@@ -163,7 +182,7 @@ class Proof:
         self.count = len(pods())
         took = time.time() - began
         until(lambda: bool(results()) and self.flows(), "results flow")
-        self.row("install, until all pods are ready", f"{took:.1f}", "", audit())
+        self.row("install, until all pods are ready", f"{took:.1f}", "", "", audit())
 
     def kpis(self) -> None:
         pod = pods("penstock.io/name=lake")[0]["metadata"]["name"]
@@ -184,7 +203,7 @@ class Proof:
         told = self.helm("test", "proof", *NS, "--logs", "--timeout", "3m")
         print(told[-400:], flush=True)
         assert "its window came after" in told
-        self.row("`helm test`", f"{time.time() - began:.1f}", "", audit())
+        self.row("`helm test`", f"{time.time() - began:.1f}", "", "", audit())
 
     def kill(self) -> None:
         with self.step("worker of window-statistics killed (`delete --force`)"):
@@ -233,7 +252,7 @@ class Proof:
             name = failed[0]["metadata"]["name"]
             print(kubectl(*NS, "logs", name, "-c", "validate", check=False)[-400:], flush=True)
             print(kubectl(*NS, "describe", "pod", name)[-1500:], flush=True)
-            self.helm("rollback", "proof", *NS, "--wait", "--timeout", "4m")
+            self.helm("rollback", "proof", self.good(), *NS, "--wait", "--timeout", "4m")
 
 
 def main(folder: Path, *steps: str) -> None:

@@ -31,8 +31,8 @@ def kafka(address: str) -> None:
     classpath = os.pathsep.join(map(str, paths))
     own = {
         "node.id": "1",
-        # Kafka's own defaults: the local stack's short ones take a busy machine for a dead broker.
-        "broker.session.timeout.ms": "9000",
+        # On a busy machine a heartbeat takes seconds: with Kafka's 9 s the broker fences itself.
+        "broker.session.timeout.ms": "30000",
         "broker.heartbeat.interval.ms": "2000",
         "log.dirs": str(DATA / "kafka"),
         "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
@@ -87,15 +87,18 @@ async def plc() -> None:
 def onlooker(bootstrap: str) -> None:
     """A line per batch of window results: when it came, how many, how far behind the newest is."""
     decoder = Decoder(Registry(RegistrySettings(url=os.environ["REGISTRY"])))
+    while True:
+        try:
+            _follow(bootstrap, decoder)
+        except KafkaUnavailableError as error:  # it is being restarted; a new client, as views do
+            print(json.dumps({"error": str(error)}), flush=True)
+            time.sleep(1)
+
+
+def _follow(bootstrap: str, decoder: Decoder) -> None:
     with Tail(KafkaSettings(bootstrap=bootstrap), {"ot.features.v1": 0}, "onlooker") as tail:
         while True:
-            try:
-                found = tail.poll()
-            except KafkaUnavailableError as error:  # it is being restarted
-                print(json.dumps({"error": str(error)}), flush=True)
-                time.sleep(1)
-                continue
-            if found:
+            if found := tail.poll():
                 values = [decoder.record(message).value for message in found]
                 ends = [one["window_start"] + one["window_size"] for one in values]
                 behind = time.time() - max(ends) / 1e6
