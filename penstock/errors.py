@@ -131,8 +131,8 @@ class StateError(PenstockError):
 class FencedError(PenstockError):
     """Another worker took over this partition: what was not yet committed here does not count.
 
-    Nothing, where a worker was slow or moved. Where it goes on, two deployments have the same
-    names: set another `environment`.
+    Nothing, where a worker was slow or moved. Where it goes on, two deployments share their names
+    on one Kafka: give each a Kafka of its own.
     """
 
     code = "PEN-402"

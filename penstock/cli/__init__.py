@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from penstock import __version__
+from penstock import __version__, logs
 from penstock.errors import PenstockError
 
 MODULES: Final = {
@@ -89,6 +89,7 @@ def _root(
     ] = False,
 ) -> None:
     _ = version
+    logs.quieten()
 
 
 def everything() -> Commands:

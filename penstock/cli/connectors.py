@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from penstock import components, logs
+from penstock import components
 from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.commissioning import probing
 from penstock.commissioning.offers import OFFERS
@@ -33,7 +33,6 @@ def register(app: typer.Typer) -> None:
 @commands.callback(no_args_is_help=True)
 def _connectors() -> None:
     """Reach a device, see what it has, and judge its values. Reads only."""
-    logs.quieten()
 
 
 @commands.command("list")

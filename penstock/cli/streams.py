@@ -45,12 +45,7 @@ def status(
 ) -> None:
     """Show how far each processor is, by what is stored in Kafka; workers may be down."""
     plant = load_plant(config, ())
-    found = []
-    for processor in chosen(plant):
-        try:
-            found.append(overview(plant, processor))
-        except TopicError:  # it never ran
-            found.append(ProcessorOverview(processor.name, 0, None, ()))
+    found = [_overview(plant, processor) for processor in chosen(plant)]
     if as_json:
         typer.echo(json.dumps([one.as_dict() for one in found], indent=2))
         return
@@ -94,8 +89,12 @@ def park(
 @commands.command()
 def resume(processor: Name, config: Config = DEFAULT_CONFIG) -> None:
     """Let a processor go on, also partitions that were parked because they kept failing."""
-    _administration(config, processor).resume()
-    typer.echo(f"{processor} goes on")
+    plant = load_plant(config, ())
+    one = _processor(plant, processor)
+    before = _overview(plant, one)
+    Administration(plant, one).resume()
+    stood = before.parked or any(row.parked for row in before.partitions)
+    typer.echo(f"{processor} goes on" if stood else f"{processor} was not parked")
 
 
 @commands.command()
@@ -130,6 +129,13 @@ def reset(
         typer.echo(f"  {topic} from offsets {offsets}")
     if control.parked:
         typer.echo(f"It is parked; go on with: penstock streams resume {processor}")
+
+
+def _overview(plant: Plant, processor: Processor) -> ProcessorOverview:
+    try:
+        return overview(plant, processor)
+    except TopicError:  # it never ran
+        return ProcessorOverview(processor.name, 0, None, ())
 
 
 def _processor(plant: Plant, name: str) -> Processor:

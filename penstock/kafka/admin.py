@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import options, remedy_of, usable_options
+from penstock.kafka.client import STARTS, options, remedy_of, usable_options
 from penstock.kafka.contracts import check_retention
 from penstock.kafka.topics import (
     DEAD_LETTERS,
@@ -121,9 +121,7 @@ def _partitions(
         if refusals:
             raise _refused(refusals[-1], settings) from error
         msg = f"no broker answers: {error.args[0].str()}"
-        raise KafkaUnavailableError(
-            msg, where=settings.bootstrap, remedy="'penstock up' starts a local one"
-        ) from error
+        raise KafkaUnavailableError(msg, where=settings.bootstrap, remedy=STARTS) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 

@@ -98,6 +98,10 @@ def usable_options() -> Iterator[None]:
         raise ConfigurationError(msg, where="kafka", remedy="correct kafka.options") from error
 
 
+STARTS: Final = "'penstock up' starts a local one"
+"""Where no Kafka answers."""
+
+
 def remedy_of(error: KafkaError) -> str | None:
     """What to do about an error where that is known: where Kafka forbids something."""
     if error.code() not in FORBIDDEN:

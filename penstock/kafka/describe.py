@@ -18,7 +18,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import options, remedy_of, usable_options
+from penstock.kafka.client import STARTS, options, remedy_of, usable_options
 from penstock.settings.plant import KafkaSettings
 
 T = TypeVar("T")
@@ -60,7 +60,9 @@ class Describer:
         except KafkaException as failure:
             self._admin = self._client()
             msg = f"Kafka cannot be asked: {failure.args[0].str()}"
-            raise KafkaUnavailableError(msg) from failure
+            raise KafkaUnavailableError(
+                msg, where=self._settings.bootstrap, remedy=STARTS
+            ) from failure
 
     def topic(self, name: str) -> TopicFacts:
         """What a topic is.
@@ -195,4 +197,6 @@ def _answer(future: "Future[T]", where: str) -> T:
                 msg, where=where, remedy="a worker creates the topics that it needs"
             ) from failure
         msg = f"Kafka cannot be asked: {error.str()}"
-        raise KafkaUnavailableError(msg, where=where, remedy=remedy_of(error)) from failure
+        raise KafkaUnavailableError(
+            msg, where=where, remedy=remedy_of(error) or STARTS
+        ) from failure

@@ -141,5 +141,7 @@ def _told(path: str, name: str, done: str) -> Iterator[None]:
         yield
     except (DeltaError, OSError) as error:
         msg = f"the table was not {done}: {error}"
-        remedy = "nothing is lost; try again, with one such command at a time"
+        remedy = "try again, with one such command at a time"
+        if "not found" in str(error).lower():
+            remedy = "'penstock lake check' names the files that are missing"
         raise LakeError(msg, where=uri_of(path, name), remedy=remedy) from error

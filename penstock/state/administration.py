@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from penstock.clock import Clock, now
-from penstock.errors import RunningError
+from penstock.errors import RunningError, StateError
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.topics import control as control_topic
@@ -14,7 +14,7 @@ from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta, Parked
 from penstock.state.control import Control, Offsets, read_control, write_control
-from penstock.state.fencing import open_producer, transactional_id
+from penstock.state.fencing import let_go, open_producer, transactional_id
 from penstock.state.reading import read_metas
 
 
@@ -57,13 +57,17 @@ class Administration:
             time: When records were appended, microseconds since 1970; None for the first.
 
         Raises:
+            StateError: The time lies ahead: all that the topics hold would be skipped.
             RunningError: Workers are running and not parked.
         """
+        if time is not None and time > self._clock():
+            msg = "the time to start from lies ahead: all that is kept would be skipped"
+            raise StateError(msg, where=self._processor.name, remedy="name a time that is past")
         control, numbers = self._read(), range(self._plant.kafka.partitions)
         group = f"{self._plant.environment}-{self._processor.name}"
         workers = self._describer.members(group)
         if workers and not control.parked:
-            msg = f"{workers} workers of it are running"
+            msg = f"it has running workers ({workers})"
             raise RunningError(
                 msg, where=self._processor.name, remedy="stop them, or park it first"
             )
@@ -91,7 +95,7 @@ class Administration:
 
         def fence(number: int) -> None:
             name = transactional_id(self._plant.environment, self._processor.name, number)
-            open_producer(self._plant.kafka, name, self._processor.state_topic).close()
+            let_go(open_producer(self._plant.kafka, name, self._processor.state_topic))
 
         with ThreadPoolExecutor(len(numbers)) as executor:
             list(executor.map(fence, numbers))

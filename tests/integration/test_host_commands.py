@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from penstock.cli import app, streams
 from penstock.codec.records import decode_record
 from penstock.codec.wire import unframe
-from penstock.errors import RunningError
+from penstock.errors import RunningError, StateError
 from penstock.state.reading import read_states
 from schemas import schema_text
 
@@ -102,6 +103,10 @@ def test_reset_counts_anew_in_a_new_epoch(rig: Rig, penstock: Any) -> None:
     )
     assert penstock("reset", rig.name, "--to-beginning").exit_code == 2, "not without --yes"
     assert penstock("reset", rig.name, "--yes").exit_code == 2, "from when?"
+    ahead = penstock("reset", rig.name, "--to-time", "2999-01-01", "--yes").exception
+    assert isinstance(ahead, StateError)
+    assert "lies ahead" in str(ahead)
+    assert "was not parked" in penstock("resume", rig.name).output
     penstock("park", rig.name)
     rig.await_log("parked by command")
     before = rig.snapshots()
@@ -135,7 +140,7 @@ def test_reset_to_a_time_leaves_out_what_was_before(rig: Rig, penstock: Any) -> 
     rig.await_exact()
     worker.terminate()
     worker.wait()
-    middle = "2100-01-01"
+    middle = datetime.now(UTC).isoformat()
     done = penstock("reset", rig.name, "--to-time", middle, "--yes")
     assert done.exit_code == 0, done.output
     rig.expected = Expected()
