@@ -22,6 +22,9 @@ FORBIDDEN: Final = (
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
 """Kafka knows us, and its access lists do not let us."""
+CONNECT_SECONDS: Final = 10.0
+"""Until a connection is tried anew: as Java's clients. librdkafka's own 30 s are lost where a
+pod is gone and its service has led to the next one for long."""
 
 _LOGGER: Final = logging.getLogger("librdkafka")
 _log = structlog.get_logger()
@@ -45,6 +48,7 @@ def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
         "logger": _LOGGER,
         "error_cb": tell,
         "log.connection.close": False,
+        "socket.connection.setup.timeout.ms": int(CONNECT_SECONDS * 1e3),
     }
     credentials = {
         "sasl.mechanism": settings.mechanism,

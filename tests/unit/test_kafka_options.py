@@ -6,7 +6,7 @@ import pytest
 
 from penstock.errors import ConfigurationError
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import EventProducer, SyncProducer
+from penstock.kafka.client import EventProducer, SyncProducer, options
 from penstock.kafka.describe import Describer
 from penstock.settings.plant import KafkaSettings
 
@@ -30,3 +30,9 @@ async def _event_producer() -> None:
 def test_an_unknown_option_is_named(make) -> None:
     with pytest.raises(ConfigurationError, match=r"foo\.bar"):
         make()
+
+
+def test_a_connection_is_tried_anew_after_10_s_unless_the_user_says_otherwise() -> None:
+    name = "socket.connection.setup.timeout.ms"
+    assert options(KafkaSettings())[name] == 10_000
+    assert options(KafkaSettings(options={name: "20000"}))[name] == "20000"
