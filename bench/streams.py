@@ -16,7 +16,7 @@ import structlog
 
 from bench import report
 from bench.cluster import cluster
-from bench.full import full
+from bench.full import PARTS, full
 from bench.quick import quick
 
 FOLDER = Path(__file__).parents[1] / "docs" / "bench"
@@ -36,13 +36,15 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of table and plot")
     arguments = parser.parse_args()
+    only = [part for part in arguments.only.split(",") if part]
+    if unknown := set(only) - PARTS.keys():
+        parser.error(f"--only: no part {min(unknown)!r}; there are {', '.join(PARTS)}")
     signal.signal(signal.SIGTERM, _stop)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with cluster() as found:
         if arguments.quick:
             figures = quick(found, _tell)
         else:
-            only = [part for part in arguments.only.split(",") if part]
             figures = report.known(arguments.out) if only else {}
             figures |= full(found, int(arguments.samples), arguments.rounds, only, _tell)
             report.write(figures, arguments.out)

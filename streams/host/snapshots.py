@@ -206,5 +206,6 @@ def _reason(producer: Producer, failure: KafkaException) -> KafkaError:
         try:
             producer.abort_transaction(COMMIT_SECONDS)
         except KafkaException as told:
-            error = told.args[0]
+            if told.args[0].code() in _FENCED:
+                error = told.args[0]
     return error

@@ -1,7 +1,8 @@
 """The streams and series of a partition: names, watermarks, and the value each series last had."""
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -42,8 +43,8 @@ class Partition:
         self.members: list[list[int]] = []
         self._stream_ids: dict[tuple[str, str], int] = {}
         self._series_ids: dict[tuple[str, str, str], int] = {}
-        self._streams_of = _Translation(self.stream_id)
-        self._series_of = _Translation(self.series_id)
+        self._streams_of = _Translation(lambda names: [self.stream_id(name) for name in names])
+        self._series_of = _Translation(self._numbers)
 
     def translate(self, batch: SampleBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The batch's streams (R) and series (N) by our numbers."""
@@ -62,10 +63,12 @@ class Partition:
             self.streams[known] = (NEVER, NEVER, 0, False, False)
         return known
 
-    def series_id(self, name: tuple[str, str, str]) -> int:
-        """The number of (asset, source, tag), a new one if it was never seen."""
-        known = self._series_ids.get(name)
-        return known if known is not None else int(self.series_ids(name[:2], name[2:])[0])
+    def _numbers(self, names: Sequence[tuple[str, str, str]]) -> list[int]:
+        """The numbers of (asset, source, tag)s, which differ; those of a stream mostly in a row."""
+        found: list[int] = []
+        for stream, own in groupby(names, itemgetter(0, 1)):
+            found += self.series_ids(stream, [tag for _, _, tag in own]).tolist()
+        return found
 
     def series_ids(self, stream: tuple[str, str], tags: Sequence[str]) -> NDArray[np.int64]:
         """The numbers of tags of (asset, source), which differ; new ones where never seen."""
@@ -96,8 +99,8 @@ class Partition:
 class _Translation:
     """From a host's numbers of names to ours. The host may come with new `Names` at any batch."""
 
-    def __init__(self, number: Callable[[Any], int]) -> None:
-        self._number = number
+    def __init__(self, numbers: Callable[[Sequence[Any]], list[int]]) -> None:
+        self._numbers = numbers
         self._names: Names | None = None
         self._table = np.zeros(0, np.int64)
 
@@ -105,7 +108,7 @@ class _Translation:
         if names is not self._names:
             self._names, self._table = names, np.zeros(0, np.int64)
         if len(names) > len(self._table):
-            new = [self._number(names[i]) for i in range(len(self._table), len(names))]
+            new = self._numbers([names[i] for i in range(len(self._table), len(names))])
             self._table = np.append(self._table, np.array(new, np.int64))
         return self._table[ids]
 

@@ -50,7 +50,7 @@ class Saved(NamedTuple):
     start: int
     revision: int
     closed: bool
-    cells: bytes
+    cells: memoryview
     """`CELL` of each series."""
 
 

@@ -44,13 +44,15 @@ def _name_key(name: tuple[str, str]) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _named(key: str) -> tuple[str, str]:
+def _name_of(key: str) -> tuple[str, str]:
     """The inverse of `_name_key`.
 
     Raises:
         ValueError: It is none.
     """
     asset, source = map(unquote, key.split("/"))
+    if _name_key((asset, source)) != key:
+        raise ValueError(key)
     return asset, source
 
 
@@ -132,7 +134,7 @@ def load_all(parameters: WindowParameters, rows: Mapping[str, bytes]) -> tuple[W
             else:
                 windows = by_size[number]
                 saved[windows.pools[int(number)]].append(_unpack_window(windows, key, rows[key]))
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
             msg = "this row of state is damaged or of another operator"
             raise StateError(msg, where=key, remedy="reset the processor") from error
     for pool, found in saved.items():
@@ -166,10 +168,10 @@ def load_clocks(partition: Partition, rows: Mapping[str, bytes]) -> Clocks:
     clocks = Clocks()
     for key, row in rows.items():
         try:
-            name = _named(key.removeprefix(f"{_CLOCK}/"))
+            name = _name_of(key.removeprefix(f"{_CLOCK}/"))
             (since, set_aside, runaway), _ = _unpack(row)
             clocks.load(partition.stream_id(name), since, set_aside, bool(runaway))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             msg = "this row of state is damaged"
             raise StateError(msg, where=key, remedy="reset the processor") from error
     return clocks
@@ -196,8 +198,10 @@ def _pack_stream(partition: Partition, stream: int, waiting: Samples) -> bytes:
 
 
 def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
-    name = _named(key.split("/", 2)[2])
+    name = _name_of(key.split("/", 2)[2])
     (watermark, last, tags), body = _unpack(row)
+    if len(set(tags)) < len(tags):
+        raise ValueError(tags)
     stream = partition.stream_id(name)
     series = partition.series_ids(name, tags)
     split = len(series) * _HELD.itemsize
@@ -205,7 +209,7 @@ def _unpack_stream(partition: Partition, key: str, row: bytes) -> Samples:
     for column in _HELD.names or ():
         partition.series[column][series] = held[column]
     partition.streams["watermark"][stream], partition.streams["last"][stream] = watermark, last
-    columns = (waiting[name].copy() for name in ("time", "value", "good"))
+    columns = (waiting[column].copy() for column in ("time", "value", "good"))
     return Samples(series[waiting["local"]], *columns)
 
 
@@ -224,6 +228,10 @@ def _unpack_window(windows: Windows, key: str, row: bytes) -> Saved:
     kind, _, start, name = key.split("/", 3)
     if kind != _WINDOW:
         raise KeyError(kind)
-    (revision, closed), body = _unpack(row)
-    stream = windows.partition.stream_id(_named(name))
-    return Saved(stream, int(start), revision, bool(closed), np.frombuffer(body, CELL).tobytes())
+    (revision, closed), cells = _unpack(row)
+    begin = int(np.int64(int(start)))
+    count = int(np.int64(revision)) if type(revision) is int else -1
+    if str(begin) != start or count < 0 or len(cells) % CELL.itemsize:
+        raise ValueError(key)
+    stream = windows.partition.stream_id(_name_of(name))
+    return Saved(stream, begin, count, bool(closed), cells)
