@@ -19,6 +19,7 @@ from penstock.local.service import Name
 
 HEAP_MB: Final = 384
 FORMAT_TIMEOUT_S: Final = 60
+_FORMATS: Final = 2
 ANSWER_S: Final = 1.0
 LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
@@ -144,20 +145,22 @@ class Broker:
         (self.folder / "cluster.id").write_text(cluster, "utf-8")
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
         tool += ["--cluster-id", cluster, "--config", str(settings)]
-        done = subprocess.run(
-            [java.java(), "-Xmx128m", *java.FLAGS, "-cp", classpath, *tool],
-            capture_output=True,
-            text=True,
-            timeout=FORMAT_TIMEOUT_S,
-            check=False,
-            env=self.environment(),
-        )
-        if done.returncode:
-            tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
-            msg = f"Kafka could not prepare its data folder:\n{tail}"
-            raise StackError(
-                msg, where=str(self.folder), remedy="use another folder, or delete this one"
+        for _ in range(_FORMATS):  # that of a start that was killed may be at it, too
+            done = subprocess.run(
+                [java.java(), "-Xmx128m", *java.FLAGS, "-cp", classpath, *tool],
+                capture_output=True,
+                text=True,
+                timeout=FORMAT_TIMEOUT_S,
+                check=False,
+                env=self.environment(),
             )
+            if not done.returncode:
+                return
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        msg = f"Kafka could not prepare its data folder:\n{tail}"
+        raise StackError(
+            msg, where=str(self.folder), remedy="use another folder, or delete this one"
+        )
 
 
 def _new_id() -> str:
