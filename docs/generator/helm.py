@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from generator.markdown import code, table
 from penstock import components
 from penstock.kafka.admin import topic_config
-from penstock.kafka.topics import TOPICS, Topic
+from penstock.kafka.topics import Topic
 from penstock.processor import Processor
 from penstock.runtime.rights import (
     Right,
@@ -22,7 +22,7 @@ from penstock.runtime.rights import (
     rights_of_sink,
     rights_of_tools,
 )
-from penstock.runtime.topics import topics_of_processor, topics_of_sink
+from penstock.runtime.topics import TOPICS_OF_CONNECTORS, topics_of_processor, topics_of_sink
 from penstock.settings.plant import Plant, Site, Windows
 from penstock.sink import Sink
 
@@ -88,7 +88,9 @@ def topics() -> str:
         for one in _processors(plant)
     }
     sinks = {kind: {"topics": _told(topics_of_sink(sink))} for kind, sink in _sinks(plant).items()}
-    return _yaml({"contract": _told(TOPICS, ()), "processors": processors, "sinks": sinks})
+    return _yaml(
+        {"connectors": _told(TOPICS_OF_CONNECTORS), "processors": processors, "sinks": sinks}
+    )
 
 
 def rights() -> str:
@@ -165,9 +167,5 @@ def _yaml(data: Any) -> str:
     return _NOTE + out.getvalue()
 
 
-def _told(found: Any, without: tuple[Topic, ...] = TOPICS) -> list[dict[str, Any]]:
-    return [
-        {"name": topic.name, "config": topic_config(topic)}
-        for topic in found
-        if topic not in without
-    ]
+def _told(found: Iterable[Topic]) -> list[dict[str, Any]]:
+    return [{"name": topic.name, "config": topic_config(topic)} for topic in found]

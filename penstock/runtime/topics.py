@@ -48,8 +48,8 @@ def sinks_of(plant: Plant) -> list[Sink]:
 
 
 def topics_of_plant(plant: Plant) -> list[Topic]:
-    """All topics of the contract and all that a configuration needs, each once, by name."""
-    found = list(TOPICS)
+    """All topics that a configuration needs, each once, by name."""
+    found = list(TOPICS_OF_CONNECTORS)
     for processor in chosen(plant):
         found += topics_of_processor(processor)
     for sink in sinks_of(plant):
