@@ -22,6 +22,8 @@ FORBIDDEN: Final = (
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
 """Kafka knows us, and its access lists do not let us."""
+STARTS: Final = "'penstock up' starts a local one"
+"""Where no Kafka answers."""
 CONNECT_SECONDS: Final = 10.0
 """Until a connection is tried anew: as Java's clients. librdkafka's own 30 s are lost where a
 pod is gone and its service has led to the next one for long."""
@@ -100,10 +102,6 @@ def usable_options() -> Iterator[None]:
     except KafkaException as error:
         msg = f"the settings of Kafka cannot be used: {error.args[0].str()}"
         raise ConfigurationError(msg, where="kafka", remedy="correct kafka.options") from error
-
-
-STARTS: Final = "'penstock up' starts a local one"
-"""Where no Kafka answers."""
 
 
 def remedy_of(error: KafkaError) -> str | None:
