@@ -14,7 +14,7 @@ from penstock.processor import chosen
 from penstock.runtime.process import Component, on_stop_signal, process
 from penstock.runtime.run_folder import sole
 from penstock.runtime.supervisor import Supervisor, commands, plan
-from penstock.settings.loader import load_plant
+from penstock.settings.loader import load_component, load_plant
 from penstock.settings.sections import ROLES
 
 
@@ -110,5 +110,5 @@ def work(
 
     component = Component(role.value, name, instance)
     with process(component, run_dir, host=host, port=port) as status:
-        plant = load_plant(config, [(ROLES[role.value], name)])
+        plant = load_component(config, ROLES[role.value], name)
         serve(component, plant, status, run_dir / "data" / str(component))

@@ -5,14 +5,14 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from penstock import components
 from penstock.clock import now
 from penstock.connector import Connector
-from penstock.errors import ConfigurationError, PenstockError
+from penstock.errors import PenstockError
 from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
@@ -40,12 +40,11 @@ def work(component: Component, plant: Plant, status: Status, data_dir: Path) -> 
 
     Args:
         component: Its role and its name in the configuration.
-        plant: The configuration.
+        plant: The configuration, which has the component.
         status: What people are told.
         data_dir: Folder for what the component must keep on disk.
 
     Raises:
-        ConfigurationError: The configuration has no such component.
         TopicError: A topic is not what its contract says.
     """
     run: dict[str, Callable[[str, Plant, Status, Path], None]] = {
@@ -58,7 +57,7 @@ def work(component: Component, plant: Plant, status: Status, data_dir: Path) -> 
 
 
 def _connector(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
-    settings = _section(plant.sources, name, "source")
+    settings = plant.sources[name]
     tags = [
         tag.model_copy(update={"asset": plant.asset_path(tag.asset)})
         for tag in plant.tags.get(name, ())
@@ -104,20 +103,13 @@ def _processor(name: str, plant: Plant, status: Status, data_dir: Path) -> None:
 
 
 def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
-    settings = _section(plant.sinks, name, "sink")
+    settings = plant.sinks[name]
     sink = components.load("sinks", settings.type)(name, settings, plant)
     topics = topics_of_sink(sink)
     stopping = _stop_flag()
     if not _have_topics(plant, topics, status, stopping):
         return
     SinkRunner(sink, plant, Registry(plant.registry), status).run(stopping.is_set)
-
-
-def _section(sections: dict[str, Any], name: str, kind: str) -> Any:
-    if name not in sections:
-        msg = f"the configuration has no {kind} {name!r}"
-        raise ConfigurationError(msg, remedy=f"it has: {', '.join(sorted(sections))}")
-    return sections[name]
 
 
 def _prepare(plant: Plant, registry: Registry) -> dict[str, int]:

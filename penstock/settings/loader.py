@@ -65,6 +65,28 @@ def load_plant(path: Path, needs: Collection[Place] | None = None) -> Plant:
     return _Loader(document, needs).load()
 
 
+def load_component(path: Path, section: Section, name: str) -> Plant:
+    """Read a plant's configuration for the process of one component.
+
+    The other sources, processors and sinks are left out and not judged, so that what they are made
+    of is not loaded either: a worker of one processor starts in half the time, and a fault in one
+    source does not keep the others from starting. The tags of all sources are there.
+
+    Args:
+        path: The YAML file.
+        section: The component's section.
+        name: Its name in it; a processor need not be written there.
+
+    Raises:
+        InvalidConfigurationError: Something else is wrong, or there is no such component.
+    """
+    try:
+        document = read_yaml(path)
+    except ConfigurationError as error:
+        raise InvalidConfigurationError([error]) from None
+    return _Loader(document, [(section, name)], only=(section, name)).load()
+
+
 def load_source(path: Path, name: str) -> Connector:
     """Read one source of a plant's configuration, for commissioning.
 
@@ -82,9 +104,15 @@ def load_source(path: Path, name: str) -> Connector:
 class _Loader:
     """One reading of one configuration; problems gather on the way."""
 
-    def __init__(self, document: Document, needs: Collection[Place] | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        needs: Collection[Place] | None = None,
+        only: tuple[Section, str] | None = None,
+    ) -> None:
         self._document = document
         self._needs = needs
+        self._only = only
         self._folder = document.path.parent.resolve()
         self._secrets = Secrets(document, self._needed)
         self._problems = list(document.problems)
@@ -95,6 +123,8 @@ class _Loader:
         if not isinstance(data, dict):
             self._add((), "is no configuration", "penstock init writes one to start from")
             raise self._failure()
+        if self._only is not None and self._only[0] != "processors":  # they have defaults
+            self._problems += filter(None, [self._absent(data, *self._only)])
         sources = self._components(data, "sources")
         parts = {name: self._components(data, name) for name in ("processors", "sinks")}
         tags = self._tag_lists(data)
@@ -110,16 +140,11 @@ class _Loader:
 
     def source(self, name: str) -> Connector:
         data = self._secrets.fill()
-        written = data.get("sources") if isinstance(data, dict) else None
-        if not isinstance(written, dict) or name not in written:
-            remedy = suggestion(name, written) if isinstance(written, dict) else None
-            remedy = remedy or "penstock connectors sample NAME writes one to start from"
-            raise self._document.problem(
-                ("sources",), f"there is no source {name!r}", remedy=remedy
-            )
+        if absent := self._absent(data, "sources", name):
+            raise absent
         inside = f"sources.{name}"
         self._problems += [p for p in self._secrets.problems if p.message.startswith(inside)]
-        part = {"sources": {name: written[name]}}
+        part = {"sources": {name: data["sources"][name]}}
         settings = self._components(part, "sources").get(name)
         tags: tuple[Tag, ...] = ()
         if settings is not None and settings.tags.exists():
@@ -136,6 +161,16 @@ class _Loader:
         if self._needs is None or place[:1] not in _COMPONENTS:
             return True
         return any(place[: len(needed)] == needed for needed in self._needs)
+
+    def _absent(self, data: Any, section: Section, name: str) -> ConfigurationError | None:
+        """The problem where a component that is asked for is not written."""
+        written = data.get(section) if isinstance(data, dict) else None
+        known = written if isinstance(written, dict) else {}
+        if name in known:
+            return None
+        remedy = suggestion(name, known) or f"write it below '{section}'"
+        message = f"there is no {section.removesuffix('s')} {name!r}"
+        return self._document.problem((section,), message, remedy=remedy)
 
     def _add(self, place: Place, message: str, remedy: str | None = None) -> None:
         self._problems.append(self._document.problem(place, message, remedy=remedy))
@@ -169,6 +204,8 @@ class _Loader:
             return {}
         found: dict[str, Any] = {}
         for name, values in written.items():
+            if self._only not in (None, (section, name)):
+                continue
             if not NAME.fullmatch(name):
                 message = "is no name: it is used in names of files, topics and groups"
                 remedy = "use letters a to z, digits, '.', '_' and '-', a letter or digit first"

@@ -12,10 +12,11 @@ from penstock import components
 from penstock.connector import SourceSettings
 from penstock.errors import ConfigurationError
 from penstock.processor import ProcessorSettings
-from penstock.settings.loader import load_plant
+from penstock.settings.loader import load_component, load_plant
 from penstock.settings.paths import Location
 from penstock.settings.problems import InvalidConfigurationError
 from penstock.settings.secrets import MASK
+from penstock.settings.sections import Section
 from penstock.settings.tags import Tag
 from penstock.sink import SinkSettings
 from penstock.units import Duration, parse_duration
@@ -518,6 +519,30 @@ def test_refuses_what_is_nested_too_deep(folder: Path) -> None:
 def test_an_alias_in_itself_ends(folder: Path) -> None:
     (folder / "plant.yaml").write_text(f"{PLANT}kafka: {{options: &o {{a: *o}}}}\n")
     assert problems()[0] == "plant.yaml:25: kafka.options.a: an alias refers to what it is in"
+
+
+class TestOneComponent:
+    def test_leaves_the_other_ones_out_whatever_is_wrong_with_them(self, folder: Path) -> None:
+        (folder / "secrets/press").unlink()
+        (folder / "plant.yaml").write_text(PLANT.replace("meter://one", "[]"))
+        plant = load_component(Path("plant.yaml"), "sinks", "lake")
+        assert (set(plant.sinks), plant.sources, plant.processors) == ({"lake"}, {}, {})
+        assert plant.tags["press"]
+
+    def test_of_the_processors_runs_with_its_defaults(self, folder: Path) -> None:
+        assert load_component(Path("plant.yaml"), "processors", "elsewhere").processors == {}
+
+    def test_is_judged_itself(self, folder: Path) -> None:
+        (folder / "secrets/press").unlink()
+        with pytest.raises(InvalidConfigurationError, match=r"secrets/press"):
+            load_component(Path("plant.yaml"), "sources", "press")
+
+    @pytest.mark.parametrize(("section", "name"), [("sources", "pres"), ("sinks", "lak")])
+    def test_that_is_not_written_is_named(self, folder: Path, section: Section, name: str) -> None:
+        with pytest.raises(InvalidConfigurationError) as caught:
+            load_component(Path("plant.yaml"), section, name)
+        assert f"there is no {section[:-1]} {name!r}" in str(caught.value)
+        assert "did you mean" in str(caught.value.problems[0].remedy)
 
 
 class TestSecrets:
