@@ -11,6 +11,7 @@ from penstock.factory.machine import FIELDS, Machine
 from penstock.factory.model import Factory
 from penstock.factory.schedule import CYCLE_US
 from penstock.factory.truth import TruthWriter, last_cycle
+from penstock.memory import collect_rarely
 
 _LONG_AWAY: Final = 36_000
 """Cycles (an hour) that were not told of and are not told of later, either."""
@@ -85,6 +86,7 @@ class Device:
 
     def ready(self) -> None:
         """Tell who started the process that it serves."""
+        collect_rarely()  # A pause of the process is a PLC that stands still.
         machines = len(self.machines)
         sys.stdout.write(f"{self.line.plc}: {machines} machines at {self.factory.url(self.line)}\n")
         sys.stdout.flush()

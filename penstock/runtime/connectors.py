@@ -10,6 +10,7 @@ from penstock import metrics
 from penstock.connector import Connector
 from penstock.errors import DeviceError
 from penstock.health import Status
+from penstock.memory import collect_rarely
 from penstock.quality import is_good
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.freshness import Freshness
@@ -113,6 +114,7 @@ class ConnectorRunner:
         self._status.ready = True
         self._status.note(connected=True)
         self._log.info("connected")
+        collect_rarely()  # A client has as many objects as it watches tags, and more.
 
     def _lost(self, reason: str) -> None:
         self._export()  # errors from before the loss, so that they do not hide it later

@@ -18,6 +18,7 @@ from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import CATALOG, SENSORS, Topic
+from penstock.memory import collect_rarely
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.catalogue import publish_catalogue
 from penstock.runtime.connectors import ConnectorRunner
@@ -109,6 +110,7 @@ def _sink(name: str, plant: Plant, status: Status, _data_dir: Path) -> None:
     stopping = _stop_flag()
     if not _have_topics(plant, topics, status, stopping):
         return
+    collect_rarely()
     SinkRunner(sink, plant, Registry(plant.registry), status).run(stopping.is_set)
 
 

@@ -16,13 +16,13 @@ from penstock.health import Status
 from penstock.kafka import cloud_events, topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
+from penstock.memory import collect_rarely, keep_freed
 from penstock.processor import Processor
 from penstock.runtime.backoff import Backoff
 from penstock.settings.plant import Plant
 from streams.host.app import build_app
 from streams.host.encoders import Encoders
 from streams.host.host import Host, HostSettings
-from streams.host.memory import settle
 from streams.host.topics import check_topics
 
 _log = structlog.get_logger()
@@ -52,7 +52,8 @@ def serve(
         StalledError: The worker gets no batches although there are records.
         Exception: What made the worker stop; its state is as of the last snapshot.
     """
-    settle()
+    keep_freed()
+    collect_rarely()
     asyncio.run(_serve(processor, plant, status, data_dir, settings or HostSettings()))
 
 
