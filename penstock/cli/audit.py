@@ -1,9 +1,11 @@
 """`penstock audit`."""
 
 import json
+from itertools import groupby
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -36,20 +38,8 @@ def run(
 
 
 def _show(found: Audit, console: Console) -> None:
-    books = Table("processor", "topic", "partition", "offsets", "records in",
-                  "processed", "duplicate", "dead", "lost", "samples in", "aggregated", "bad",
-                  "late")  # fmt: skip
-    for one in found.processors:
-        counts = [f"{count:,}" for count in (*one.records.values(), *one.samples.values())]
-        books.add_row(
-            one.processor, one.topic, str(one.partition), f"{one.start}–{one.offset}", *counts
-        )
-    tables = Table("table", "topic", "partition", "to offset", "rows", "expected")
-    for row in found.lake:
-        tables.add_row(row.table, row.topic, str(row.partition), f"{row.offset:,}",
-                       f"{row.rows:,}", f"{row.expected:,}")  # fmt: skip
-    console.print(books)
-    console.print(tables)
+    console.print(_books(found))
+    console.print(_tables(found))
     for unseen in (one for one in found.processors if one.unseen):
         console.print(
             f"{unseen.processor}, {unseen.topic}[{unseen.partition}]: the topic no longer holds "
@@ -61,3 +51,38 @@ def _show(found: Audit, console: Console) -> None:
             f"found {each.found}", highlight=False,
         )  # fmt: skip
     console.print(f"{len(found.differences)} differences")
+
+
+def _books(found: Audit) -> Table:
+    """A line per partition, and one for each fate other than the wanted one; 80 columns hold it."""
+    table = _table("read by", "records", "processed", "samples", "aggregated")
+    for name, mine in groupby(found.processors, key=lambda one: one.processor):
+        table.add_section()
+        table.add_row(f"[bold]{name}")
+        for one in mine:
+            records, samples = dict(one.records), dict(one.samples)
+            counts = (records.pop("records_in"), records.pop("processed"),
+                      samples.pop("samples_in"), samples.pop("aggregated"))  # fmt: skip
+            table.add_row(f"  {one.topic} {one.partition}", *(f"{count:,}" for count in counts))
+            for what, count in (records | samples).items():
+                if count:
+                    table.add_row(f"    [yellow]{count:,} {what}")
+    return table
+
+
+def _tables(found: Audit) -> Table:
+    table = _table("lake's table", "to offset", "rows", "expected")
+    for name, rows in groupby(found.lake, key=lambda row: row.table):
+        table.add_section()
+        table.add_row(f"[bold]{name}")
+        for row in rows:
+            counts = (row.offset, row.rows, row.expected)
+            table.add_row(f"  {row.topic} {row.partition}", *(f"{count:,}" for count in counts))
+    return table
+
+
+def _table(first: str, *numbers: str) -> Table:
+    table = Table(first, box=SIMPLE, pad_edge=False)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from penstock.audit.lake import LakeSource, audit_lake, lost_file
-from penstock.audit.processors import Held, audit_processor
+from penstock.audit import Audit
+from penstock.audit.lake import LakeAudit, LakeSource, audit_lake, lost_file
+from penstock.audit.processors import Held, ProcessorAudit, audit_processor
 from penstock.audit.scanning import ABSENT, BROKEN, Dead, Letter, Scan
+from penstock.cli.audit import _show
 from penstock.lake import LostFile
 from penstock.operator import Books
 from penstock.state.checkpoint import InputState, Meta, RecordBooks, Watermarks
@@ -105,3 +108,20 @@ def test_a_lost_file_is_named_with_what_it_held() -> None:
     assert found.where == "samples/site=a/x.parquet"
     assert found.what == "missing: it held rows of offsets 7–9 of partition 2"
     assert (found.expected, found.found) == (40, 0)
+
+
+def test_what_people_see_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    records = {"records_in": 1_234_567, "processed": 1_234_000, "duplicate": 567, "dead": 0}
+    samples = {"samples_in": 123_456_789, "aggregated": 123_456_784, "bad": 5, "late": 0}
+    book = ProcessorAudit(
+        "production-partials", "ot.window-statistics.v1", 11, 0, 1_234_567, records, samples, 0, 0
+    )
+    lake = LakeAudit("window_revisions", "ot.window-statistics.v1", 11, 9_999_999, 9_999, 9_999, 0)
+    _show(Audit([book], [lake]), Console(width=80))
+    seen = capsys.readouterr().out
+    assert "…" not in seen
+    lines = [line.split() for line in seen.splitlines()]
+    figures = ["1,234,567", "1,234,000", "123,456,789", "123,456,784"]
+    assert ["ot.window-statistics.v1", "11", *figures] in lines
+    assert ["567", "duplicate"] in lines
+    assert "dead" not in seen
