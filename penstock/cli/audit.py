@@ -82,7 +82,7 @@ def _tables(found: Audit) -> Table:
 
 
 def _table(first: str, *numbers: str) -> Table:
-    table = Table(first, box=SIMPLE, pad_edge=False)
+    table = Table(first, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for name in numbers:
         table.add_column(name, justify="right")
     return table

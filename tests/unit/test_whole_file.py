@@ -1,5 +1,6 @@
 """A small file is there whole, or as it was before."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -23,4 +24,18 @@ def test_a_reader_never_finds_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = []
     monkeypatch.setattr(os, "fsync", lambda _: found.append(file.read_text()))
     write_whole(file, "after", durable=True)
-    assert (found, file.read_text()) == (["before"], "after")
+    assert found == ["before", "after"]  # the file's text, and the name in its folder
+
+
+def test_no_draft_is_left_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = tmp_path / "note.json"
+    write_whole(file, "before")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(file, "after", durable=True)
+    assert (list(tmp_path.iterdir()), file.read_text()) == ([file], "before")
