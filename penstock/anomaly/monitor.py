@@ -14,12 +14,16 @@ as long as ever in the warm-up, adds nothing to the score; the row is `incomplet
 half are so, there is no score. A tag that appears later, or that begins to change, is named among
 the missing until `warm_up` normal rows of it are known; then all is learned anew from those.
 
+**Tags of which only a rise counts** (`only_high`). Below what is normal by now they are scored as
+normal, and learned only if they are.
+
 **Frozen.** While the machine does not run, nothing is scored and nothing learned.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Final
 
 import numpy as np
@@ -95,6 +99,8 @@ class Monitor:
         self.constant = np.zeros(0, np.bool_)
         self.reference = np.zeros((3, 0))
         """Of each feature: mean and standard deviation of the warm-up, and the mean by now."""
+        self._only_high: list[bool] = []
+        """Of each tag that was looked at so far."""
         self.full = False
         self.learned = 0
         """How often the detector has learned; so that it is saved only when it has."""
@@ -146,12 +152,12 @@ class Monitor:
         if 2 * absent.sum() > len(absent):
             on = self.alarm.since
             return Verdict(State.INCOMPLETE, Learning.GATED, alarm_since=on, missing=missing)
-        found = self.detector.score(feature)
+        found = self.detector.score(self._deviating(feature))
         p_value = self.calibration.p_value(found.score)
         on = self.alarm.take(time, p_value < self.settings.alarm_below)
         whole = not absent.any()
         learning = Learning.GATED
-        if whole and not on and p_value >= self.settings.learn_from:
+        if whole and not on and self._usual(feature, p_value):
             learning = self._learn(feature.copy(), found.score, values, again=bool(unknown.any()))
         state = State.INCOMPLETE if missing else State.ALARM if on else State.OK
         return Verdict(state, learning, found, p_value, self.alarm.since, self.columns, missing)
@@ -202,12 +208,28 @@ class Monitor:
         self._forget()
         self.columns, self.constant = columns, present & ~changes
         self.detector.fit(features)
-        self.calibration.fit(np.array([self.detector.score(row).score for row in features]))
         self.reference = np.array([features.mean(0), features.std(0), features.mean(0)])
+        scores = [self.detector.score(self._deviating(row)).score for row in features]
+        self.calibration.fit(np.array(scores))
         for place, limit in enumerate(self._limits()):
             self.reference[:2, place] = former.get(limit, self.reference[:2, place])
         self.runs.fit(filled)
         self.learned += 1
+
+    def _deviating(self, feature: Floats) -> Floats:
+        """A feature without the deviations that do not count."""
+        if not self.settings.only_high:
+            return feature
+        for tag in self.tags[len(self._only_high) :]:
+            self._only_high.append(any(fnmatchcase(tag, one) for one in self.settings.only_high))
+        low = np.array(self._only_high)[self.columns] & (feature < self.reference[2])
+        return np.where(low, self.reference[2], feature)
+
+    def _usual(self, feature: Floats, p_value: float) -> bool:
+        """Whether a row may be learned: what does not count as a deviation may be strange, too."""
+        if self.settings.only_high:
+            p_value = min(p_value, self.calibration.p_value(self.detector.score(feature).score))
+        return p_value >= self.settings.learn_from
 
     def _by_name(self, columns: Floats) -> Floats:
         order = sorted(columns.tolist(), key=self.tags.__getitem__)

@@ -42,6 +42,11 @@ class MonitorSettings(Model):
         description="How far the level of a tag that drifts is followed beyond what the warm-up"
         " saw, in ranges of the warm-up; beyond, it counts as a deviation.",
     )
+    only_high: tuple[str, ...] = Field(
+        (),
+        description="Tags of which a value below normal is no deviation, as vibration after a"
+        " repair; * is any text.",
+    )
     smoothing: float = Field(
         0.15, gt=0, le=1, description="Weight of a new row in the moving mean that is scored."
     )

@@ -130,7 +130,7 @@ def _alerting(factory: Factory) -> dict[str, Any]:
             "watch": ["*vibration*"],
             "grid": _shortened(12.0, factory),
             "settle": "0 s",
-            "monitor": {"warm_up": 60},
+            "monitor": {"warm_up": 60, "only_high": ["*vibration*"]},
         },
         "alerts": {
             "on_delay": _shortened(60.0, factory),

@@ -63,6 +63,25 @@ def test_a_fault_raises_an_alarm_is_not_learned_and_ends():
     assert after[-1].alarm_since is None and after[-1].learning is Learning.LEARNED
 
 
+def test_of_a_tag_of_which_only_a_rise_counts_a_fall_is_no_deviation_and_not_learned():
+    settings = SETTINGS.model_copy(update={"only_high": ("press*",)})
+    watched, both = monitor(settings=settings), monitor()
+    for one in (watched, both):
+        judge(one, machine(400))
+    low, high = machine(60, seed=2), machine(60, seed=2)
+    low[:, 2] -= 1.0
+    high[:, 2] += 1.0
+    learned = watched.learned
+    found = judge(watched, low, 400)[20:]
+    assert {one.state for one in judge(both, low, 400)[20:]} == {State.ALARM}
+    assert {(one.state, one.learning) for one in found} == {(State.OK, Learning.GATED)}
+    assert watched.learned == learned
+    after = judge(watched, machine(60, seed=3), 460)[-1]
+    assert (after.state, after.learning) == (State.OK, Learning.LEARNED)
+    last = judge(watched, high, 520)[-1]
+    assert last.state is State.ALARM and last.found.contributions.argmax() == 2
+
+
 def test_scores_are_causal():
     rows, other = machine(300), machine(300)
     other[200:] += 100.0
