@@ -1,14 +1,17 @@
-"""pymodbus's client as a device wants it: one request at a time, and only such as read."""
+"""A connection as a device wants it: one request at a time, and only such as read.
+
+The frames are pymodbus's, the transport is asyncio's. pymodbus's own client would not say why a
+connection failed, would wait out its time-out after the device hung up, break off over bytes that it
+cannot decode, and lose cancellations up to Python 3.11; it also takes longer (bench/modbus.py).
+"""
 
 import asyncio
 import struct
-from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import Final
 
-from pymodbus import FramerType
-from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.framer import FramerBase, FramerRTU, FramerSocket
+from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest
 
 from connectors.modbus.errors import NoAnswerError
@@ -19,26 +22,19 @@ from penstock.errors import DeviceError
 
 READ_ONLY: Final = frozenset({*Table, ReadDeviceInformationRequest.function_code})
 """The only function codes that ever leave this connector."""
-NEVER: Final = 1 << 30
-
-T = TypeVar("T")
-
-
-async def _heeding_cancel(what: Awaitable[T]) -> T:
-    """Await; a cancellation that comes together with the result is a cancellation.
-
-    `asyncio.wait_for`, which pymodbus uses, loses it up to Python 3.11, and whoever cancelled would
-    wait for ever.
-    """
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
-    result = await what
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return result
+LAST_NUMBER: Final = 65000
+"""Of a transaction, after which they begin again."""
 
 
-class Client:
+def framer(*, rtu: bool) -> FramerBase:
+    """Makes and reads the frames of one connection."""
+    decoder = DecodePDU(is_server=False)
+    decoder.register(RawHoldingRegisters)
+    decoder.register(RawInputRegisters)
+    return FramerRTU(decoder) if rtu else FramerSocket(decoder)
+
+
+class Client(asyncio.Protocol):
     """One connection, from `connect` to `close`.
 
     Args:
@@ -53,104 +49,121 @@ class Client:
     def __init__(
         self, host: str, port: int, *, rtu: bool, timeout: float, meter: Meter, where: str
     ) -> None:
+        self._address = host, port
+        self._framer = framer(rtu=rtu)
+        self._numbered = not rtu
         self._timeout = timeout
         self._meter, self._where = meter, where
+        self._transport: asyncio.Transport | None = None
+        self._request = ModbusPDU()
+        self._number = 0
+        self._answer: asyncio.Future[ModbusPDU] | None = None
+        self._deadline = 0.0
+        self._expiry: asyncio.TimerHandle | None = None
+        self._rest = b""
         self.heard = b""
-        """What has come since the last request."""
-        self._seen = 0
-        self._client = AsyncModbusTcpClient(
-            host,
-            port=port,
-            framer=FramerType.RTU if rtu else FramerType.SOCKET,
-            timeout=timeout,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._count_bytes,
-            trace_pdu=self._let_reads_pass,
-            trace_connect=lambda up: None if up else self._abandon("the device hung up"),
-        )
-        self._client.set_max_no_responses(NEVER)  # Whether a link is dead is judged by who reads.
-        self._client.register(RawHoldingRegisters)
-        self._client.register(RawInputRegisters)
-        self._refuse_nonsense()
+        """What has come since the last request, as far as it was not understood before."""
 
     @property
     def connected(self) -> bool:
         """Whether a request can be sent."""
-        return self._client.connected
+        return self._transport is not None
 
-    async def connect(self) -> bool:
-        """Whether the device accepts a connection; pymodbus does not say why not."""
-        return await _heeding_cancel(self._client.connect())
+    async def connect(self) -> None:
+        """Connect.
+
+        Raises:
+            OSError: The device does not accept a connection; `TimeoutError`: nor refuse it.
+        """
+        async with asyncio.timeout(self._timeout):
+            await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
 
     def close(self) -> None:
         """Let go of the connection; a request under way ends with `NoAnswerError`."""
         self._abandon("the connection was closed")
-        self._client.close()
+        if self._expiry:
+            self._expiry.cancel()
+            self._expiry = None
+        if self._transport:
+            self._transport.close()
+            self._transport = None
 
     async def ask(self, request: ModbusPDU) -> ModbusPDU:
-        """Send a request and wait for its answer, as pymodbus's `execute` does.
-
-        Its lock and its `asyncio.wait_for` are left away: there is one request at a time here, and
-        the latter costs a third of a request and loses cancellations up to Python 3.11.
+        """Send a request and wait for its answer.
 
         Raises:
-            NoAnswerError: There was none, in time or at all.
-            ModbusException: What came is no answer to this.
+            NoAnswerError: There was none, in time or at all, or it was nonsense.
         """
-        context, loop = self._client.ctx, asyncio.get_running_loop()
-        if not context.transport:
+        if not self._transport:
             msg = "the connection was closed"
             raise NoAnswerError(msg)
-        request.transaction_id = context.getNextTID()
-        context.recv_buffer = b""
-        context.response_future = answer = loop.create_future()
-        expiry = loop.call_later(
-            self._timeout, self._abandon, f"no answer within {self._timeout:g} s"
-        )
-        try:
-            context.pdu_send(request)
-            found: ModbusPDU = await answer
-            return found
-        finally:
-            expiry.cancel()
+        if request.function_code not in READ_ONLY:
+            msg = f"function {request.function_code} is not one of those that only read"
+            raise DeviceError(msg, where=self._where, remedy="this connector is read-only")
+        if self._numbered:
+            self._number = self._number % LAST_NUMBER + 1
+            request.transaction_id = self._number
+        self._request = request
+        frame = self._framer.buildFrame(request)
+        self._rest = self.heard = b""
+        self._answer = self._expected()
+        self._meter.requests += 1
+        self._meter.bytes_sent += len(frame)
+        self._transport.write(frame)
+        return await self._answer
+
+    def _expected(self) -> "asyncio.Future[ModbusPDU]":
+        """What the answer will be, or an error at the deadline.
+
+        One timer serves many requests: to set one each time costs a tenth of a request.
+        """
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + self._timeout
+        if not self._expiry:
+            self._expiry = loop.call_at(self._deadline, self._expire)
+        return loop.create_future()
+
+    def _expire(self) -> None:
+        self._expiry = None
+        if not self._answer or self._answer.done():
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._deadline:
+            self._expiry = loop.call_at(self._deadline, self._expire)
+        else:
+            self._abandon(f"no answer within {self._timeout:g} s")
 
     def _abandon(self, message: str) -> None:
-        """End the request under way. pymodbus would wait for its time-out."""
-        if not (answer := self._client.ctx.response_future).done():
-            answer.set_exception(NoAnswerError(message))
-            answer.exception()  # Nobody may be waiting; that is no error.
+        """End the request under way, if there is one."""
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(NoAnswerError(message))
+            self._answer.exception()  # Nobody may be waiting; that is no error.
 
-    def _refuse_nonsense(self) -> None:
-        """Let undecodable bytes cost the request, where pymodbus would break the connection."""
-        receive = self._client.ctx.callback_data
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio's call once there is a connection."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
 
-        def guarded(data: bytes, addr: tuple[str, int] | None = None) -> int:
-            try:
-                return receive(data, addr)
-            except (ModbusException, IndexError, ValueError, struct.error):
-                self._abandon("the device answered nonsense")
-                return len(data)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio's call once there is none any more."""
+        self._transport = None
+        self._abandon("the device hung up")
 
-        self._client.ctx.callback_data = guarded  # type: ignore[method-assign] # pymodbus has no hook
-
-    def _count_bytes(self, sending: bool, data: bytes) -> bytes:
-        """Count bytes; pymodbus shows a part that it had seen again with the next part."""
-        if sending:
-            self._meter.bytes_sent += len(data)
-            self._seen = 0
-            self.heard = b""
-        else:
-            self._meter.bytes_received += max(0, len(data) - self._seen)
-            self._seen = len(data)
-            self.heard = data
-        return data
-
-    def _let_reads_pass(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:
-        """Count requests, and let none out that could change anything in the device."""
-        if sending:
-            if pdu.function_code not in READ_ONLY:
-                msg = f"function {pdu.function_code} is not one of those that only read"
-                raise DeviceError(msg, where=self._where, remedy="this connector is read-only")
-            self._meter.requests += 1
-        return pdu
+    def data_received(self, data: bytes) -> None:
+        """Asyncio's call with a frame, a part of one, or nonsense, which costs the request."""
+        self._meter.bytes_received += len(data)
+        self.heard = self._rest = data = self._rest + data
+        if len(data) > self._framer.MAX_SIZE:
+            self._rest = b""
+            return
+        try:
+            used, answer = self._framer.handleFrame(
+                data, self._request.dev_id, self._request.transaction_id
+            )
+        except (ModbusException, IndexError, ValueError, struct.error):
+            self._rest = b""
+            self._abandon("the device answered nonsense")
+            return
+        self._rest = data[used:]
+        if answer and self._answer and not self._answer.done():
+            self._answer.set_result(answer)

@@ -125,11 +125,10 @@ class ModbusConnector(Connector, ReadsAddresses):
                 await asyncio.sleep(min(max(wait, 0), NAP))
                 continue
             samples: list[Sample] = []
-            first, *others = (self._work(link, samples) for link in self._links)
-            if others:
-                await asyncio.gather(first, *others)
+            if len(self._links) == 1:
+                await self._work(self._links[0], samples)
             else:
-                await first
+                await asyncio.gather(*(self._work(link, samples) for link in self._links))
             if samples:
                 return Batch(samples)
 

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
@@ -75,32 +74,24 @@ class Link:
             where=self._where,
         )
         try:
-            if not await self._client.connect():
-                msg = f"cannot connect to {self._host}:{self._port}: {await self._why()}"
-                remedy = (
-                    "check host and port, that the device is on, and that it has a free connection"
-                )
-                self._fail(msg)
-                raise DeviceError(msg, where=self._where, remedy=remedy)
-        except BaseException:
+            await self._client.connect()
+        except BaseException as error:
             self.close()
-            raise
+            if not isinstance(error, OSError):
+                raise
+            msg = f"cannot connect to {self._host}:{self._port}: {self._why(error)}"
+            remedy = "check host and port, that the device is on, and that it has a free connection"
+            self._fail(msg)
+            raise DeviceError(msg, where=self._where, remedy=remedy) from error
 
-    async def _why(self) -> str:
-        """Why there is no connection; pymodbus keeps that to itself, so it is tried once more."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                _, writer = await asyncio.open_connection(self._host, self._port)
-        except TimeoutError:
+    def _why(self, error: OSError) -> str:
+        if isinstance(error, TimeoutError):
             return f"no answer within {self._timeout:g} s"
-        except ConnectionRefusedError:
+        if isinstance(error, ConnectionRefusedError):
             return "refused: nothing listens on this port"
-        except socket.gaierror:
+        if isinstance(error, socket.gaierror):
             return "the host name is not known"
-        except OSError as error:
-            return error.strerror or str(error)
-        writer.close()
-        return "the device hung up"
+        return error.strerror or str(error)
 
     def close(self) -> None:
         """Let go of the connection; a request under way ends with `NoAnswerError`."""
@@ -159,9 +150,6 @@ class Link:
             answered = True
         except NoAnswerError as error:
             raise self._no_answer(error.message, request, client.heard) from None
-        except ModbusException as error:
-            msg = f"no answer within {self._timeout:g} s" if self.connected else str(error)
-            raise self._no_answer(msg, request, client.heard) from error
         finally:
             self._free_at = loop.time() + self._pause
             if self._rtu and not answered:

@@ -249,19 +249,24 @@ class Layout:
     def unpack(self, registers: Sequence[int]) -> list[Any]:
         """The values of an answer in the order of the fields, before `finish`."""
         words = registers if isinstance(registers, array) else array("H", registers)
-        as_is = words.tobytes()
-        other = array("H", words)
-        other.byteswap()
-        little, big = (as_is, other.tobytes()) if _LITTLE else (other.tobytes(), as_is)
         if self._in_order:
             (run,) = self._runs
-            return list(run.struct.unpack_from(little if run.swapped else big))
+            return list(run.struct.unpack_from(_bytes(words, swapped=run.swapped)))
+        big, little = _bytes(words, swapped=False), _bytes(words, swapped=True)
         values = [None] * self._size
         for run in self._runs:
             data = little if run.swapped else big
             for index, value in zip(run.indices, run.struct.unpack_from(data), strict=True):
                 values[index] = value
         return values
+
+
+def _bytes(words: "array[int]", *, swapped: bool) -> bytes:
+    """Registers as they came, or with the two bytes of each swapped."""
+    if swapped != _LITTLE:
+        words = array("H", words)
+        words.byteswap()
+    return words.tobytes()
 
 
 class _Run:

@@ -60,17 +60,27 @@ class Schedule:
         So a device's dead part, each request to which takes as long as a time-out, does not hold up
         the rest.
         """
-        due = [poll for poll in self.polls if poll.due <= now]
-        failed = sorted((poll for poll in due if poll.failures), key=lambda poll: poll.due)
-        taken = [poll for poll in due if not poll.failures]
-        for poll in taken:
-            periods = (now - poll.due) // poll.period
-            self._meter.missed += periods
-            poll.due += (periods + 1) * poll.period
-        for poll in failed[:1]:
-            poll.due += ((now - poll.due) // poll.period + 1) * poll.period
-            taken.append(poll)
+        taken, failed = [], []
+        for poll in self.polls:
+            if poll.due > now:
+                continue
+            if poll.failures:
+                failed.append(poll)
+            else:
+                taken.append(poll)
+                self._meter.missed += self._skip(poll, now)
+        if failed:
+            longest = min(failed, key=lambda poll: poll.due)
+            self._skip(longest, now)
+            taken.append(longest)
         return taken
+
+    @staticmethod
+    def _skip(poll: Poll, now: int) -> int:
+        """Let a block be due next time in the future; how many of its periods went by unused."""
+        periods = (now - poll.due) // poll.period
+        poll.due += (periods + 1) * poll.period
+        return periods
 
     @staticmethod
     def succeeded(poll: Poll) -> None:

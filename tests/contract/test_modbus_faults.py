@@ -244,9 +244,8 @@ async def test_a_cancellation_that_comes_with_the_answer_is_heeded() -> None:
         await arrived.wait()
         client = connector._links[0]._client
         assert client
-        client._client.ctx.response_future.set_result(
-            ReadHoldingRegistersResponse(registers=[1], dev_id=1)
-        )
+        assert client._answer
+        client._answer.set_result(ReadHoldingRegistersResponse(registers=[1], dev_id=1))
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(reading, 2)
