@@ -1,11 +1,11 @@
 """Penstock's Modbus connector beside a bare pymodbus loop: `python -m bench.modbus`.
 
 50 devices at once, each asked without rest for 30 float32 in one request of 60 registers, over one
-connection each. The bare loop awaits `read_holding_registers` of pymodbus's own client, which decodes
-the registers, and throws them away. Penstock's connector plans, asks, decodes, and makes 30 samples
-with time and quality of each answer; publishing them is no part of it. Both take short turns in one
-process, so that what else the machine does hits both; compared are requests a second, and CPU time a
-request, as medians over the turns.
+connection each. The bare loop awaits `read_holding_registers` of pymodbus's own client, which
+decodes the registers, and throws them away. Penstock's connector plans, asks, decodes, and makes 30
+samples with time and quality of each answer; to publish them is no part of it. Both take short
+turns in one process, so that what else the machine does hits both. Compared are requests a second,
+and CPU time a request, as medians over the turns.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """A connection as a device wants it: one request at a time, and only such as read.
 
 The frames are pymodbus's, the transport is asyncio's. pymodbus's own client would not say why a
-connection failed, would wait out its time-out after the device hung up, break off over bytes that it
-cannot decode, and lose cancellations up to Python 3.11; it also takes longer (bench/modbus.py).
+connection failed, would wait out its time-out after the device hung up, break off over bytes that
+it cannot decode, and lose cancellations up to Python 3.11; it also takes longer (bench/modbus.py).
 """
 
 import asyncio
