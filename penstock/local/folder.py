@@ -1,5 +1,6 @@
 """The folder of a local stack: where everything is, what it remembers, and who may work in it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -54,7 +55,8 @@ class StackFolder:
         """One command at a time works in a folder; the lock ends with its holder's life.
 
         Raises:
-            StackError: The folder cannot be written, or another command does not end.
+            StackError: The folder cannot be written, another command does not end, or the disk is
+                full by now.
         """
         try:
             for part in ("logs", "run"):
@@ -68,6 +70,12 @@ class StackFolder:
             raise StackError(msg, where=str(self.path), remedy="choose a folder you own") from error
         try:
             yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            msg = f"cannot write there: {error.strerror}"
+            remedy = "make room, or choose a folder on another disk with --dir"
+            raise StackError(msg, where=str(self.path), remedy=remedy) from error
         finally:
             os.close(lock)
 

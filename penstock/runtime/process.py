@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from penstock import logs
 from penstock.health import HealthServer, Status
+from penstock.runtime.run_folder import writable
 from penstock.whole_file import write_whole
 
 Role = Literal["connector", "processor", "sink"]
@@ -46,16 +47,20 @@ def process(
         run_dir: Folder of the notes.
         host: Where /healthz, /readyz, /status and /metrics are served.
         port: 0 for a free one.
+
+    Raises:
+        ConfigurationError: The folder cannot be written in.
     """
     logs.configure(str(component))
     end_with_supervisor()
     status = Status()
     status.note(component=str(component), pid=os.getpid())
     server = HealthServer(status, host, port)
-    run_dir.mkdir(parents=True, exist_ok=True)
     note = run_dir / f"{component}.json"
-    write_whole(note, json.dumps({"pid": os.getpid(), "port": server.port}))
     try:
+        with writable(run_dir, "--run-dir"):
+            run_dir.mkdir(parents=True, exist_ok=True)
+            write_whole(note, json.dumps({"pid": os.getpid(), "port": server.port}))
         yield status
     finally:
         server.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock import logs
+from penstock.errors import ConfigurationError
 from penstock.runtime.process import Component, process
 
 SINK = Component("sink", "lake")
@@ -30,3 +31,12 @@ def test_a_note_of_another_process_stays(tmp_path: Path, content: str) -> None:
     with process(SINK, tmp_path):
         note.write_text(content)
     assert note.read_text() == content
+
+
+def test_a_folder_that_cannot_be_written_in_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError) as caught, process(SINK, tmp_path / "file/run"):
+        pass
+    assert caught.value.where == str(tmp_path / "file/run")
+    assert "cannot write there: Not a directory" in str(caught.value)
+    assert "--run-dir" in str(caught.value.remedy)

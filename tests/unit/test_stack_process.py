@@ -1,5 +1,6 @@
 """Processes of the stack: found by their mark, whatever the pid file says; ended for sure."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -147,6 +148,13 @@ def test_two_commands_do_not_work_in_one_folder(tmp_path: Path, monkeypatch) -> 
         LocalStack(tmp_path / "stack").up()
     with (tmp_path / "stack" / "stack.lock").open() as lock:  # Free again, with no file removed.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_disk_that_is_full_by_now_is_named_with_the_folder(tmp_path: Path) -> None:
+    ours = StackFolder(tmp_path / "stack")
+    with pytest.raises(StackError, match="No space left") as caught, ours.lock():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.where == str(tmp_path / "stack")
 
 
 def test_a_service_that_ends_at_once_is_told_with_its_log(tmp_path: Path, monkeypatch) -> None:
