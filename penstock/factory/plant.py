@@ -100,7 +100,11 @@ def write_plant(
             **(_alerting(factory) if alerts else dict.fromkeys(_ALERTING, _OFF)),
             **dict.fromkeys(_LEFT_OUT, _OFF),
         },
-        "kafka": {"bootstrap": bootstrap, "partitions": partitions},
+        "kafka": {
+            "bootstrap": bootstrap,
+            "partitions": partitions,
+            "options": {"fetch.wait.max.ms": "100"},  # less work for fewer cores
+        },
         "registry": {"url": registry},
     }
     with factory.plant.open("w", encoding="utf-8") as file:

@@ -158,7 +158,10 @@ class KafkaSettings(Model):
     certificate: Path | None = None
     key: Path | None = None
     options: dict[str, str] = Field(
-        default_factory=dict, repr=False, description="librdkafka's own settings."
+        default_factory=dict,
+        repr=False,
+        description="librdkafka's own settings; of workers' consumers, which are aiokafka's,"
+        " fetch.wait.max.ms (50) and fetch.min.bytes (16384) count.",
     )
     partitions: int = Field(6, ge=1, description="Of the topics that Penstock creates.")
     replication: int = Field(1, ge=1, description="Of the topics that Penstock creates.")

@@ -58,7 +58,7 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
         topic_disable_leader=True,
         stream_buffer_maxsize=4,
     )
-    app.transport = batch_transport(app, processor.topics, host)
+    app.transport = batch_transport(app, processor.topics, host, plant.kafka.options)
     topic = app.topic(*processor.topics, schema=_BatchSchema())
     app.agent(topic, name=processor.name)(_agent(app, host, processor.topics))
     assignment = _Assignment(app, host, processor.topics)

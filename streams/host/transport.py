@@ -19,14 +19,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.tuples import ack_lock
 
+from penstock.errors import ConfigurationError
 from penstock.kafka.client import Place
 
 _log = structlog.get_logger()
 
-FETCH_MAX_WAIT_MS: Final = 50
-"""How long a broker may hold back an answer; Faust's 1500 delays the start by 1 s."""
-FETCH_MIN_BYTES: Final = 16_384
-"""An answer with less is held back: many small batches cost several times what few large do."""
+FETCH: Final = {"fetch.wait.max.ms": 50, "fetch.min.bytes": 16_384}
+"""How long a broker may hold back an answer of how much, where the user does not say: many small
+batches cost several times what few large do. Faust's 1500 ms delay the start by 1 s."""
 _IDLE: Final = 0.05
 """Seconds between two looks at partitions that are all paused."""
 _COMMIT_SECONDS: Final = 5.0
@@ -59,6 +59,15 @@ class StateKeeper(Protocol):
         """Hear that the topic does not have the offset that is next."""
 
 
+def _fetch(options: Mapping[str, str]) -> Mapping[str, int]:
+    found = {name: options.get(name, str(usual)) for name, usual in FETCH.items()}
+    for name, value in found.items():
+        if not value.isdecimal():
+            msg = f"{name}: {value!r} is no number"
+            raise ConfigurationError(msg, where="kafka.options", remedy=f"write {FETCH[name]}")
+    return {name: int(value) for name, value in found.items()}
+
+
 class _Fetched(dict[TP, list[Any]]):
     """The records of each partition, and how many seeks there had been when they were taken."""
 
@@ -80,8 +89,9 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # aiokafka.py:615 hard-codes it
-        consumer._fetch_min_bytes = FETCH_MIN_BYTES
+        fetch = cast("BatchConsumer", self.consumer).fetch
+        consumer._fetch_max_wait_ms = fetch["fetch.wait.max.ms"]  # aiokafka.py:615 hard-codes it
+        consumer._fetch_min_bytes = fetch["fetch.min.bytes"]
         return consumer
 
     async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
@@ -99,6 +109,7 @@ class BatchConsumer(driver.Consumer):
 
     logger = driver.logger
     keeper: ClassVar[StateKeeper]
+    fetch: ClassVar[Mapping[str, int]]
     topics: ClassVar[frozenset[str]]
     _thread: _Thread
     _term = 0
@@ -192,13 +203,24 @@ class BatchConsumer(driver.Consumer):
         """Faust's watchdog judges by acknowledged offsets, which say nothing here."""
 
 
-def batch_transport(app: AppT, topics: Iterable[str], keeper: StateKeeper) -> driver.Transport:
+def batch_transport(
+    app: AppT, topics: Iterable[str], keeper: StateKeeper, options: Mapping[str, str]
+) -> driver.Transport:
     """The transport for one app, to be set as `app.transport`.
 
     It is set rather than registered as an entry point of `faust.transports`: it belongs to one
     host's state, and no other Faust app of the installation should find it by its URL's scheme.
+
+    Args:
+        app: The app.
+        topics: Those that it reads.
+        keeper: Of its state.
+        options: The user's `kafka.options`, of which those in `FETCH` count.
+
+    Raises:
+        ConfigurationError: One of them is no number.
     """
-    names = {"keeper": keeper, "topics": frozenset(topics)}
+    names = {"keeper": keeper, "topics": frozenset(topics), "fetch": _fetch(options)}
     consumer = type("BatchConsumer", (BatchConsumer,), names)
 
     class _Transport(driver.Transport):
