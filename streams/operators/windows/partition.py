@@ -1,7 +1,7 @@
 """The streams and series of a partition: names, watermarks, and the value each series last had."""
 
 from collections.abc import Callable, Sequence
-from itertools import groupby, repeat
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
@@ -42,7 +42,8 @@ class Partition:
         self.tags: list[list[str]] = []
         self.members: list[list[int]] = []
         self._stream_ids: dict[tuple[str, str], int] = {}
-        self._series_ids: dict[tuple[str, str, str], int] = {}
+        self._series_ids: list[dict[str, int]] = []
+        self._count = 0
         self._streams_of = _Translation(lambda names: [self.stream_id(name) for name in names])
         self._series_of = _Translation(self._numbers)
 
@@ -59,6 +60,7 @@ class Partition:
             self.names.append(name)
             self.tags.append([])
             self.members.append([])
+            self._series_ids.append({})
             self.streams = grown(self.streams, known + 1)
             self.streams[known] = (NEVER, NEVER, 0, False, False)
         return known
@@ -72,21 +74,24 @@ class Partition:
 
     def series_ids(self, stream: tuple[str, str], tags: Sequence[str]) -> NDArray[np.int64]:
         """The numbers of tags of (asset, source), which differ; new ones where never seen."""
-        owner, known = self.stream_id(stream), self._series_ids
-        names = list(zip(repeat(stream[0]), repeat(stream[1]), tags, strict=False))
-        new = [name for name in names if name not in known]
-        first, local = len(known), len(self.tags[owner])
+        owner = self.stream_id(stream)
+        known = self._series_ids[owner]
+        new = [tag for tag in tags if tag not in known] if known else list(tags)
+        first, local = self._count, len(known)
         numbers = range(first, first + len(new))
+        self._count = numbers.stop
         self.series = grown(self.series, numbers.stop)
         self.series["stream"][first : numbers.stop] = owner
         self.series["local"][first : numbers.stop] = np.arange(local, local + len(new))
         for name, value in (("time", NEVER), ("value", np.nan), ("until", NEVER)):
             self.series[name][first : numbers.stop] = value
         known.update(zip(new, numbers, strict=True))
-        self.tags[owner] += [tag for _, _, tag in new]
+        self.tags[owner] += new
         self.members[owner] += numbers
         self.streams["width"][owner] += len(new)
-        return np.array([known[name] for name in names], np.int64)
+        if len(new) == len(tags):
+            return np.arange(first, numbers.stop)
+        return np.array([known[tag] for tag in tags], np.int64)
 
     def members_of(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
         """The numbers of all series of these streams."""
