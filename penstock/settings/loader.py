@@ -3,7 +3,7 @@
 All that is wrong is reported at once, each problem with file, line, path and remedy.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from penstock import components
 from penstock.connector import Connector, SourceSettings
 from penstock.errors import ConfigurationError
 from penstock.settings.explain import explained
-from penstock.settings.holidays import read_holidays
+from penstock.settings.files import Files
 from penstock.settings.paths import paths, resolved
 from penstock.settings.plant import NAME, Plant
 from penstock.settings.problems import (
@@ -22,7 +22,6 @@ from penstock.settings.problems import (
     in_reading_order,
     suggestion,
 )
-from penstock.settings.products import read_products
 from penstock.settings.references import check_references
 from penstock.settings.secrets import Secrets
 from penstock.settings.sections import GROUPS, Section, settings_model
@@ -133,10 +132,12 @@ class _Loader:
         for name, settings in sources.items():
             if tags.get(name):
                 self._judge(name, settings, tags[name])
-        files = {} if plant is None or self._problems else self._files(plant)
+        files = Files(self._document, self._shown)
+        found = {} if plant is None or self._problems else files.read(plant)
+        self._problems += files.problems
         if plant is None or self._problems:
             raise self._failure()
-        return plant.model_copy(update={"tags": tags, **files})
+        return plant.model_copy(update={"tags": tags, **found})
 
     def source(self, name: str) -> Connector:
         data = self._secrets.fill()
@@ -268,33 +269,6 @@ class _Loader:
             except InvalidConfigurationError as error:
                 self._problems += error.problems
         return found
-
-    def _files(self, plant: Plant) -> dict[str, Any]:
-        """What the plant's other files hold: products and holidays."""
-        found: dict[str, Any] = {}
-        if plant.products is not None:
-            try:
-                found["run_times"] = read_products(plant.products, self._shown(plant.products))
-            except InvalidConfigurationError as error:
-                self._problems += error.problems
-            else:
-                self._known_assets(plant, found["run_times"])
-        calendars = dict(plant.calendars)
-        for name, calendar in calendars.items():
-            if calendar.holidays is not None:
-                shown = self._shown(calendar.holidays)
-                try:
-                    days = read_holidays(calendar.holidays, shown)
-                except ConfigurationError as error:
-                    self._problems.append(error)
-                else:
-                    calendars[name] = calendar.model_copy(update={"free_days": days})
-        return {**found, "calendars": calendars}
-
-    def _known_assets(self, plant: Plant, run_times: Mapping[tuple[str, str], float]) -> None:
-        for asset in sorted({asset for _, asset in run_times} - plant.assets.keys()):
-            message = f"its file names an asset {asset!r} that is not in 'assets'"
-            self._add(("products",), message, suggestion(asset, plant.assets) or "add it there")
 
     def _judge(self, name: str, settings: SourceSettings, tags: tuple[Tag, ...]) -> None:
         """Let the connector say whether it can use the addresses."""
