@@ -27,6 +27,12 @@ STARTS: Final = "'penstock up' starts a local one"
 CONNECT_SECONDS: Final = 10.0
 """Until a connection is tried anew: as Java's clients. librdkafka's own 30 s are lost where a
 pod is gone and its service has led to the next one for long."""
+ANSWER_SECONDS: Final = 10.0
+"""Until a request without an answer is given up, its connection closed, and another one made.
+Where a pod or node is gone without a word, this is how long its clients hang on it; librdkafka's
+own minute, and Faust's minute and a half, are longer than all else of a restart together."""
+_SLOW_LINE_SECONDS: Final = 30.0
+"""The same for connectors, some of which send over slow lines what waited for long."""
 
 _LOGGER: Final = logging.getLogger("librdkafka")
 _log = structlog.get_logger()
@@ -51,6 +57,7 @@ def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
         "error_cb": tell,
         "log.connection.close": False,
         "socket.connection.setup.timeout.ms": int(CONNECT_SECONDS * 1e3),
+        "socket.timeout.ms": int(ANSWER_SECONDS * 1e3),
     }
     credentials = {
         "sasl.mechanism": settings.mechanism,
@@ -66,6 +73,19 @@ def options(settings: KafkaSettings, **more: Any) -> dict[str, Any]:
         for name, value in more.items()
     }
     return chosen | settings.options
+
+
+def answer_seconds(settings: KafkaSettings) -> float:
+    """`ANSWER_SECONDS`, or what the user says instead, for clients that are not librdkafka's.
+
+    Raises:
+        ConfigurationError: The user says no number.
+    """
+    value = settings.options.get("socket.timeout.ms", f"{ANSWER_SECONDS * 1e3:.0f}")
+    if not value.isdecimal():
+        msg = f"socket.timeout.ms: {value!r} is no number"
+        raise ConfigurationError(msg, where="kafka.options", remedy="write milliseconds")
+    return int(value) / 1e3
 
 
 def tell(error: KafkaError) -> None:
@@ -149,6 +169,7 @@ class EventProducer:
                     linger_ms=5,
                     message_timeout_ms=0,
                     queue_buffering_max_messages=1_000_000,
+                    socket_timeout_ms=int(_SLOW_LINE_SECONDS * 1e3),
                 )
             )
         self._loop = asyncio.get_running_loop()

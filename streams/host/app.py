@@ -8,6 +8,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from penstock.kafka.client import answer_seconds
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from streams.host import metrics
@@ -42,6 +43,9 @@ def build_app(processor: Processor, plant: Plant, host: Host, data_dir: Path) ->
         broker=[f"kafka://{address}" for address in plant.kafka.bootstrap.split(",")],
         broker_credentials=credentials(plant.kafka),
         broker_session_timeout=settings.session_timeout,
+        # Faust wants no less than the session's. To join the group may take longer, until all
+        # members are there: who then asks again, under the same id, still is the same member.
+        broker_request_timeout=max(answer_seconds(plant.kafka), settings.session_timeout),
         broker_heartbeat_interval=settings.heartbeat,
         broker_commit_interval=settings.snapshot_every,
         broker_max_poll_records=settings.max_records,

@@ -24,9 +24,10 @@ from penstock.kafka.client import Place
 
 _log = structlog.get_logger()
 
-FETCH: Final = {"fetch.wait.max.ms": 50, "fetch.min.bytes": 16_384}
+FETCH: Final = {"fetch.wait.max.ms": 50, "fetch.min.bytes": 16_384, "fetch.max.bytes": 8 << 20}
 """How long a broker may hold back an answer of how much, where the user does not say: many small
-batches cost several times what few large do. Faust's 1500 ms delay the start by 1 s."""
+batches cost several times what few large do. Faust's 1500 ms delay the start by 1 s. The most has
+to come within the time for an answer."""
 _IDLE: Final = 0.05
 """Seconds between two looks at partitions that are all paused."""
 _COMMIT_SECONDS: Final = 5.0
@@ -92,6 +93,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         fetch = cast("BatchConsumer", self.consumer).fetch
         consumer._fetch_max_wait_ms = fetch["fetch.wait.max.ms"]  # aiokafka.py:615 hard-codes it
         consumer._fetch_min_bytes = fetch["fetch.min.bytes"]
+        consumer._fetch_max_bytes = fetch["fetch.max.bytes"]
         return consumer
 
     async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:

@@ -1,0 +1,88 @@
+"""Kafka gone without a word, as when its pod's address is: clients find it again by themselves.
+
+Each test waits less long (`host_rig.DEADLINE`) than Faust and librdkafka wait by themselves.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.client import EventProducer, options
+from penstock.kafka.topics import DAY_MS, Topic
+from penstock.settings.plant import RegistrySettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+from black_hole import BlackHole, black_hole
+from host_rig import DEADLINE, Rig, assert_books
+
+NEVER = 3_600.0
+
+
+@pytest.fixture(scope="module")
+def hole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlackHole]:
+    with black_hole(tmp_path_factory.mktemp("hole")) as hole:
+        yield hole
+
+
+@pytest.fixture
+def rig(hole: BlackHole, registry: RegistrySettings, unique: str, tmp_path: Path) -> Iterator[Rig]:
+    """Its worker goes through the proxy and has no watchdog; the test itself goes past it."""
+    rig = Rig(hole.direct, registry, unique, tmp_path)
+    rig.arguments = replace(
+        rig.arguments,
+        bootstrap=hole.through.bootstrap,
+        host=rig.arguments.host | {"stalled_after": NEVER},
+    )
+    yield rig
+    rig.stop()
+
+
+def test_a_worker_whose_connections_are_lost_reads_on(hole: BlackHole, rig: Rig) -> None:
+    worker = rig.start()
+    rig.await_log("restored")
+    rig.feed(400)
+    rig.await_exact()
+    hole.proxy.swallow()
+    rig.feed(200)
+    time.sleep(1.0)  # so long is Kafka away
+    hole.proxy.heal()
+    rig.feed(200)
+    rig.await_exact()
+    assert worker.poll() is None
+    assert_books(rig, processed=800)
+
+
+async def test_what_connectors_send_and_sinks_read_goes_on_after_their_connections_are_lost(
+    hole: BlackHole, unique: str
+) -> None:
+    ensure_topics(hole.direct, [Topic(unique, "SensorEvent", DAY_MS)])
+    group = options(hole.through, group_id=unique, auto_offset_reset="earliest")
+    producer, found = EventProducer(hole.through, unique), list[bytes | None]()
+    with closing(Consumer(group)) as consumer, closing(producer):
+        consumer.subscribe([unique])
+        await producer.deliver(unique, "a", b"before")
+        await asyncio.to_thread(read, consumer, found, 1)
+        hole.proxy.swallow()
+        sending = producer.send(unique, "a", b"meanwhile")
+        await asyncio.to_thread(read, consumer, found, 2, 1.0)  # so long is Kafka away
+        hole.proxy.heal()
+        await asyncio.wait_for(sending, DEADLINE)
+        await asyncio.to_thread(read, consumer, found, 2)
+    assert found == [b"before", b"meanwhile"]
+
+
+def read(
+    consumer: Consumer, found: list[bytes | None], count: int, seconds: float = DEADLINE
+) -> None:
+    """Collect values until there are `count`, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while len(found) < count and time.monotonic() < deadline:
+        found += [one.value() for one in consumer.consume(10, 0.1) if one.error() is None]
