@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?=
 DIR ?= .penstock
+DOCKER_BUILD ?= docker build
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chart bench faults soak lint types imports package advisories check format lock pins proto docs clean
+.PHONY: help run test chart image bench faults soak lint types imports package advisories check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -41,6 +42,10 @@ package: $(INSTALLED) ## build the wheel, and see what is in it
 chart: $(INSTALLED) ## the Helm chart: lint, tests over the values matrix, schemas of Kubernetes, policies
 	@helm/tools.sh
 	@$(BIN)/python -m pytest -q -n 0 -rs tests/chart
+
+image: $(INSTALLED) ## build the container image, and run a worker of it on a real Kafka; needs Docker
+	@$(DOCKER_BUILD) -t penstock:0.1.0 .
+	@PENSTOCK_TEST_IMAGE=penstock:0.1.0 $(BIN)/python -m pytest -q -n 0 -rs tests/cluster
 
 bench: $(INSTALLED) ## streams beside Kafka Streams, Quix Streams and Faust: docs/bench (half an hour)
 	@$(BIN)/python -m bench.streams
