@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
@@ -41,7 +42,7 @@ class LineUnits:
         return () if self.constraint is None else (self.constraint,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KpiParameters:
     """What decides which figures there are.
 
@@ -70,7 +71,7 @@ class KpiParameters:
         line_of = {unit.asset: line for line in self.lines for unit in line.units}
         object.__setattr__(self, "line_of", line_of)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All parameters that state depends on, in one line: equal texts, equal results."""
         parts = [

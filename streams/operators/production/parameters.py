@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 
 from penstock.work_units import WorkUnit
 from streams.operators.windows.parameters import Size, WindowParameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProductionParameters:
     """What decides which time is which.
 
@@ -40,7 +41,7 @@ class ProductionParameters:
         object.__setattr__(self, "arrival", arrival)
         object.__setattr__(self, "unit_of", {unit.asset: unit for unit in self.units})
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All parameters in one line: equal texts, equal results."""
         units = sha256("".join(unit.text for unit in self.units).encode()).hexdigest()[:16]
