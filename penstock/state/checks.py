@@ -84,8 +84,11 @@ def difference(then: str, now: str) -> tuple[str, str]:
     """Two long texts as far as they differ, with a little of what is around.
 
     >>> before, after = 30 * "-", 30 * "."
-    >>> difference(f"{before}grid 1{after}", f"{before}grid 25{after}")
-    ('…-------------------grid 1........................…', '…-------------------grid 25........................…')
+    >>> then, now = difference(f"{before}grid 1{after}", f"{before}grid 25{after}")
+    >>> then
+    '…-------------------grid 1........................…'
+    >>> now
+    '…-------------------grid 25........................…'
     """
     same = _alike(then, now)
     rest = _alike(then[same:][::-1], now[same:][::-1])
