@@ -1,6 +1,6 @@
 """`compose.yaml` runs what the chart runs, of the versions that the local stack runs.
 
-There is no Docker here: it is read, not run.
+It is read, not run: docs/how-to/run-in-containers.md tells what came of running it.
 """
 
 import re
