@@ -16,6 +16,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from paho.mqtt.client import Client
@@ -30,8 +32,8 @@ TOPICS = 100
 TOPIC = "plant/line1/m{:03d}/force"
 
 
-def publish(port: int) -> None:
-    """Write all messages as a client of MQTT 3.1.1, with QoS 0."""
+def publish(port: int, messages: int = MESSAGES) -> None:
+    """Write messages as a client of MQTT 3.1.1, with QoS 0."""
     packets = []
     for number in range(TOPICS):
         topic = TOPIC.format(number).encode()
@@ -42,7 +44,7 @@ def publish(port: int) -> None:
         hello = b"\x00\x04MQTT\x04\x02\x00\x3c\x00\x03pub"
         link.sendall(b"\x10" + bytes([len(hello)]) + hello)
         link.recv(4)
-        for _ in range(MESSAGES // TOPICS):
+        for _ in range(messages // TOPICS):
             link.sendall(b"".join(packets))
         link.sendall(b"\xe0\x00")
 
@@ -105,7 +107,9 @@ def bare(port: int) -> None:
     client.loop_stop()
 
 
-def main() -> None:
+@contextmanager
+def broker() -> Iterator[int]:
+    """A mosquitto that queues without end; gives its port."""
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -114,13 +118,18 @@ def main() -> None:
         config.write_text(
             "\n".join([f"listener {port} 127.0.0.1", *lines, "log_type error"]) + "\n"
         )
-        with subprocess.Popen([mosquitto, "-c", str(config)]) as broker:
+        with subprocess.Popen([mosquitto, "-c", str(config)]) as process:
             while socket.socket().connect_ex(("127.0.0.1", port)):
                 time.sleep(0.05)
-            bare(port)
-            for version in ("3.1.1", "5"):
-                asyncio.run(through_connector(port, version))
-            broker.terminate()
+            yield port
+            process.terminate()
+
+
+def main() -> None:
+    with broker() as port:
+        bare(port)
+        for version in ("3.1.1", "5"):
+            asyncio.run(through_connector(port, version))
 
 
 if __name__ == "__main__":
