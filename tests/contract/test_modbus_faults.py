@@ -128,6 +128,21 @@ async def test_a_slow_answer_is_not_taken_for_the_next() -> None:
                              BAD_NO_COMMUNICATION)  # fmt: skip
 
 
+async def test_slow_answers_in_a_row_each_have_the_whole_time_out() -> None:
+    async def behave(device: Device, request: Request) -> bytes:
+        await asyncio.sleep(0.3)
+        return await well(device, request)
+
+    rows = (("1/0", "uint16"),)
+    async with (
+        Device(behave) as device,
+        started(device.connector(*rows, limits={"timeout": "1 s"})) as connector,
+    ):
+        samples = await read_until(connector, lambda some: len(some) >= 5)
+        assert {sample.quality for sample in samples} == {GOOD}
+        assert connector.meter.requests == len(samples)
+
+
 async def test_an_answer_in_pieces_is_put_together() -> None:
     async def behave(device: Device, request: Request) -> bytes:
         data = await well(device, request)
