@@ -1,14 +1,14 @@
 """Writes small files so that nobody finds a part of one."""
 
 import os
-import threading
+import secrets
 from pathlib import Path
 
 
 def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
     """Write a file in UTF-8; whoever reads it finds all of it, or what was there before.
 
-    Of several writers at once the last one wins.
+    Of several writers at once the last one wins. One that is killed leaves its draft behind.
 
     Args:
         path: In a folder that is there.
@@ -18,11 +18,12 @@ def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    draft = path.with_name(f"{path.name}.{threading.get_native_id()}.tmp")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with draft.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
             if durable:
+                file.flush()
                 os.fsync(file.fileno())
         draft.replace(path)
     except BaseException:

@@ -44,8 +44,8 @@ class MonitorSettings(Model):
     )
     only_high: tuple[str, ...] = Field(
         (),
-        description="Tags of which a value below normal is no deviation, as vibration after a"
-        " repair; * is any text.",
+        description="Names of tags, without the asset, of which a value below normal is no"
+        " deviation, as vibration after a repair; * is any text.",
     )
     smoothing: float = Field(
         0.15, gt=0, le=1, description="Weight of a new row in the moving mean that is scored."
@@ -62,4 +62,8 @@ class MonitorSettings(Model):
         if self.learn_from < self.alarm_below:
             msg = "learn_from is below alarm_below, so that alarms would be learned: raise it"
             raise ValueError(msg)
+        for name in self.only_high:
+            if ":" in name:
+                msg = f"only_high {name!r} cannot be: write the tag's name without the asset"
+                raise ValueError(msg)
         return self

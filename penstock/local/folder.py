@@ -67,7 +67,8 @@ class StackFolder:
             raise StackError(msg, where=str(self.path), remedy="end it, then try again") from None
         except OSError as error:
             msg = f"cannot write there: {error.strerror}"
-            raise StackError(msg, where=str(self.path), remedy="choose a folder you own") from error
+            remedy = "choose a folder you own, on a disk with room"
+            raise StackError(msg, where=str(self.path), remedy=remedy) from error
         try:
             yield
         except OSError as error:
@@ -75,7 +76,8 @@ class StackFolder:
                 raise
             msg = f"cannot write there: {error.strerror}"
             remedy = "make room, or choose a folder on another disk with --dir"
-            raise StackError(msg, where=str(self.path), remedy=remedy) from error
+            where = str(error.filename or self.path)
+            raise StackError(msg, where=where, remedy=remedy) from error
         finally:
             os.close(lock)
 

@@ -57,19 +57,16 @@ def load_plant(path: Path, needs: Collection[Place] | None = None) -> Plant:
     Raises:
         InvalidConfigurationError: Something is wrong; `problems` holds everything that is.
     """
-    try:
-        document = read_yaml(path)
-    except ConfigurationError as error:
-        raise InvalidConfigurationError([error]) from None
-    return _Loader(document, needs).load()
+    return _Loader(_read(path), needs).load()
 
 
 def load_component(path: Path, section: Section, name: str) -> Plant:
     """Read a plant's configuration for the process of one component.
 
     The other sources, processors and sinks are left out and not judged, so that what they are made
-    of is not loaded either: a worker of one processor starts in half the time, and a fault in one
-    source does not keep the others from starting. The tags of all sources are there.
+    of is not loaded either: a worker of one processor starts in half the time, and a fault in the
+    settings of one source does not keep the others from starting. The tags of all sources are
+    there, and judged.
 
     Args:
         path: The YAML file.
@@ -79,11 +76,7 @@ def load_component(path: Path, section: Section, name: str) -> Plant:
     Raises:
         InvalidConfigurationError: Something else is wrong, or there is no such component.
     """
-    try:
-        document = read_yaml(path)
-    except ConfigurationError as error:
-        raise InvalidConfigurationError([error]) from None
-    return _Loader(document, [(section, name)], only=(section, name)).load()
+    return _Loader(_read(path), [(section, name)], only=(section, name)).load()
 
 
 def load_source(path: Path, name: str) -> Connector:
@@ -98,6 +91,13 @@ def load_source(path: Path, name: str) -> Connector:
         ConfigurationError: There is no such source, or something is wrong with it.
     """
     return _Loader(read_yaml(path)).source(name)
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_yaml(path)
+    except ConfigurationError as error:
+        raise InvalidConfigurationError([error]) from None
 
 
 class _Loader:
@@ -169,7 +169,9 @@ class _Loader:
         known = written if isinstance(written, dict) else {}
         if name in known:
             return None
-        remedy = suggestion(name, known) or f"write it below '{section}'"
+        samples = "penstock connectors sample NAME writes one to start from"
+        remedy = samples if section == "sources" else f"write it below '{section}'"
+        remedy = suggestion(name, known) or remedy
         message = f"there is no {section.removesuffix('s')} {name!r}"
         return self._document.problem((section,), message, remedy=remedy)
 

@@ -146,6 +146,15 @@ class Windows(Model):
         return sizes
 
 
+SHARED_OPTIONS: Final = (
+    "socket.timeout.ms",
+    "fetch.wait.max.ms",
+    "fetch.min.bytes",
+    "fetch.max.bytes",
+)
+"""Those of `kafka.options` that clients other than librdkafka's take, too."""
+
+
 class KafkaSettings(Model):
     """Where Kafka is. Whatever else librdkafka understands goes into `options`."""
 
@@ -160,11 +169,22 @@ class KafkaSettings(Model):
     options: dict[str, str] = Field(
         default_factory=dict,
         repr=False,
-        description="librdkafka's own settings; of workers' consumers, which are aiokafka's,"
-        " fetch.wait.max.ms (50) and fetch.min.bytes (16384) count.",
+        description="librdkafka's own settings; workers' consumers, which are aiokafka's, take"
+        " socket.timeout.ms (10000), fetch.wait.max.ms (50), fetch.min.bytes (16384) and"
+        " fetch.max.bytes (8388608) of them.",
     )
     partitions: int = Field(6, ge=1, description="Of the topics that Penstock creates.")
     replication: int = Field(1, ge=1, description="Of the topics that Penstock creates.")
+
+    @field_validator("options")
+    @classmethod
+    def _numbers(cls, options: dict[str, str]) -> dict[str, str]:
+        """Those that are not librdkafka's alone, which would say it itself."""
+        for name in SHARED_OPTIONS:
+            if not options.get(name, "0").isdecimal():
+                msg = f"{name}: {options[name]!r} is no whole number"
+                raise ValueError(msg)
+        return options
 
     @field_validator("bootstrap")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaException, Producer
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import producer_options, remedy_of
+from penstock.kafka.client import producer_options, remedy_of, usable_options
 from penstock.settings.plant import KafkaSettings
 
 OPEN_SECONDS: Final = 30.0
@@ -35,16 +35,19 @@ def open_producer(
 
     Raises:
         KafkaUnavailableError: No coordinator answers.
+        ConfigurationError: The user's `kafka.options` cannot be used.
     """
-    producer = Producer(
-        producer_options(
-            settings,
-            client_id=transactional_id,
-            transactional_id=transactional_id,
-            transaction_timeout_ms=transaction_ms,
-            linger_ms=0,
-        )
+    config = producer_options(
+        settings,
+        client_id=transactional_id,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=transaction_ms,
+        linger_ms=0,
     )
+    # librdkafka refuses to wait longer for an answer than a transaction may take.
+    config["socket.timeout.ms"] = min(int(config["socket.timeout.ms"]), transaction_ms)
+    with usable_options():
+        producer = Producer(config)
     try:
         producer.init_transactions(OPEN_SECONDS)
     except KafkaException as failure:

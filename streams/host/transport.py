@@ -19,7 +19,6 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.tuples import ack_lock
 
-from penstock.errors import ConfigurationError
 from penstock.kafka.client import Place
 
 _log = structlog.get_logger()
@@ -60,13 +59,9 @@ class StateKeeper(Protocol):
         """Hear that the topic does not have the offset that is next."""
 
 
-def _fetch(options: Mapping[str, str]) -> Mapping[str, int]:
-    found = {name: options.get(name, str(usual)) for name, usual in FETCH.items()}
-    for name, value in found.items():
-        if not value.isdecimal():
-            msg = f"{name}: {value!r} is no number"
-            raise ConfigurationError(msg, where="kafka.options", remedy=f"write {FETCH[name]}")
-    return {name: int(value) for name, value in found.items()}
+def fetch(options: Mapping[str, str]) -> Mapping[str, int]:
+    """`FETCH`, or what the user's `kafka.options` say instead."""
+    return {name: int(options.get(name, usual)) for name, usual in FETCH.items()}
 
 
 class _Fetched(dict[TP, list[Any]]):
@@ -218,11 +213,8 @@ def batch_transport(
         topics: Those that it reads.
         keeper: Of its state.
         options: The user's `kafka.options`, of which those in `FETCH` count.
-
-    Raises:
-        ConfigurationError: One of them is no number.
     """
-    names = {"keeper": keeper, "topics": frozenset(topics), "fetch": _fetch(options)}
+    names = {"keeper": keeper, "topics": frozenset(topics), "fetch": fetch(options)}
     consumer = type("BatchConsumer", (BatchConsumer,), names)
 
     class _Transport(driver.Transport):

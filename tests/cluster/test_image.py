@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -52,9 +51,9 @@ def image() -> str:
         with closing(DockerClient().client) as client:
             client.images.get(name)
     except ImageNotFound:
-        pytest.skip(f"Docker has no image {name}: make image")
+        pytest.fail(f"Docker has no image {name}: make image")
     except DockerException as error:
-        pytest.skip(f"no Docker answers: {error}")
+        pytest.fail(f"no Docker answers: {error}")
     testcontainers_config.ryuk_disabled = True  # an image more; what is started is removed here
     return name
 
@@ -118,6 +117,8 @@ def await_ready(worker: Container, port: int) -> None:
         try:
             with urlopen(f"http://{HOST}:{port}/readyz", timeout=1):
                 return
-        except (URLError, TimeoutError):
+        except OSError:
+            worker.reload()
+            assert worker.status == "running", worker.logs().decode()
             assert time.monotonic() < deadline, worker.logs().decode()
             time.sleep(0.2)

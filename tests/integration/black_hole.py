@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Proxy:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.sleep(0)  # for what was closed to be closed
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -130,8 +130,11 @@ def black_hole(folder: Path) -> Iterator[BlackHole]:
         command = broker.command(None, "-Dpenstock.test=black-hole")
         environment = os.environ | broker.environment()
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    proxy = Proxy(broker.proxy, broker.inner)
-    try:
+    with ExitStack() as ends:
+        ends.callback(process.wait)
+        ends.callback(process.kill)
+        proxy = Proxy(broker.proxy, broker.inner)
+        ends.callback(proxy.close)
         deadline = time.monotonic() + START_SECONDS
         while not broker.answers():
             assert time.monotonic() < deadline, (folder / "log").read_text()[-2_000:]
@@ -141,7 +144,3 @@ def black_hole(folder: Path) -> Iterator[BlackHole]:
             KafkaSettings(bootstrap=f"{HOST}:{broker.proxy}", partitions=PARTITIONS, replication=1),
             proxy,
         )
-    finally:
-        process.kill()
-        process.wait()
-        proxy.close()

@@ -82,6 +82,21 @@ def test_of_a_tag_of_which_only_a_rise_counts_a_fall_is_no_deviation_and_not_lea
     assert last.state is State.ALARM and last.found.contributions.argmax() == 2
 
 
+def test_what_is_usual_is_learned_as_well_where_only_a_rise_counts():
+    settings = SETTINGS.model_copy(update={"only_high": ("*",)})
+    shares = []
+    for watched in (monitor(), monitor(settings=settings)):
+        judge(watched, machine(400))
+        found = judge(watched, machine(500, seed=2), 400)
+        shares.append(np.mean([one.learning is Learning.LEARNED for one in found]))
+    assert min(shares) > 0.9
+
+
+def test_a_name_with_its_asset_is_refused():
+    with pytest.raises(ValueError, match="without the asset"):
+        MonitorSettings(only_high=("*:*vibration*",))
+
+
 def test_scores_are_causal():
     rows, other = machine(300), machine(300)
     other[200:] += 100.0

@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from pydantic import ValidationError
 
-from penstock.errors import ConfigurationError
+from penstock.errors import ConfigurationError, KafkaUnavailableError
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import EventProducer, SyncProducer, answer_seconds, options
 from penstock.kafka.describe import Describer
-from penstock.settings.plant import KafkaSettings
+from penstock.settings.plant import SHARED_OPTIONS, KafkaSettings
+from penstock.state import fencing
 
 WRONG = KafkaSettings(options={"foo.bar": "1"})
 
@@ -41,5 +43,21 @@ def test_a_silent_kafka_is_given_up_after_10_s_unless_the_user_says_otherwise(na
 def test_a_workers_client_takes_the_same_time_for_an_answer() -> None:
     assert answer_seconds(KafkaSettings()) == 10.0
     assert answer_seconds(KafkaSettings(options={"socket.timeout.ms": "20000"})) == 20.0
-    with pytest.raises(ConfigurationError, match="'soon' is no number"):
-        answer_seconds(KafkaSettings(options={"socket.timeout.ms": "soon"}))
+
+
+@pytest.mark.parametrize("name", SHARED_OPTIONS)
+def test_an_option_that_several_kinds_of_clients_take_is_judged_with_the_configuration(
+    name: str,
+) -> None:
+    with pytest.raises(ValidationError, match=rf"{name}: 'soon' is no whole number"):
+        KafkaSettings(options={name: "soon"})
+
+
+@pytest.mark.parametrize("transaction_ms", [10_000, 60_000])
+def test_a_transactional_producer_is_made_however_long_the_user_would_wait(
+    transaction_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fencing, "OPEN_SECONDS", 0.1)
+    patient = KafkaSettings(bootstrap="127.0.0.1:9", options={"socket.timeout.ms": "90000"})
+    with pytest.raises(KafkaUnavailableError):  # and no refusal of its options
+        fencing.open_producer(patient, "test", "here", transaction_ms)

@@ -22,9 +22,16 @@ def test_a_reader_never_finds_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file = tmp_path / "note.json"
     write_whole(file, "before")
     found = []
-    monkeypatch.setattr(os, "fsync", lambda _: found.append(file.read_text()))
+    sizes = []
+
+    def sync(number: int) -> None:
+        found.append(file.read_text())
+        sizes.append(os.fstat(number).st_size)
+
+    monkeypatch.setattr(os, "fsync", sync)
     write_whole(file, "after", durable=True)
     assert found == ["before", "after"]  # the file's text, and the name in its folder
+    assert sizes[0] == len("after")
 
 
 def test_no_draft_is_left_where_the_disk_is_full(
