@@ -51,12 +51,16 @@ class Client(asyncio.Protocol):
     ) -> None:
         self._address = host, port
         self._framer = framer(rtu=rtu)
-        self._numbered = not rtu
+        self.numbered = not rtu
+        """Whether all answers bore their request's number; some devices put 0 in its place."""
         self._timeout = timeout
         self._meter, self._where = meter, where
         self._transport: asyncio.Transport | None = None
+        self._closed = False
         self._request = ModbusPDU()
         self._number = 0
+        self._unanswered: set[tuple[int, int]] = set()
+        """Units and functions of requests whose answers may still come on this connection."""
         self._answer: asyncio.Future[ModbusPDU] | None = None
         self._deadline = 0.0
         self._expiry: asyncio.TimerHandle | None = None
@@ -80,6 +84,7 @@ class Client(asyncio.Protocol):
 
     def close(self) -> None:
         """Let go of the connection; a request under way ends with `NoAnswerError`."""
+        self._closed = True
         self._abandon("the connection was closed")
         if self._expiry:
             self._expiry.cancel()
@@ -93,6 +98,7 @@ class Client(asyncio.Protocol):
 
         Raises:
             NoAnswerError: There was none, in time or at all, or it was nonsense.
+            DeviceError: The request would not only read; nothing is sent.
         """
         if not self._transport:
             msg = "the connection was closed"
@@ -100,9 +106,7 @@ class Client(asyncio.Protocol):
         if request.function_code not in READ_ONLY:
             msg = f"function {request.function_code} is not one of those that only read"
             raise DeviceError(msg, where=self._where, remedy="this connector is read-only")
-        if self._numbered:
-            self._number = self._number % LAST_NUMBER + 1
-            request.transaction_id = self._number
+        request.transaction_id = self._number = self._number % LAST_NUMBER + 1
         self._request = request
         frame = self._framer.buildFrame(request)
         self._rest = self.heard = b""
@@ -110,7 +114,11 @@ class Client(asyncio.Protocol):
         self._meter.requests += 1
         self._meter.bytes_sent += len(frame)
         self._transport.write(frame)
-        return await self._answer
+        try:
+            return await self._answer
+        except BaseException:
+            self._unanswered.add((request.dev_id, request.function_code))
+            raise
 
     def _expected(self) -> "asyncio.Future[ModbusPDU]":
         """What the answer will be, or an error at the deadline.
@@ -142,7 +150,10 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio's call once there is a connection."""
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        if self._closed:  # while the connection was made
+            transport.abort()
+        else:
+            self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio's call once there is none any more."""
@@ -152,18 +163,44 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Asyncio's call with a frame, a part of one, or nonsense, which costs the request."""
         self._meter.bytes_received += len(data)
-        self.heard = self._rest = data = self._rest + data
-        if len(data) > self._framer.MAX_SIZE:
-            self._rest = b""
-            return
+        self.heard = data = self._rest + data
         try:
-            used, answer = self._framer.handleFrame(
-                data, self._request.dev_id, self._request.transaction_id
-            )
+            used, answer = self._first_answer(data)
         except (ModbusException, IndexError, ValueError, struct.error):
             self._rest = b""
             self._abandon("the device answered nonsense")
             return
-        self._rest = data[used:]
-        if answer and self._answer and not self._answer.done():
+        self._rest = data[used:] if len(data) - used <= self._framer.MAX_SIZE else b""
+        if answer:
+            self._take(answer)
+
+    def _first_answer(self, data: bytes) -> tuple[int, ModbusPDU | None]:
+        """How many bytes are done with, and the answer with which they end, if there is one.
+
+        Before it there may be empty frames, and answers that come late. No more than the longest
+        frame is looked at at once, for the framer's work grows with the square of what it is given.
+        """
+        used = 0
+        answer: ModbusPDU | None = None
+        while not answer:
+            step, answer = self._framer.handleFrame(
+                data[used : used + self._framer.MAX_SIZE],
+                self._request.dev_id,
+                self._request.transaction_id,
+            )
+            if not step:
+                break
+            used += step
+        return used, answer
+
+    def _take(self, answer: ModbusPDU) -> None:
+        """Give an answer to who waits for it, if it cannot be another request's."""
+        numbered = answer.transaction_id != 0
+        self.numbered = self.numbered and numbered
+        if not self._answer or self._answer.done():
+            return
+        asked = self._request.dev_id, self._request.function_code
+        if not numbered and asked in self._unanswered:
+            self._abandon("an answer without a number came after one that did not come in time")
+        else:
             self._answer.set_result(answer)

@@ -1,6 +1,7 @@
 """One TCP connection to a Modbus device: asks, and tells a refusal from silence from nonsense."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -34,8 +35,9 @@ class Link:
         host: Name or IP address.
         port: TCP port.
         rtu: Whether the device wants RTU frames (of a serial line) over TCP. Their answers carry no
-            number that would tell one that comes late from the next, so the connection is closed
-            when an answer does not come: what comes later has nowhere to go.
+            number that would tell one that comes late from the next, nor do those of some devices
+            that speak Modbus/TCP. Then the connection is closed when an answer does not come: what
+            comes later has nowhere to go.
         timeout: Seconds for a connection, and for an answer.
         pause: Seconds between an answer and the next request.
         meter: Counts requests, bytes and errors.
@@ -47,6 +49,7 @@ class Link:
         where: str,
     ) -> None:  # fmt: skip
         self._host, self._port, self._rtu = host, port, rtu
+        self._numbered = not rtu
         self._timeout, self._pause = timeout, pause
         self._meter, self._where = meter, where
         self._client: Client | None = None
@@ -75,14 +78,15 @@ class Link:
         )
         try:
             await self._client.connect()
-        except BaseException as error:
+        except OSError as error:
             self.close()
-            if not isinstance(error, OSError):
-                raise
             msg = f"cannot connect to {self._host}:{self._port}: {self._why(error)}"
             remedy = "check host and port, that the device is on, and that it has a free connection"
             self._fail(msg)
             raise DeviceError(msg, where=self._where, remedy=remedy) from error
+        except BaseException:
+            self.close()
+            raise
 
     def _why(self, error: OSError) -> str:
         if isinstance(error, TimeoutError):
@@ -91,7 +95,7 @@ class Link:
             return "refused: nothing listens on this port"
         if isinstance(error, socket.gaierror):
             return "the host name is not known"
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno else str(error)
 
     def close(self) -> None:
         """Let go of the connection; a request under way ends with `NoAnswerError`."""
@@ -152,7 +156,8 @@ class Link:
             raise self._no_answer(error.message, request, client.heard) from None
         finally:
             self._free_at = loop.time() + self._pause
-            if self._rtu and not answered:
+            self._numbered = self._numbered and client.numbered
+            if not self._numbered and not answered:
                 self.close()
         if isinstance(answer, ExceptionResponse):
             refused = RefusedError(answer.exception_code, f"function {request.function_code}")
@@ -168,7 +173,7 @@ class Link:
         if request and heard:
             message, remedy = judged(heard, request.dev_id, rtu=self._rtu)
         self._fail(message)
-        if self._rtu:
+        if not self._numbered:
             self.close()
         return NoAnswerError(message, where=self._where, remedy=remedy)
 
