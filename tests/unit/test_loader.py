@@ -522,9 +522,7 @@ def test_an_alias_in_itself_ends(folder: Path) -> None:
 
 
 class TestOneComponent:
-    def test_leaves_others_out_whatever_is_wrong_with_their_settings(
-        self, folder: Path
-    ) -> None:
+    def test_leaves_others_out_whatever_is_wrong_with_their_settings(self, folder: Path) -> None:
         (folder / "secrets/press").unlink()
         (folder / "plant.yaml").write_text(PLANT.replace("meter://one", "[]"))
         plant = load_component(Path("plant.yaml"), "sinks", "lake")
