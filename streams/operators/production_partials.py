@@ -91,6 +91,7 @@ class ProductionPartials(Operator):
         readings = self._readings(series)
         lost: dict[str, _Mask] = {CLOCK_AHEAD: ahead}
         seen: set[str] = set()
+        results: list[Result] = []
         for record, places in _records(batch):
             asset, source = self._partition.names[int(streams[record])]
             unit = self.parameters.unit_of.get(asset)
@@ -98,11 +99,9 @@ class ProductionPartials(Operator):
                 seen.add(asset)
                 state = self._assets.setdefault(asset, AssetState(unit, self.parameters))
                 self._take(state, source, batch, readings, places, lost)
-        results: list[Result] = []
-        for asset in sorted(seen):
-            state = self._assets[asset]
-            results += self._partials(state, state.publishable(), final=True)
-            state.forget()
+                # After each record, so that it does not matter with which others it came.
+                results += self._partials(state, state.publishable(), final=True)
+                state.forget()
         self._changed |= seen
         self._new |= seen
         return Output(results, self._book(batch, lost))
