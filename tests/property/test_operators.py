@@ -18,7 +18,8 @@ from penstock.processor import Processor
 from penstock.settings.plant import Asset, Line, Plant, Site, Windows, WindowSize
 from penstock.settings.production import Kpis, States
 from penstock.settings.tags import Tag
-from penstock.testing.determinism import CHECKS
+from penstock.testing.batches import Record
+from penstock.testing.determinism import CHECKS, check_split
 from penstock.testing.joined import Of
 from penstock.testing.strategies import (
     order_mixes,
@@ -27,7 +28,7 @@ from penstock.testing.strategies import (
     record_lists,
     score_mixes,
 )
-from penstock.testing.subject import subject
+from penstock.testing.subject import subject, subjects
 from penstock.work_units import work_units
 from schemas import Acknowledgement
 from streams.anomaly_scores import AnomalyScoresSettings
@@ -187,3 +188,20 @@ def test_no_operator_is_left_out():
     operators = importlib.import_module("streams.operators")
     tested = {type(operator.make()) for operator, _ in CASES.values()}
     assert tested >= set(classes(operators, Operator))
+
+
+def test_a_stop_that_ends_in_a_later_record_is_no_minor_stop_of_a_pane_told_before() -> None:
+    press = "acme/bremen/line/press"
+    ingest = 1_700_000_000_000_009
+    opened = [("a", 1_699_999_999_999_979, 0.0)] * 4 + [
+        ("a", 1_700_000_000_000_010, 0.0),
+        ("c", 1_699_999_999_999_979, 1.0),
+    ]
+    ended = [("a", 1_699_999_999_999_979, 0.0), ("c", 1_699_999_999_999_981, 0.0)]
+    records = [
+        Record(press, "plc/2", opened, ingest),
+        Record(press, "plc", [], ingest),
+        Record(press, "plc/2", ended, ingest),
+    ]
+    (one,) = (each for each in subjects(plant()) if each.name == "production-partials")
+    check_split(one, records)
