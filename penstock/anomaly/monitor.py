@@ -152,12 +152,16 @@ class Monitor:
         if 2 * absent.sum() > len(absent):
             on = self.alarm.since
             return Verdict(State.INCOMPLETE, Learning.GATED, alarm_since=on, missing=missing)
-        found = self.detector.score(self._deviating(feature))
+        scored = self._deviating(feature)
+        found = self.detector.score(scored)
         p_value = self.calibration.p_value(found.score)
         on = self.alarm.take(time, p_value < self.settings.alarm_below)
         whole = not absent.any()
         learning = Learning.GATED
-        if whole and not on and self._usual(feature, p_value):
+        usual = p_value
+        if scored is not feature:  # What does not count as a deviation may be strange, too.
+            usual = min(usual, self.calibration.p_value(self.detector.score(feature).score))
+        if whole and not on and usual >= self.settings.learn_from:
             learning = self._learn(feature.copy(), found.score, values, again=bool(unknown.any()))
         state = State.INCOMPLETE if missing else State.ALARM if on else State.OK
         return Verdict(state, learning, found, p_value, self.alarm.since, self.columns, missing)
@@ -217,19 +221,13 @@ class Monitor:
         self.learned += 1
 
     def _deviating(self, feature: Floats) -> Floats:
-        """A feature without the deviations that do not count."""
+        """A feature without the deviations that do not count; itself where there are none."""
         if not self.settings.only_high:
             return feature
         for tag in self.tags[len(self._only_high) :]:
             self._only_high.append(any(fnmatchcase(tag, one) for one in self.settings.only_high))
         low = np.array(self._only_high)[self.columns] & (feature < self.reference[2])
-        return np.where(low, self.reference[2], feature)
-
-    def _usual(self, feature: Floats, p_value: float) -> bool:
-        """Whether a row may be learned: what does not count as a deviation may be strange, too."""
-        if self.settings.only_high:
-            p_value = min(p_value, self.calibration.p_value(self.detector.score(feature).score))
-        return p_value >= self.settings.learn_from
+        return np.where(low, self.reference[2], feature) if low.any() else feature
 
     def _by_name(self, columns: Floats) -> Floats:
         order = sorted(columns.tolist(), key=self.tags.__getitem__)
