@@ -5,6 +5,7 @@ Times are microseconds since 1970-01-01 UTC. N is the number of samples of an ev
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +52,17 @@ class Version:
     emission: int
 
 
+def _row(table: str, number: int) -> property:
+    return property(lambda record: getattr(record, table)[number])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowStatistics:
     """Statistics of one window; `window_statistics.avsc` gives each field's meaning.
 
-    Every array has one entry per tag (K); `version` is set by the host that publishes.
+    `counts` (3, K) and `figures` (8, K) have a row for each name of `COUNTS` and `FIGURES`, and a
+    column for each tag; the rows are there by their names too. `version` is set by the host that
+    publishes.
     """
 
     asset: str
@@ -65,14 +72,21 @@ class WindowStatistics:
     watermark: int
     revision: int
     tags: tuple[str, ...]
-    count: NDArray[np.int64]
-    bad: NDArray[np.int64]
-    late: NDArray[np.int64]
-    mean: NDArray[np.float64]
-    time_weighted_mean: NDArray[np.float64]
-    minimum: NDArray[np.float64]
-    maximum: NDArray[np.float64]
-    standard_deviation: NDArray[np.float64]
-    first: NDArray[np.float64]
-    last: NDArray[np.float64]
-    coverage: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    figures: NDArray[np.float64]
+
+    COUNTS: ClassVar = ("count", "bad", "late")
+    FIGURES: ClassVar = (
+        "mean",
+        "time_weighted_mean",
+        "minimum",
+        "maximum",
+        "standard_deviation",
+        "first",
+        "last",
+        "coverage",
+    )
+
+    count, bad, late = (_row("counts", number) for number in range(3))
+    mean, time_weighted_mean, minimum, maximum = (_row("figures", number) for number in range(4))
+    standard_deviation, first, last, coverage = (_row("figures", number) for number in range(4, 8))

@@ -1,7 +1,6 @@
 """The processor `window-statistics`: sensor events in, statistics of their windows out."""
 
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, ClassVar
 
 from penstock.codec import avro_write as write
@@ -12,19 +11,6 @@ from penstock.units import microseconds
 from schemas import Version, WindowStatistics
 from streams.operators import window_statistics
 from streams.operators.windows.parameters import Size, WindowParameters
-
-_COUNTS = ("count", "bad", "late")
-_FIGURES = (
-    "mean",
-    "time_weighted_mean",
-    "minimum",
-    "maximum",
-    "standard_deviation",
-    "first",
-    "last",
-    "coverage",
-)
-_counts, _figures = attrgetter(*_COUNTS), attrgetter(*_FIGURES)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -89,7 +75,8 @@ class WindowStatisticsProcessor(Processor):
                 "emission": version.emission,
             },
             "tags": list(found.tags),
-            **{name: getattr(found, name).tolist() for name in (*_COUNTS, *_FIGURES)},
+            **dict(zip(found.COUNTS, found.counts.tolist(), strict=True)),
+            **dict(zip(found.FIGURES, found.figures.tolist(), strict=True)),
         }
 
     def encode(self, result: Result, version: Version) -> bytes:
@@ -108,7 +95,7 @@ class WindowStatisticsProcessor(Processor):
                 b"\0" if version.offsets else b"",
                 write.long(version.emission),
                 _tags(found.tags),
-                write.ints(*_counts(found)),
-                write.doubles(*_figures(found)),
+                write.int_rows(found.counts),
+                write.double_rows(found.figures),
             )
         )

@@ -49,25 +49,32 @@ def strings(texts: Sequence[str]) -> bytes:
     return b"".join((long(len(texts)), *map(string, texts), b"\0"))
 
 
-def doubles(*columns: NDArray[np.float64]) -> bytes:
-    """An `array<double>` of each column, one after another."""
-    parts: list[bytes] = []
-    for values in columns:
-        if len(values):
-            same = values if values.dtype == _DOUBLE else values.astype(_DOUBLE)
-            parts += (long(len(values)), same.tobytes())
-        parts.append(b"\0")
-    return b"".join(parts)
+def doubles(values: NDArray[np.float64]) -> bytes:
+    """An `array<double>`."""
+    return double_rows(values[np.newaxis])
 
 
-def ints(*columns: NDArray[Any]) -> bytes:
-    """An `array<int>` or `array<long>` of each column, one after another."""
-    parts: list[bytes] = []
-    for values in columns:
-        if len(values):
-            parts += (long(len(values)), _block(values))
-        parts.append(b"\0")
-    return b"".join(parts)
+def double_rows(table: NDArray[np.float64]) -> bytes:
+    """An `array<double>` of each row, one after another."""
+    rows, length = table.shape
+    if not length:
+        return bytes(rows)
+    count, size, data = long(length), 8 * length, table.astype(_DOUBLE, copy=False).tobytes()
+    return b"".join([count + data[at : at + size] + b"\0" for at in range(0, len(data), size)])
+
+
+def ints(values: NDArray[Any]) -> bytes:
+    """An `array<int>` or `array<long>`."""
+    return long(len(values)) + _block(values) + b"\0" if len(values) else b"\0"
+
+
+def int_rows(table: NDArray[Any]) -> bytes:
+    """An `array<int>` or `array<long>` of each row, one after another."""
+    length = table.shape[1]
+    if not length or length > _FEW:
+        return b"".join(map(ints, table))
+    count = long(length)
+    return b"".join([count + _few(row) + b"\0" for row in table.tolist()])
 
 
 def _block(values: NDArray[Any]) -> bytes:
@@ -75,12 +82,15 @@ def _block(values: NDArray[Any]) -> bytes:
         if values.min() >= 0 and values.max() < _SMALL:
             return (values << 1).astype(np.uint8).tobytes()
         return _many(values.astype(np.int64))
-    listed = values.tolist()
-    if not any(listed):
-        return bytes(len(listed))
-    if min(listed) >= 0 and max(listed) < len(_LONGS):
-        return b"".join([_LONGS[value] for value in listed])
-    return b"".join(map(long, listed))
+    return _few(values.tolist())
+
+
+def _few(values: Sequence[int]) -> bytes:
+    if not any(values):
+        return bytes(len(values))
+    if min(values) >= 0 and max(values) < len(_LONGS):
+        return b"".join([_LONGS[value] for value in values])
+    return b"".join(map(long, values))
 
 
 def _many(values: NDArray[np.int64]) -> bytes:

@@ -47,14 +47,14 @@ def alike(a: Any, b: Any) -> bool:
 
 
 def _by_tag(record: Any) -> Any:
-    """A record with its columns in the order of `tags`, if it has such; tags may come in any."""
+    """A record with its columns, and tables' ones, in the order of `tags`, which may be any."""
     tags = getattr(record, "tags", ())
     order = sorted(range(len(tags)), key=tags.__getitem__)
     columns = {
-        field.name: column[order]
+        field.name: column[..., order]
         for field in fields(record)
         if isinstance(column := getattr(record, field.name), np.ndarray)
-        and len(column) == len(tags)
+        and column.shape[-1] == len(tags)
     }
     return replace(record, tags=tuple(sorted(tags)), **columns) if tags else record
 

@@ -140,22 +140,22 @@ def _take(groups: Groups, which: NDArray[np.int64]) -> Groups:
     return Groups(*(getattr(groups, name)[which] for name in Groups.__slots__))
 
 
-def figures(cells: NDArray[Any], size: int) -> dict[str, NDArray[Any]]:
-    """The columns of `schemas.WindowStatistics` for these cells; NaN where there is no figure."""
-    count = cells["count"]
+def results(cells: NDArray[Any], size: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """`counts` and `figures` of `schemas.WindowStatistics` for these cells; NaN is no figure."""
+    count, covered = cells["count"], cells["covered"]
     some = count > 0
     mean = cells["sum"] / count
-    variance = np.maximum(cells["squares"] / count - mean * mean, 0.0)
-    return {
-        "count": count,
-        "bad": cells["bad"],
-        "late": cells["late"],
-        "mean": cells["reference"] + mean,
-        "time_weighted_mean": cells["level"] + cells["integral"] / cells["covered"],
-        "minimum": np.where(some, cells["minimum"], np.nan),
-        "maximum": np.where(some, cells["maximum"], np.nan),
-        "standard_deviation": np.sqrt(variance),
-        "first": cells["first"],
-        "last": cells["last"],
-        "coverage": cells["covered"] / size,
-    }
+    counts = np.stack([count, cells["bad"], cells["late"]])
+    figures = np.stack(
+        [
+            cells["reference"] + mean,
+            cells["level"] + cells["integral"] / covered,
+            np.where(some, cells["minimum"], np.nan),
+            np.where(some, cells["maximum"], np.nan),
+            np.sqrt(np.maximum(cells["squares"] / count - mean * mean, 0.0)),
+            cells["first"],
+            cells["last"],
+            covered / size,
+        ]
+    )
+    return counts, figures

@@ -8,8 +8,9 @@ that begins with it and lasts until the next window begins; where a pane is, the
 that hold it (`streams.operators.windows.panes` combines them).
 """
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -75,7 +76,8 @@ class WindowPool:
         """(stream, start) of windows dropped since the state was saved."""
         self._index: dict[_Place, int] = {}
         self._kept: list[list[int]] = []
-        self._open: list[list[int]] = []
+        self._open: list[list[tuple[int, int]]] = []
+        """Of each stream (start, number) of its windows that are not closed, by start."""
         self._due: NDArray[Any] = np.zeros(0, _DUE)
         self._recent_start = np.zeros((0, _WAYS), np.int64)
         self._recent = np.zeros((0, _WAYS), np.int64)
@@ -191,7 +193,7 @@ class WindowPool:
         for (stream, start), number in zip(places, numbers, strict=True):
             self._index[stream, start] = number
             insort(self._kept[stream], start)
-            self._open[stream].append(number)
+            insort(self._open[stream], (start, number))
         np.minimum.at(self._due["close"], made["stream"], made["start"] + self.size)
         np.minimum.at(self._due["drop"], made["stream"], made["start"] + self._age)
 
@@ -201,34 +203,37 @@ class WindowPool:
         ready = self._due["close"][streams] <= watermark
         found: list[int] = []
         for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
-            ends = {w: int(self.windows["start"][w]) + self.size for w in self._open[stream]}
-            found += sorted((w for w in ends if ends[w] <= level), key=ends.__getitem__)
-            self._keep_open([w for w in ends if ends[w] > level], stream)
+            waiting = self._open[stream]
+            passed = bisect_right(waiting, level - self.size, key=itemgetter(0))
+            found += [number for _, number in waiting[:passed]]
+            del waiting[:passed]
+        self._due["close"][streams[ready]] = self._next_close(streams[ready])
         self.windows["closed"][found] = True
         return found
 
-    def _keep_open(self, windows: list[int], stream: int) -> None:
-        """Have only these windows of a stream open."""
-        self._open[stream] = windows
-        starts = self.windows["start"][windows].tolist()
-        self._due["close"][stream] = min(starts) + self.size if starts else FOREVER
+    def _next_close(self, streams: NDArray[np.int64]) -> list[int]:
+        """When the next window of each stream closes."""
+        waiting = map(self._open.__getitem__, streams.tolist())
+        return [one[0][0] + self.size if one else FOREVER for one in waiting]
 
     def drop(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> None:
         """Forget the windows that no sample of these streams can reach any more."""
         ready = self._due["drop"][streams] <= watermark
         places: list[_Place] = []
+        following: list[int] = []
         for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
             kept = self._kept[stream]
-            gone = next((i for i, start in enumerate(kept) if start + self._age > level), len(kept))
+            gone = bisect_right(kept, level - self._age)
             places += [(stream, start) for start in kept[:gone]]
             del kept[:gone]
-            self._due["drop"][stream] = kept[0] + self._age if kept else FOREVER
+            following.append(kept[0] + self._age if kept else FOREVER)
+        self._due["drop"][streams[ready]] = following
         if places:
             self._forget(places)
 
     def open_of(self, stream: int) -> list[int]:
         """The windows of a stream that the watermark has not passed."""
-        return self._open[stream] if stream < len(self._open) else []
+        return [number for _, number in self._open[stream]] if stream < len(self._open) else []
 
     def cells_of(self, window: int) -> NDArray[Any]:
         """The cells of a window, as a view."""
@@ -264,10 +269,11 @@ class WindowPool:
         self.windows["revision"][windows] = [one.revision for one in saved]
         self.windows["closed"][windows] = [one.closed for one in saved]
         self.windows["changed"][windows] = False
-        for stream in {one.stream for one in saved if one.closed}:
-            self._keep_open(
-                [w for w in self._open[stream] if not self.windows["closed"][w]], stream
-            )
+        touched = sorted({one.stream for one in saved if one.closed})
+        for stream in touched:
+            waiting = self._open[stream]
+            waiting[:] = [one for one in waiting if not self.windows["closed"][one[1]]]
+        self._due["close"][touched] = self._next_close(np.array(touched, np.int64))
 
     def _know(self, streams: int) -> None:
         """Have room for so many streams."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from penstock.operator import Result
 from schemas import WindowStatistics
-from streams.operators.windows.cells import figures
+from streams.operators.windows import cells
 from streams.operators.windows.panes import cells_of
 from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import WindowPool
@@ -23,10 +23,10 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
     keys = list(zip(names, known["start"].tolist(), windows, strict=True))
     order = sorted(range(len(keys)), key=keys.__getitem__)
     windows, known = [windows[i] for i in order], known.take(order)
-    cells, widths = cells_of(pool, windows)
+    found, widths = cells_of(pool, windows)
     ends = np.cumsum(widths)
-    present = (cells["count"] > 0) | (cells["bad"] > 0) | (cells["covered"] > 0)
-    columns = figures(cells.compress(present), pool.size)
+    present = (found["count"] > 0) | (found["bad"] > 0) | (found["covered"] > 0)
+    counts, figures = cells.results(found.compress(present), pool.size)
     bounds = np.append(0, np.cumsum(present))[np.append(0, ends)].tolist()
     sides = np.append(0, ends).tolist()
     watermarks = partition.streams["watermark"][known["stream"]].tolist()
@@ -53,7 +53,8 @@ def publish(partition: Partition, pool: WindowPool, windows: list[int]) -> list[
             watermark=watermark,
             revision=former + 1,
             tags=tuple(tags),
-            **{name: column[low:high] for name, column in columns.items()},
+            counts=counts[:, low:high],
+            figures=figures[:, low:high],
         )
         results.append(Result(asset, record))
     pool.revised(revised)
