@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chart image bench faults soak lint types imports package advisories check format lock pins proto docs clean
+.PHONY: help run test explore chart image bench faults soak lint types imports package advisories check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -26,6 +26,9 @@ run: $(INSTALLED) ## stack, simulated factory, pipeline and live view; SECONDS=6
 
 test: $(INSTALLED) ## all tests, on real Kafka, registry and protocol servers
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+explore: $(INSTALLED) ## the property tests on cases that differ from run to run
+	@$(BIN)/python -m pytest -q -n auto --hypothesis-profile=exploring tests/property
 
 lint: $(INSTALLED) ## check the code's form
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,8 +37,10 @@ shutil.rmtree(folder)
 """
 _run = ExitStack()
 # Speed is a bench's matter: on a busy machine a test must not fail because drawing data took long.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+_UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("alike", derandomize=True, **_UNTIMED)
+settings.register_profile("exploring", print_blob=True, **_UNTIMED)
+settings.load_profile("alike")
 
 
 def pytest_configure(config: pytest.Config) -> None:

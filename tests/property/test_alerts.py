@@ -53,7 +53,7 @@ def inputs(draw):
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @given(records=inputs())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_operator_keeps_what_the_host_relies_on(check, records):
     others = [lambda name=name: make(**{name: 7}) for name in ("on_delay", "off_delay", "window")]
     check(
@@ -96,7 +96,7 @@ def oracle(found):
 
 
 @given(score_lists())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_alerts_are_the_runs_that_a_batch_computation_finds(found):
     alerts = run(found)
     assert [(one.onset, one.raised, one.cleared) for one in alerts] == oracle(found)
@@ -106,7 +106,7 @@ def test_alerts_are_the_runs_that_a_batch_computation_finds(found):
 
 
 @given(score_lists(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whenever_an_acknowledgement_comes_the_earliest_counts(found, data):
     alerts = run(found)
     words = [
@@ -125,7 +125,7 @@ def test_whenever_an_acknowledgement_comes_the_earliest_counts(found, data):
 
 
 @given(st.integers(1, 3 * LENGTH))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_evidence_is_the_last_windows_before_the_alert_and_no_more(count):
     drawn = [
         SignalWindow(

@@ -29,11 +29,6 @@ OTHER_WRITER = WRITER.replace(
 )
 """A schema that resolves to ours, but is laid out in another way."""
 
-same_each_run = settings(
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     ["t", "t1", "t10", "t1" * 40, "ä" * 40]
 )
@@ -134,7 +129,6 @@ def encode_in_blocks(event: SensorEvent, sized: bool) -> bytes:
     return out + b"".join(in_blocks(items, sized) for items in columns)
 
 
-@same_each_run
 @given(events())
 def test_fast_path_equals_fastavro(event: SensorEvent) -> None:
     body = encode(event)
@@ -142,7 +136,6 @@ def test_fast_path_equals_fastavro(event: SensorEvent) -> None:
     assert_same(decode_generic(body, WRITER), event)
 
 
-@same_each_run
 @given(events())
 def test_fastavro_writes_the_same_bytes_and_reads_the_same_datum(event: SensorEvent) -> None:
     stream = io.BytesIO()
@@ -154,7 +147,6 @@ def test_fastavro_writes_the_same_bytes_and_reads_the_same_datum(event: SensorEv
     np.testing.assert_array_equal(datum["values"], event.values)
 
 
-@same_each_run
 @given(events(), st.booleans())
 def test_several_blocks_mean_the_same(event: SensorEvent, sized: bool) -> None:
     assert_same(decode(encode_in_blocks(event, sized)), event)
@@ -179,7 +171,7 @@ def assert_same_outcome(body: bytes) -> None:
         assert fast == "an integer is longer than 64 bits"
 
 
-@settings(same_each_run, max_examples=25)
+@settings(max_examples=25)
 @given(events())
 def test_no_truncated_body_is_taken_for_an_event(event: SensorEvent) -> None:
     body = encode(event)
@@ -188,7 +180,7 @@ def test_no_truncated_body_is_taken_for_an_event(event: SensorEvent) -> None:
     assert isinstance(outcome(body + b"\0"), str)
 
 
-@settings(same_each_run, max_examples=15)
+@settings(max_examples=15)
 @given(events(), st.booleans())
 def test_flipped_bits_give_an_event_or_a_decode_error(event: SensorEvent, blocks: bool) -> None:
     body = encode_in_blocks(event, False) if blocks else encode(event)
@@ -198,13 +190,11 @@ def test_flipped_bits_give_an_event_or_a_decode_error(event: SensorEvent, blocks
         assert_same_outcome(bytes(broken))
 
 
-@same_each_run
 @given(st.binary(max_size=200))
 def test_noise_gives_an_event_or_a_decode_error(noise: bytes) -> None:
     assert_same_outcome(noise)
 
 
-@same_each_run
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-64, 63), max_size=80))
 def test_integer_arrays_of_every_length(numbers: list[int]) -> None:
     written = avro_write.ints(np.array(numbers, np.int64))
@@ -298,7 +288,7 @@ def records(draw: Any) -> tuple[bytes, str | None]:
     return body, None
 
 
-@settings(same_each_run, max_examples=120)
+@settings(max_examples=120)
 @given(st.lists(st.lists(records(), max_size=6), min_size=1, max_size=3), st.data())
 @example([[]], None)
 def test_a_batch_equals_its_events_decoded_one_by_one(
@@ -332,7 +322,7 @@ def test_a_batch_equals_its_events_decoded_one_by_one(
         assert again.series.tolist() == parsed.events.series.tolist()
 
 
-@settings(same_each_run, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(events(stream_names, tag_names), min_size=1, max_size=4), st.data())
 def test_flipped_bits_in_a_batch_spoil_one_event_at_most(
     several: list[SensorEvent], data: Any
@@ -357,7 +347,7 @@ def test_flipped_bits_in_a_batch_spoil_one_event_at_most(
         assert_batch_holds(decoder, parsed.events, expected)
 
 
-@settings(same_each_run, max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(events(stream_names, tag_names), max_size=12))
 def test_full_caches_still_name_every_sample_right(
     monkeypatch: pytest.MonkeyPatch, several: list[SensorEvent]

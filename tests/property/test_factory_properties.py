@@ -10,7 +10,7 @@ from penstock.factory.machine import Machine
 PLACES = [place for line in LINES for place in line.places]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     place=st.sampled_from(PLACES),
     seed=st.integers(0, 2**32),

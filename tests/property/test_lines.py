@@ -83,7 +83,7 @@ def partials_of(records):
 
 
 @given(readings())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_partials_are_the_increases_of_on_time_readings(records):
     wanted = {key: count for key, count in expected(records).items() if count}
     found = {
@@ -95,7 +95,7 @@ def test_partials_are_the_increases_of_on_time_readings(records):
 
 
 @given(readings(), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_line_is_the_sum_of_its_output_in_whatever_order_partials_come(records, shuffler):
     pieces, partials = expected(records), partials_of(records)
     arrival = [*partials, *shuffler.sample(partials, len(partials) // 2)]
@@ -113,7 +113,7 @@ def test_a_line_is_the_sum_of_its_output_in_whatever_order_partials_come(records
 
 @pytest.mark.parametrize("seed", range(3))
 @given(partials=partial_lists([LINE], [10, 30]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_of_each_member_the_greatest_version_counts(seed, partials):
     still = [replace(partial, watermark=-(10**14)) for partial in partials]
     arrival = random.Random(seed).sample(still, len(still))

@@ -4,7 +4,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.modbus.registers import FORMATS, ORDERS, Layout, encoding
@@ -42,7 +42,6 @@ def test_the_orders_are_those_of_their_names() -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("type_", sorted(FORMATS))
-@settings(deadline=None)
 @given(data=st.data(), lead=st.integers(0, 3))
 def test_numbers(type_: str, order: str, data: st.DataObject, lead: int) -> None:
     value = data.draw(VALUES[type_])
@@ -53,7 +52,6 @@ def test_numbers(type_: str, order: str, data: st.DataObject, lead: int) -> None
     assert read == value or (math.isnan(read) and math.isnan(value))
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 0xFFFF), st.integers(0, 15), st.sampled_from(ORDERS), st.integers(0, 2)
 )  # fmt: skip
@@ -65,7 +63,6 @@ def test_bits(word: int, bit: int, order: str, lead: int) -> None:
     assert how.finish(raw) is bool(word & 1 << bit)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="ascii", exclude_characters="\0 "), max_size=12), st.booleans())
 def test_strings(text: str, swapped: bool) -> None:
     length = max(len(text), 1)
@@ -77,7 +74,6 @@ def test_strings(text: str, swapped: bool) -> None:
     assert how.finish(raw) == text
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -178,7 +178,7 @@ CASES = {
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @given(data=st.data())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_every_operator(case, check, data):
     operator, records = case
     check(operator, data.draw(records))

@@ -126,7 +126,7 @@ def rises(taken):
 @given(samples())
 @example([Record(ASSET, SOURCE, [("state", at, 6.0, at != 996)], at + 100)
           for at in (1000, 981, 1005, 996)])  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_panes_are_what_every_microsecond_says(records):
     panes, taken, heard, level = published(records)
     told = elements(taken, heard, level)

@@ -48,7 +48,7 @@ def cell(value: Any, mark: str) -> str:
             return str(value)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(rows(), min_size=1, max_size=4),
     st.sampled_from(";,"),
@@ -72,7 +72,6 @@ def test_same_in_every_dialect(
     assert list(read) == wanted
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.timedeltas(timedelta(0), timedelta(days=10_000)))
 def test_durations_survive_writing(duration: timedelta) -> None:
     assert parse_duration(format_duration(duration)) == duration

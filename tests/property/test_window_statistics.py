@@ -114,7 +114,7 @@ def run(operator, records, cuts, publications):
 
 @pytest.mark.parametrize("parameters", ALL, ids=["tumbling", "hopping", "mixed"])
 @given(records=record_lists(), data=st.data(), hold=st.sampled_from([0, 2, 12]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_equals_the_oracle_wherever_records_are_cut(parameters, records, data, hold):
     cuts = data.draw(st.sets(st.integers(0, len(records))))
     parameters = dataclasses.replace(parameters, hold=hold)
@@ -127,7 +127,7 @@ def test_equals_the_oracle_wherever_records_are_cut(parameters, records, data, h
 
 @pytest.mark.parametrize("parameters", ALL, ids=["tumbling", "hopping", "mixed"])
 @given(records=record_lists(), data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_idle_streams_show_all_that_is_known_and_are_revised_later(parameters, records, data):
     operator, publications, wall = WindowStatistics(parameters), Publications(), 10**17
     for record in records:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.codec.build import build_events
@@ -178,7 +178,6 @@ SAMPLES = st.builds(
 )
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(SAMPLES, max_size=12))
 def test_every_sample_is_in_an_event_whatever_it_is(samples: list[Sample]) -> None:
     events = build(*samples)

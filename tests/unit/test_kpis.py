@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from statistics import NormalDist
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import FailureTime
@@ -141,7 +141,6 @@ ACCOUNTS = st.builds(
 
 
 @given(ACCOUNTS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_oee_is_good_run_time_by_planned_busy_time_under_both_standards(account):
     found = figures(account)
     times = dict(account.times)

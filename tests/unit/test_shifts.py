@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -70,7 +70,7 @@ def test_planned_stops_are_cut_out_of_their_shift():
     ]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(at(2020, 1, 1), at(2030, 1, 1)) | st.integers(-(2**60), 2**60),
     st.integers(1, 200 * H),
