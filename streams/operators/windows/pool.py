@@ -8,9 +8,7 @@ that begins with it and lasts until the next window begins; where a pane is, the
 that hold it (`streams.operators.windows.panes` combines them).
 """
 
-from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 
 from penstock.codec.joined import ranges
 from streams.operators.windows.cells import CELL
-from streams.operators.windows.parameters import FOREVER, NEVER, Size
+from streams.operators.windows.deadlines import Deadlines
+from streams.operators.windows.parameters import NEVER, Size
 from streams.operators.windows.partition import grown
 from streams.operators.windows.rows import put
 from streams.operators.windows.store import CellStore
@@ -41,7 +40,6 @@ _Place = tuple[int, int]
 """A stream and the first microsecond of a window."""
 
 _WAYS: Final = 4
-_DUE: Final = np.dtype([("close", "<i8"), ("drop", "<i8")])
 
 
 class Saved(NamedTuple):
@@ -69,16 +67,13 @@ class WindowPool:
 
     def __init__(self, size: Size) -> None:
         self.size, self.step, self.reopen_for = size.size, size.step, size.reopen_for
-        self._age = self.size + (self.size - self.step) + self.reopen_for
         self._store = CellStore()
         self.windows: NDArray[Any] = np.zeros(0, WINDOW)
         self.dropped: list[_Place] = []
         """(stream, start) of windows dropped since the state was saved."""
         self._index: dict[_Place, int] = {}
-        self._kept: list[list[int]] = []
-        self._open: list[list[tuple[int, int]]] = []
-        """Of each stream (start, number) of its windows that are not closed, by start."""
-        self._due: NDArray[Any] = np.zeros(0, _DUE)
+        self._open = Deadlines(self.size)
+        self._kept = Deadlines(self.size + (self.size - self.step) + self.reopen_for)
         self._recent_start = np.zeros((0, _WAYS), np.int64)
         self._recent = np.zeros((0, _WAYS), np.int64)
         self._free_windows: list[int] = []
@@ -178,8 +173,13 @@ class WindowPool:
             self._make([(stream, start)], np.array([width], np.int64))
         return self._index[stream, start]
 
-    def _make(self, places: list[_Place], widths: NDArray[np.int64]) -> None:
-        """Make new and empty windows of known streams."""
+    def _make(
+        self,
+        places: list[_Place],
+        widths: NDArray[np.int64],
+        closed: Sequence[bool] | None = None,
+    ) -> None:
+        """Make new and empty windows of known streams, all open unless it is said."""
         free = self._free_windows
         again = [free.pop() for _ in range(min(len(free), len(places)))]
         behind = len(self._index) + len(again)
@@ -188,52 +188,30 @@ class WindowPool:
         made = np.zeros(len(places), WINDOW)
         made["stream"], made["start"] = np.array(places, np.int64).T
         made["base"], made["width"] = self._store.allocate(widths), widths
-        made["changed"] = True
+        made["changed"], made["closed"] = True, closed or False
         put(self.windows, numbers, made)
-        for (stream, start), number in zip(places, numbers, strict=True):
-            self._index[stream, start] = number
-            insort(self._kept[stream], start)
-            insort(self._open[stream], (start, number))
-        np.minimum.at(self._due["close"], made["stream"], made["start"] + self.size)
-        np.minimum.at(self._due["drop"], made["stream"], made["start"] + self._age)
+        self._index.update(zip(places, numbers, strict=True))
+        self._kept.add(made["stream"], made["start"], numbers)
+        waits = np.flatnonzero(~made["closed"])
+        still = made.take(waits)
+        self._open.add(still["stream"], still["start"], [numbers[i] for i in waits.tolist()])
 
     def due(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> list[int]:
         """Close the windows that the watermarks of these streams have passed, oldest first."""
         self._know(int(streams.max(initial=-1)) + 1)
-        ready = self._due["close"][streams] <= watermark
-        found: list[int] = []
-        for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
-            waiting = self._open[stream]
-            passed = bisect_right(waiting, level - self.size, key=itemgetter(0))
-            found += [number for _, number in waiting[:passed]]
-            del waiting[:passed]
-        self._due["close"][streams[ready]] = self._next_close(streams[ready])
+        found = self._open.passed(streams, watermark)
         self.windows["closed"][found] = True
         return found
 
-    def _next_close(self, streams: NDArray[np.int64]) -> list[int]:
-        """When the next window of each stream closes."""
-        waiting = map(self._open.__getitem__, streams.tolist())
-        return [one[0][0] + self.size if one else FOREVER for one in waiting]
-
     def drop(self, streams: NDArray[np.int64], watermark: NDArray[np.int64]) -> None:
         """Forget the windows that no sample of these streams can reach any more."""
-        ready = self._due["drop"][streams] <= watermark
-        places: list[_Place] = []
-        following: list[int] = []
-        for stream, level in zip(streams[ready].tolist(), watermark[ready].tolist(), strict=True):
-            kept = self._kept[stream]
-            gone = bisect_right(kept, level - self._age)
-            places += [(stream, start) for start in kept[:gone]]
-            del kept[:gone]
-            following.append(kept[0] + self._age if kept else FOREVER)
-        self._due["drop"][streams[ready]] = following
-        if places:
-            self._forget(places)
+        found = self._kept.passed(streams, watermark)
+        if found:
+            self._forget(found)
 
     def open_of(self, stream: int) -> list[int]:
         """The windows of a stream that the watermark has not passed."""
-        return [number for _, number in self._open[stream]] if stream < len(self._open) else []
+        return self._open.of(stream)
 
     def cells_of(self, window: int) -> NDArray[Any]:
         """The cells of a window, as a view."""
@@ -262,34 +240,22 @@ class WindowPool:
         self._know(max(one.stream for one in saved) + 1)
         places = [(one.stream, one.start) for one in saved]
         widths = np.array([len(one.cells) for one in saved], np.int64) // CELL.itemsize
-        self._make(places, widths)
+        self._make(places, widths, [one.closed for one in saved])
         windows = [self._index[place] for place in places]
         cells = ranges(self.windows["base"][windows], widths)
         put(self.cells, cells, np.frombuffer(b"".join([one.cells for one in saved]), CELL))
         self.windows["revision"][windows] = [one.revision for one in saved]
-        self.windows["closed"][windows] = [one.closed for one in saved]
         self.windows["changed"][windows] = False
-        touched = sorted({one.stream for one in saved if one.closed})
-        for stream in touched:
-            waiting = self._open[stream]
-            waiting[:] = [one for one in waiting if not self.windows["closed"][one[1]]]
-        self._due["close"][touched] = self._next_close(np.array(touched, np.int64))
 
     def _know(self, streams: int) -> None:
         """Have room for so many streams."""
-        more = streams - len(self._kept)
-        if more <= 0:
-            return
-        self._kept += [[] for _ in range(more)]
-        self._open += [[] for _ in range(more)]
-        old = len(self._due)
-        self._due = grown(self._due, streams)
-        self._due[old:] = (FOREVER, FOREVER)
-        self._recent, self._recent_start = (
-            grown(self._recent, streams),
-            grown(self._recent_start, streams),
-        )
-        self._recent_start[old:] = NEVER
+        self._open.know(streams)
+        self._kept.know(streams)
+        old = len(self._recent)
+        if streams > old:
+            self._recent = grown(self._recent, streams)
+            self._recent_start = grown(self._recent_start, streams)
+            self._recent_start[old:] = NEVER
 
     def _widen(self, window: int, width: int) -> None:
         """Give a window cells for series that its stream got since it was made."""
@@ -299,14 +265,16 @@ class WindowPool:
         self._store.free(known["base"], known["width"])
         self.windows["base"][window], self.windows["width"][window] = base, width
 
-    def _forget(self, places: list[_Place]) -> None:
-        """Make room for others; nothing but `_kept` knows these windows any more."""
-        windows = [self._index.pop(place) for place in places]
-        stream, start = np.array(places, np.int64).T
+    def _forget(self, windows: list[int]) -> None:
+        """Make room for others; nothing else knows these windows any more."""
+        known = self.windows.take(windows)
+        stream, start = known["stream"], known["start"]
+        places = list(zip(stream.tolist(), start.tolist(), strict=True))
+        for place in places:
+            del self._index[place]
         way = (start // self.step) % _WAYS
         recent = self._recent_start[stream, way] == start
         self._recent_start[stream[recent], way[recent]] = NEVER
-        known = self.windows.take(windows)
         self._store.free(known["base"], known["width"])
         self.windows["changed"][windows] = False
         self._free_windows += windows
