@@ -21,7 +21,7 @@ from penstock.codec.wire import frame
 from penstock.errors import DecodeError
 from penstock.kafka import cloud_events
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import SyncProducer
+from penstock.kafka.producers import SyncProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import ALERTS, MAINTENANCE, Topic
 from penstock.settings.plant import Plant

@@ -9,7 +9,7 @@ from penstock.codec.wire import frame
 from penstock.errors import ConfigurationError
 from penstock.kafka import cloud_events
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import SyncProducer
+from penstock.kafka.producers import SyncProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import ACKNOWLEDGEMENTS
 from penstock.settings.plant import Plant

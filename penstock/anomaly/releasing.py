@@ -10,7 +10,7 @@ from penstock.codec.wire import frame
 from penstock.connector import Sample
 from penstock.errors import ConfigurationError
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import SyncProducer
+from penstock.kafka.producers import SyncProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import SENSORS
 from penstock.settings.plant import Plant

@@ -24,7 +24,7 @@ from penstock.factory.machine import Machine, set_speed
 from penstock.factory.model import ERP, Factory, read_factory
 from penstock.factory.schedule import CYCLE_US, order_id, product_of, quantities
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import SyncProducer
+from penstock.kafka.producers import SyncProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import ORDERS
 from penstock.runtime.process import on_stop_signal

@@ -13,7 +13,8 @@ import structlog
 from confluent_kafka import Message
 
 from penstock.errors import DecodeError
-from penstock.kafka.client import Headers, SyncProducer, place
+from penstock.kafka.client import Headers, place
+from penstock.kafka.producers import SyncProducer
 from penstock.kafka.topics import dead_letters
 from penstock.settings.plant import KafkaSettings
 

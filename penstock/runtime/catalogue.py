@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from penstock.codec.records import encode_record
 from penstock.codec.wire import frame
-from penstock.kafka.client import EventProducer
+from penstock.kafka.producers import EventProducer
 from penstock.kafka.topics import CATALOG
 from penstock.settings.tags import Tag
 from penstock.units import microseconds

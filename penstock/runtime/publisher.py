@@ -14,7 +14,7 @@ from penstock.codec.build import build_events
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.connector import Sample
-from penstock.kafka.client import EventProducer
+from penstock.kafka.producers import EventProducer
 from penstock.kafka.topics import SENSORS
 from penstock.quality import is_good
 from schemas import SensorEvent

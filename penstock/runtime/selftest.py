@@ -9,7 +9,7 @@ from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
 from penstock.connector import Sample
 from penstock.errors import SelftestError
-from penstock.kafka.client import SyncProducer
+from penstock.kafka.producers import SyncProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.tail import Tail
 from penstock.kafka.topics import FEATURES, SENSORS

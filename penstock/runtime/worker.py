@@ -15,7 +15,7 @@ from penstock.connector import Connector
 from penstock.errors import PenstockError
 from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import EventProducer
+from penstock.kafka.producers import EventProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import CATALOG, SENSORS, Topic
 from penstock.memory import collect_rarely

@@ -15,7 +15,8 @@ import pytest
 from confluent_kafka import Consumer
 
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import EventProducer, options
+from penstock.kafka.client import options
+from penstock.kafka.producers import EventProducer
 from penstock.kafka.topics import DAY_MS, Topic
 from penstock.settings.plant import RegistrySettings
 

@@ -21,7 +21,8 @@ from penstock.connector import Connector, Sample
 from penstock.errors import DeviceError
 from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import EventProducer, options, place
+from penstock.kafka.client import options, place
+from penstock.kafka.producers import EventProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import SENSORS
 from penstock.local.stack import LocalStack

@@ -29,7 +29,8 @@ from penstock.codec.wire import unframe
 from penstock.connector import Connector
 from penstock.health import Status
 from penstock.kafka import topics
-from penstock.kafka.client import EventProducer, place
+from penstock.kafka.client import place
+from penstock.kafka.producers import EventProducer
 from penstock.local.stack import LocalStack
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.connectors import ConnectorRunner

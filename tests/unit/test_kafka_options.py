@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from penstock.errors import ConfigurationError, KafkaUnavailableError
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import EventProducer, SyncProducer, answer_seconds, options
+from penstock.kafka.client import answer_seconds, options
 from penstock.kafka.describe import Describer
+from penstock.kafka.producers import EventProducer, SyncProducer
 from penstock.settings.plant import SHARED_OPTIONS, KafkaSettings
 from penstock.state import fencing
 
