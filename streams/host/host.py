@@ -142,6 +142,12 @@ class Host:
         await owned.close()
         self.meter.released(number)
 
+    def nothing_in(self, place: Place, start: int, end: int) -> None:
+        """Go past offsets that are no records, once what is before them is processed."""
+        topic, number = place
+        if number in self.owned:
+            self.owned[number].partition.nothing_in(topic, start, end)
+
     def astray(self, error: str) -> None:
         """Take over anew, which tells what became of the topic: expired, or another one."""
         if not self._astray:

@@ -25,6 +25,8 @@ class InputPartition:
     """The next offset of the topic's retries."""
     log_end: int = 0
     """The end of the partition when it was taken over."""
+    gap: range = range(0)
+    """Offsets that are no records: the last such that is known."""
 
     def state(self) -> InputState:
         """For a snapshot."""

@@ -119,6 +119,11 @@ class Partition:
             self._update(one, read.items, records, outgoing, self._failures)
         return outgoing
 
+    def nothing_in(self, topic: str, start: int, end: int) -> None:
+        """Offsets of a topic are no records: the next snapshot goes past them if it gets there."""
+        one = self.inputs[topic]
+        one.gap = range(one.gap.start if one.gap.stop == start else start, end)
+
     @property
     def takes_retries(self) -> bool:
         """Whether all is processed that a predecessor may have published results of.
@@ -171,6 +176,9 @@ class Partition:
 
     def capture(self, writer: str, number: int) -> Checkpoint | None:
         """The state to store, None if nothing changed; if storing fails, `restore_unsaved` it."""
+        for one in self.inputs.values():
+            if one.next_offset in one.gap:
+                one.next_offset, self._emission = one.gap.stop, 0
         self._unsaved |= {OPERATOR + name: row for name, row in self.operator.changes().items()}
         self._unsaved |= {SEEN + name: row for name, row in self._seen.changes().items()}
         at = self._at

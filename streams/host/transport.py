@@ -9,6 +9,7 @@ lag tools only. Line numbers in comments are those of faust-streaming 0.15.3.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, cast
 
 import structlog
@@ -55,6 +56,9 @@ class StateKeeper(Protocol):
     async def hand_over(self) -> None:
         """Store the state of all partitions and forget them."""
 
+    def nothing_in(self, place: Place, start: int, end: int) -> None:
+        """Hear that offsets from `start` to before `end` are no records."""
+
     def astray(self, error: str) -> None:
         """Hear that the topic does not have the offset that is next."""
 
@@ -65,9 +69,15 @@ def fetch(options: Mapping[str, str]) -> Mapping[str, int]:
 
 
 class _Fetched(dict[TP, list[Any]]):
-    """The records of each partition, and how many seeks there had been when they were taken."""
+    """The records of each partition.
+
+    Attributes:
+        seeks: How many there had been when the records were taken.
+        positions: The next offset of each partition that was asked for.
+    """
 
     seeks = 0
+    positions: Mapping[TP, int] = MappingProxyType({})
 
 
 class _NoOffsets(defaultdict[TP, int | None]):
@@ -89,16 +99,32 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = fetch["fetch.wait.max.ms"]  # aiokafka.py:615 hard-codes it
         consumer._fetch_min_bytes = fetch["fetch.min.bytes"]
         consumer._fetch_max_bytes = fetch["fetch.max.bytes"]
+        consumer._isolation_level = "read_committed"  # Faust ties it to its own transactions (571)
         return consumer
 
     async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         self.seeks += 1
         await super()._seek_wait(consumer, partitions)
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> _Fetched:
-        fetched = _Fetched(await super()._fetch_records(*args, **kwargs))
-        fetched.seeks = self.seeks  # nothing ran since the records were taken
+    async def _fetch_records(
+        self, consumer: AIOKafkaConsumer, active_partitions: set[TP], *args: Any, **kwargs: Any
+    ) -> _Fetched:
+        fetched = _Fetched(
+            await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
+        )
+        # Nothing ran since the records were taken.
+        fetched.seeks = self.seeks
+        fetched.positions = _positions(consumer, active_partitions)
         return fetched
+
+
+def _positions(consumer: AIOKafkaConsumer, partitions: Iterable[TP]) -> dict[TP, int]:
+    """The next offset of each partition that is assigned, and has one."""
+    subscription = consumer._subscription.subscription
+    if subscription is None or subscription.assignment is None:
+        return {}
+    states = {tp: subscription.assignment.state_value(tp) for tp in partitions}
+    return {tp: one.position for tp, one in states.items() if one and one.has_valid_position}
 
 
 class BatchConsumer(driver.Consumer):
@@ -114,6 +140,8 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _NoOffsets(lambda: None)
+        self._positions: dict[TP, int] = {}
+        """The next offset of each partition after what was fetched of it."""
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -126,6 +154,8 @@ class BatchConsumer(driver.Consumer):
         rebalance and be answered after its seek, and a partition may be paused meanwhile.
         """
         fetched = await self._fetch(timeout)
+        if fetched.seeks == self._thread.seeks:
+            self._tell_of_gaps(fetched)
         for tp, batch in fetched.items():
             while not self.flow_active and not self.should_stop:
                 await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # consumer.py:790
@@ -149,6 +179,15 @@ class BatchConsumer(driver.Consumer):
             self.keeper.astray(repr(error))
             await asyncio.sleep(_IDLE)
             return _Fetched()
+
+    def _tell_of_gaps(self, fetched: _Fetched) -> None:
+        """Offsets that are no records: ends of transactions, aborted ones, what was compacted."""
+        for tp, position in fetched.positions.items():
+            records = fetched.get(tp)
+            reached = records[-1].offset + 1 if records else self._positions.get(tp, position)
+            if reached < position:
+                self.keeper.nothing_in((tp.topic, tp.partition), reached, position)
+            self._positions[tp] = position
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """An offset's jump is the length of a batch, no gap (consumer.py:1157)."""
@@ -191,6 +230,7 @@ class BatchConsumer(driver.Consumer):
         self._term, resume = self.keeper.term, self.keeper.resume_offsets()
         assigned = {tp for tp in self.assignment() if tp.topic in self.topics}
         offsets = {tp: resume[tp] for tp in assigned if tp in resume}
+        self._positions = dict(offsets)
         self.pause_partitions(assigned - offsets.keys())
         await self._thread.seek_wait(offsets)
         self.resume_partitions(offsets)

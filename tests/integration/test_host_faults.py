@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from penstock.codec.sensor_event import encode
+from penstock.codec.wire import frame
 from penstock.kafka import topics
 from penstock.kafka.admin import ensure_topics
-from penstock.kafka.client import options
+from penstock.kafka.client import options, producer_options
 from penstock.kafka.describe import Describer
 from penstock.local.stack import LocalStack
 from penstock.settings.plant import RegistrySettings
@@ -73,6 +76,34 @@ def test_a_worker_that_reads_nothing_ends(rig: Rig) -> None:
     assert "although records wait" in rig.logs()
     rig.start()
     rig.await_exact()
+
+
+def test_what_is_no_record_is_gone_past_and_what_was_aborted_does_not_count(rig: Rig) -> None:
+    writer = Producer(producer_options(rig.kafka, transactional_id=rig.name))
+    writer.init_transactions()
+
+    def write(number: int, sequence: int) -> None:
+        for place in range(rig.kafka.partitions):
+            one = event(f"acme/hall/t{place}", sequence, [float(number)])
+            value = frame(rig.schema, encode(one))
+            writer.produce(rig.reads, value, one.asset, partition=place)
+
+    def commit(number: int, sequence: int) -> None:
+        writer.begin_transaction()
+        write(number, sequence)
+        rig.expected.add([float(number)] * rig.kafka.partitions)
+        writer.commit_transaction()
+
+    commit(1, 0)
+    rig.start()
+    rig.until(lambda: rig.offsets() == rig.ends())  # each log ends with the transaction's marker
+    writer.begin_transaction()
+    write(1000, 1)
+    writer.abort_transaction()
+    rig.until(lambda: rig.offsets() == rig.ends())
+    commit(2, 2)
+    rig.await_exact()
+    assert_books(rig, processed=2 * rig.kafka.partitions)
 
 
 @pytest.mark.parametrize("which", ["reads", "state"])
