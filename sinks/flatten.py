@@ -10,6 +10,7 @@ who reads `read_committed` finds each sample once, however often the sink was ki
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate, takewhile
 from typing import Any, Final
 
 import pyarrow as pa
@@ -26,6 +27,8 @@ from penstock.state.fencing import transactional_id
 from penstock.state.once import Message, OnceWriter
 from sinks.lake_rows import sample_rows
 
+_TRANSACTION: Final = 20_000
+"""Samples of one transaction: they are written long before its time is up."""
 _TIMES: Final = ("time", "server_time", "ingest_time")
 _FIELDS: Final = ("asset", "source", "tag", "value", "text", "quality", *_TIMES)
 
@@ -105,7 +108,7 @@ class FlattenSink(Sink):
         self._next[partition] = offset + 1
 
     def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
-        """Write the samples of each partition in a transaction.
+        """Write the samples of each partition in transactions.
 
         Raises:
             KafkaUnavailableError: Kafka does not have them yet.
@@ -113,10 +116,14 @@ class FlattenSink(Sink):
         del force
         done = {}
         for partition, following in list(self._next.items()):
-            rows = _rows(self._pending.get(partition, ()))
-            self._writers[partition].write(self._messages(rows), following)
-            self._rows += len(rows)
-            self._pending.pop(partition, None)
+            records = self._pending.get(partition, [])
+            while records:
+                count = _together(records)
+                rows = _rows(records[:count])
+                self._writers[partition].write(self._messages(rows), records[count - 1].offset + 1)
+                self._rows += len(rows)
+                del records[:count]
+            self._writers[partition].write((), following)
             del self._next[partition]
             done[SENSORS.name, partition] = following
         return done
@@ -127,6 +134,12 @@ class FlattenSink(Sink):
             body = encode_record(str(SAMPLES.record), row)
             key = row["asset"].encode()
             yield Message(self.settings.topic, key, frame(self._schema_id, body))
+
+
+def _together(records: Sequence[SinkRecord]) -> int:
+    """How many of the first records go into one transaction; one at least."""
+    samples = accumulate(len(record.value.values) for record in records)
+    return max(1, sum(1 for _ in takewhile(_TRANSACTION.__ge__, samples)))
 
 
 def _rows(records: Sequence[SinkRecord]) -> list[dict[str, Any]]:

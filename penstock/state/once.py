@@ -84,8 +84,8 @@ class OnceWriter:
         at = TopicPartition(self._input.topic, self._input.partition, following)
         try:
             producer.begin_transaction()
-            for topic, key, value in messages:
-                producer.produce(topic, key=key, value=value)
+            for message in messages:
+                _produce(producer, message)
             producer.send_offsets_to_transaction(
                 [at], self._group.consumer_group_metadata(), _SECONDS
             )
@@ -131,3 +131,14 @@ class OnceWriter:
                     msg, where=self._name, remedy=remedy_of(failure.args[0])
                 ) from failure
             return known.offset if known.offset >= 0 else None
+
+
+def _produce(producer: Producer, message: Message) -> None:
+    deadline = time.monotonic() + OPEN_MS / 1e3
+    while True:
+        try:
+            return producer.produce(message.topic, key=message.key, value=message.value)
+        except BufferError:  # more than the producer holds: it is being sent
+            if time.monotonic() > deadline:
+                raise
+            producer.poll(0.05)

@@ -106,3 +106,21 @@ def test_each_sample_is_a_record_of_its_own_once_however_often_it_is_killed(rig:
     ]
     assert sorted(found, key=repr) == sorted(first + second + third, key=repr)
     assert {one["server_time"] - one["ingest_time"] for one in rig.samples()} == {5}
+
+
+def test_more_samples_than_a_transaction_can_hold_are_written_in_several(rig: Rig) -> None:
+    ensure_topics(rig.kafka, [SENSORS])
+    with closing(Registry(rig.registry)) as registry:
+        schema_id = registry.register(SENSORS.name, "SensorEvent")
+    producer, size = Producer(producer_options(rig.kafka)), 60_000
+    for n in range(3):  # of one partition: more than the producer's queue of 100,000
+        asset, none = f"acme/{rig.name}/a0", np.array([])
+        event = SensorEvent(
+            asset, "plc", "s1", n, START + n * size, START, ("flow",), np.array([size]),
+            np.arange(size, dtype=float), none, np.zeros(size), (), none.astype(np.int32),
+            none.astype(np.int32),
+        )  # fmt: skip
+        producer.produce(SENSORS.name, frame(schema_id, encode(event)), asset.encode())
+    producer.flush()
+    with rig.flattening():
+        rig.until(3 * size)
