@@ -11,6 +11,7 @@ from penstock.codec.sensor_event import NAME as SENSOR_EVENT
 from penstock.operator import Operator, Result
 from penstock.settings.model import Model
 from penstock.settings.plant import Plant
+from penstock.units import microseconds
 from schemas import Version
 
 
@@ -85,6 +86,16 @@ class Processor(ABC):
     def topics(self) -> tuple[str, ...]:
         """The topics that it consumes."""
         return tuple(one.topic for one in self.reads)
+
+    @property
+    def lead(self) -> int:
+        """Microseconds that a reset reads before its time, so that windows from then on are whole.
+
+        Who reads samples needs the values that hold then, and those of clocks that are ahead.
+        """
+        windows = self.plant.windows
+        early = (windows.hold, windows.clock_ahead, windows.out_of_order)
+        return sum(map(microseconds, early)) if any(one.sampled for one in self.reads) else 0
 
     @abstractmethod
     def operator(self) -> Operator[Any]:

@@ -102,7 +102,7 @@ def reset(
     processor: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
     to_time: Annotated[
-        str | None, typer.Option(help="From what was appended then on; ISO 8601, UTC if not said.")
+        str | None, typer.Option(help="Windows from then on; ISO 8601, UTC if not said.")
     ] = None,
     to_beginning: Annotated[
         bool, typer.Option("--to-beginning", help="From the first record that is kept.")
@@ -112,8 +112,10 @@ def reset(
     """Start a processor anew, with empty state, in a new epoch.
 
     Its results come beside the old ones with greater versions, so that sinks take them over one by
-    one; where none comes, the old one stays. The old state is kept until the new one has come as
-    far. Refused while workers run, unless the processor is parked.
+    one; where none comes, the old one stays. With --to-time, that is so of all windows that began
+    before it and have ended; what holds the values of then is read some minutes back. With
+    --to-beginning, the first windows hold no more than what the topics still do. The old state is
+    kept until the new one has come as far. Refused while workers run, unless it is parked.
     """
     if (to_time is None) is not to_beginning:
         msg = "say one of --to-time TIME and --to-beginning"

@@ -54,7 +54,9 @@ class Administration:
         until the new one has come as far.
 
         Args:
-            time: When records were appended, microseconds since 1970; None for the first.
+            time: Microseconds since 1970; None for the first record. Records that were appended
+                from the processor's `lead` before it on are read. Of windows that begin before it
+                and have ended what is known stands.
 
         Raises:
             StateError: The time lies ahead: all that the topics hold would be skipped.
@@ -78,11 +80,11 @@ class Administration:
         for number, meta in metas.items():
             for topic, one in meta.inputs.items() if isinstance(meta, Meta) else ():
                 behind.setdefault(topic, {})[number] = one.offset
-        return self._write(self._anew(control, starts, behind))
+        return self._write(replace(self._anew(control, starts, behind), since=time or 0))
 
     def _starts(self, topic: str, numbers: Sequence[int], time: int | None) -> dict[int, int]:
         if time is not None:
-            return self._describer.offsets_at(topic, numbers, time)
+            return self._describer.offsets_at(topic, numbers, time - self._processor.lead)
         return {n: first for n, (first, _) in self._describer.bounds(topic, numbers).items()}
 
     def _anew(self, control: Control, starts: Offsets, behind: Offsets) -> Control:

@@ -41,6 +41,8 @@ class Control:
     """Where the epoch begins."""
     behind: Offsets = field(default_factory=dict)
     """How far the epoch before had come."""
+    since: int = 0
+    """Windows that begin earlier the epoch has read in part only, microseconds."""
 
     def holds(self, parked: Parked | None) -> bool:
         """Whether a partition that was parked has not been resumed since."""
@@ -74,6 +76,7 @@ class Control:
                 epoch=int(found["epoch"]),
                 starts=_offsets(found["starts"]),
                 behind=_offsets(found["behind"]),
+                since=int(found.get("since", 0)),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"the control record cannot be read: {error!r}"

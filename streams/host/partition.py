@@ -11,6 +11,7 @@ from penstock.operator import Books, Operator, Output, RecordBatch, SampleBatch
 from penstock.state.checkpoint import Checkpoint, Meta, RecordBooks, Watermarks
 from penstock.state.layout import OPERATOR, SEEN
 from schemas import Version
+from streams.host.cut import NOTHING_CUT, Cut
 from streams.host.duplicates import Duplicates
 from streams.host.encoders import Encoders
 from streams.host.failures import Failures
@@ -43,6 +44,7 @@ class Partition:
         meta: What the state was restored from, if it was.
         seen: The seen ranges of the inputs' readers.
         unsaved: Rows that are to be stored anew with the next snapshot.
+        cut: The windows whose results are not published.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Partition:
         seen: Duplicates,
         meta: Meta | None = None,
         unsaved: Mapping[str, bytes | None] | None = None,
+        cut: Cut = NOTHING_CUT,
     ) -> None:
         self.number = number
         self.inputs = inputs
@@ -65,6 +68,7 @@ class Partition:
         self.results = 0
         """Published since the partition was taken over."""
         self._failures = Failures()
+        self._cut = cut
         self._environment = environment
         self._encoders = encoders
         self._observer = observer
@@ -248,12 +252,14 @@ class Partition:
         if not output.results:
             return []
         outgoing = []
-        self.results += len(output.results)
         offsets = self.offsets
         for result in output.results:
+            if self._cut.through(result.record):
+                continue
             self._emission += 1
             version = Version(self._epoch, offsets, self._emission)
             outgoing.append(self._encoders.result(result, version))
+        self.results += len(outgoing)
         return outgoing
 
     def _bury(self, one: InputPartition, record: Record, error: Exception, stage: str) -> Outgoing:

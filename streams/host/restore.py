@@ -19,6 +19,7 @@ from penstock.state.control import Control
 from penstock.state.fencing import transactional_id
 from penstock.state.layout import OPERATOR, OUTBOX, SEEN, Stored
 from penstock.state.reading import read_states
+from streams.host.cut import Cut
 from streams.host.duplicates import Duplicates
 from streams.host.encoders import Encoders
 from streams.host.guard import TopicGuard
@@ -193,7 +194,7 @@ class Restorer:
         partition = Partition(
             number, self._inputs(sources, states, seen, epoch, bounds), self.processor.operator(),
             self.encoders, self.observer(number), environment=self.environment, epoch=epoch,
-            seen=seen,
+            seen=seen, cut=Cut.of(control),
         )  # fmt: skip
         store.expect(stored, epoch)
         return Taken(partition, store, _baseline(partition, store), 0)
@@ -239,7 +240,7 @@ class Restorer:
             meta.partition, self._inputs(sources, states, seen, meta.epoch, bounds), operator,
             self.encoders, self.observer(meta.partition), environment=self.environment,
             epoch=meta.epoch, meta=meta, seen=seen,
-            unsaved=_to_store_anew(rows, meta, operator, stored.old_layout),
+            unsaved=_to_store_anew(rows, meta, operator, stored.old_layout), cut=Cut.of(control),
         )  # fmt: skip
         store.expect(stored, meta.epoch)
         outbox = load_outbox(rows.get(OUTBOX), str(store))

@@ -131,6 +131,7 @@ class SumsProcessor(Processor):
     """Sums, published as WindowStatistics: `mean` is the sum, `standard_deviation` of squares."""
 
     name, record = "sums", "WindowStatistics"
+    lead = 0
 
     def __init__(
         self, plant: Plant, name: str, fingerprint: str = "sums-1", behaviour: Sequence[str] = ()

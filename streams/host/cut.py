@@ -1,0 +1,39 @@
+"""Windows that a reset to a time has cut: what the epoch before said of them stands."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.state.control import Control
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which windows an epoch cannot tell of, since it has read a part of them only.
+
+    Args:
+        since: It has read all of the windows that begin from then on, microseconds.
+        until: When the epoch began: what of a window that ends later is known, nobody told before.
+    """
+
+    since: int = 0
+    until: int = 0
+
+    @classmethod
+    def of(cls, control: Control) -> "Cut":
+        """As it was commanded; an epoch is named by the millisecond in which it began."""
+        return cls(control.since, control.epoch * 1000)
+
+    def through(self, record: Any) -> bool:
+        """Whether a result is of such a window."""
+        if not self.since:
+            return False
+        for kind in ("window", "pane"):
+            start = getattr(record, f"{kind}_start", None)
+            if start is not None:
+                end = getattr(record, f"{kind}_end", None)
+                end = start + getattr(record, f"{kind}_size") if end is None else end
+                return bool(start < self.since and end <= self.until)
+        return False
+
+
+NOTHING_CUT: Final = Cut()

@@ -1,0 +1,108 @@
+"""After a reset to a time, windows that it cut stay as they were told before."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from penstock.codec.sensor_event import encode
+from penstock.codec.wire import frame
+from penstock.settings.plant import Plant, Site, Windows, WindowSize
+from penstock.state.checkpoint import InputState, Source
+from penstock.state.control import Control
+from penstock.units import parse_duration
+from schemas import ProductionPartial, SensorEvent, schema_text
+from streams.host.cut import NOTHING_CUT, Cut
+from streams.host.duplicates import Duplicates
+from streams.host.inputs import inputs_of
+from streams.host.outputs import Outgoing
+from streams.host.partition import Partition
+from streams.window_statistics import WindowStatisticsProcessor
+
+SECOND = 1_000_000
+TOPIC = "ot.sensors.v1"
+PLANT = Plant(
+    site=Site(path="acme/bremen"),
+    windows=Windows(
+        out_of_order=parse_duration("1 s"),
+        hold=parse_duration("20 s"),
+        clock_ahead=parse_duration("5 s"),
+        sizes={parse_duration("10 s"): WindowSize(reopen_for=parse_duration("0 s"))},
+    ),
+)
+PROCESSOR = WindowStatisticsProcessor(PLANT)
+SAMPLES = [(second, float(second % 7)) for second in range(0, 200, 3)]
+"""Second and value; one record each, appended at once."""
+
+
+class Record(NamedTuple):
+    offset: int
+    value: bytes | None
+    key: bytes | None = b"press"
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Kept:
+    """Keeps results instead of messages of them."""
+
+    processor = PROCESSOR
+
+    def __init__(self) -> None:
+        self.results: dict[int, Any] = {}
+
+    def result(self, result: Any, _version: Any) -> Outgoing:
+        self.results[result.record.window_start // SECOND] = result.record
+        return Outgoing("", None, None)
+
+
+class Silent:
+    def batch(self, batch: Any) -> None: ...
+
+    def dead(self, offset: int, error: Exception) -> None: ...
+
+
+def windows(first: int, cut: Cut) -> dict[int, Any]:
+    """What is told, by second of the start, by who reads from a record on."""
+    seen, kept = Duplicates(), Kept()
+    states = {TOPIC: InputState("id", first, first)}
+    partition = Partition(
+        0, inputs_of(PROCESSOR, [Source(TOPIC, "id", 0)], states, seen, epoch=1),
+        PROCESSOR.operator(), kept, Silent(),  # type: ignore[arg-type]
+        environment="test", epoch=1, seen=seen, cut=cut,
+    )  # fmt: skip
+    ints, none = np.empty(0, np.int32), np.empty(0)
+    records = []
+    for offset, (second, value) in enumerate(SAMPLES):
+        event = SensorEvent(
+            "press", "plc", "s", offset, second * SECOND, second * SECOND, ("t",), np.array([1]),
+            np.zeros(1), none, np.array([value]), (), ints, ints,
+        )  # fmt: skip
+        records.append(Record(offset, frame(1, encode(event))))
+    partition.process(TOPIC, records, {1: schema_text("SensorEvent")})
+    return kept.results
+
+
+def columns(record: Any) -> Any:
+    return record.counts.tolist(), record.figures.tolist()
+
+
+@pytest.mark.parametrize("since", [100, 101, 105, 109])
+def test_windows_from_the_time_on_are_whole_and_cut_ones_are_not_told(since: int) -> None:
+    whole = windows(0, NOTHING_CUT)
+    begun = since - PROCESSOR.lead // SECOND
+    first = next(offset for offset, (second, _) in enumerate(SAMPLES) if second >= begun)
+    ended = 150
+    again = windows(first, Cut(since * SECOND, ended * SECOND))
+    told = [start for start in whole if start >= since or start + 10 > ended]
+    assert sorted(again) == told
+    assert [columns(again[start]) for start in told] == [columns(whole[start]) for start in told]
+
+
+def test_what_nobody_told_before_is_told_as_far_as_it_is_known() -> None:
+    cut = Cut.of(Control(epoch=1000, since=900_000))
+    pane = ProductionPartial("line", "asset", 800_000, 200_000, 0, False)
+    assert cut.through(pane)
+    assert not cut.through(ProductionPartial("line", "asset", 800_000, 200_001, 0, False))
+    assert not cut.through(ProductionPartial("line", "asset", 900_000, 1, 0, False))
+    assert not cut.through("no window")
+    assert not NOTHING_CUT.through(pane)
