@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import TypeVar
 
 from penstock.errors import DecodeError
+from penstock.fingerprints import only_adds
 
 
 class Names:
@@ -234,11 +235,14 @@ class Operator(ABC, Generic[Batch]):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when parameters or state format change, so that old state is not misread."""
+        """Changes when parameters or state format change, so that old state is not misread.
+
+        `penstock.fingerprints.with_parts` lets state of a plant with fewer assets be gone on with.
+        """
 
     def reads(self, fingerprint: str) -> bool:
-        """Whether `restore` takes state with this fingerprint: its own, or of an older format."""
-        return fingerprint == self.fingerprint
+        """Whether `restore` takes state with this fingerprint: its own, or of fewer parts."""
+        return only_adds(fingerprint, self.fingerprint)
 
     @abstractmethod
     def watermarks(self) -> Mapping[tuple[str, str], int]:

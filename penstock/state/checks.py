@@ -1,17 +1,13 @@
 """Whether stored state is of this deployment, this operator, and the records that a topic holds."""
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import Any, Final
 
 from penstock.errors import StateError
+from penstock.fingerprints import difference
 from penstock.operator import Operator
 from penstock.state.checkpoint import InputState, Meta, Source
 
-_AROUND: Final = 24
-"""Characters that are shown around what differs."""
-_MOST: Final = 120
-"""Characters of it that are shown."""
 _ANEW: Final = "reset the processor to start anew from what its topics hold"
 
 
@@ -75,32 +71,5 @@ def _verify_operator(meta: Meta, operator: Operator[Any], where: str) -> None:
         )
         raise StateError(msg, where=where, remedy="finish the roll-out, or reset the processor")
     if not operator.reads(meta.operator):
-        then, now = difference(meta.operator, operator.fingerprint)
-        msg = f"the state is of other parameters ({then}, now {now})"
+        msg = f"the state is {difference(meta.operator, operator.fingerprint)}"
         raise StateError(msg, where=where, remedy="restore the parameters, or reset the processor")
-
-
-def difference(then: str, now: str) -> tuple[str, str]:
-    """Two long texts as far as they differ, with a little of what is around.
-
-    >>> before, after = 30 * "-", 30 * "."
-    >>> then, now = difference(f"{before}grid 1{after}", f"{before}grid 25{after}")
-    >>> then
-    '…-------------------grid 1........................…'
-    >>> now
-    '…-------------------grid 25........................…'
-    """
-    same = _alike(then, now)
-    rest = _alike(then[same:][::-1], now[same:][::-1])
-    return _excerpt(then, same, len(then) - rest), _excerpt(now, same, len(now) - rest)
-
-
-def _alike(a: str, b: str) -> int:
-    """How many characters are the same from the beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
-
-
-def _excerpt(text: str, first: int, last: int) -> str:
-    begin = max(0, first - _AROUND)
-    end = min(len(text), min(last, first + _MOST) + _AROUND)
-    return f"{'…' * (begin > 0)}{text[begin:end]}{'…' * (end < len(text))}"

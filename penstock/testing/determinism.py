@@ -20,6 +20,7 @@ in which order those of different topics come must make no difference.
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -120,6 +121,17 @@ def check_restore(subject: Subject, records: Sequence[Any]) -> None:
             _equal(straight.snapshot(), restored.snapshot(), f"state from the snapshot at {start}")
             _equal(plain(straight.operator.books), plain(restored.operator.books), "books")
         _equal(dict(straight.operator.changes()), {}, "changes after changes")
+
+
+def check_growth(subject: Subject, records: Sequence[Any]) -> None:
+    """Where a plant gets more machines and lines, the state of those that it had goes on."""
+    if subject.grown is None:
+        return
+    straight, grown = _Run(subject), replace(subject, make=subject.grown)
+    for place, record in enumerate([*records, *subject.feed().closing(records)]):
+        more = _Run(grown, first=place, rows=dict(straight.snapshot()))
+        expected, got = plain(straight.take([record])), plain(more.take([record]))
+        _equal(expected, got, f"output of record {place} in a plant that has grown")
 
 
 def check_duplicates(subject: Subject, records: Sequence[Any]) -> None:
@@ -271,6 +283,7 @@ CHECKS: Final = (
     check_split,
     check_crash,
     check_restore,
+    check_growth,
     check_duplicates,
     check_shuffle,
     check_interleaving,

@@ -51,6 +51,7 @@ class Subject:
         make: Makes one with empty state.
         identity: As a processor's.
         others: Make operators with other parameters.
+        grown: Makes one of the same plant with more machines and lines.
         feed: Makes what batches are made with.
         out_of_order: How far records may overtake each other, microseconds.
     """
@@ -59,17 +60,24 @@ class Subject:
     make: Make
     identity: tuple[str, ...]
     others: Sequence[Make] = ()
+    grown: Make | None = None
     feed: Callable[[], Feed] = SampleFeed
     out_of_order: int = 0
 
 
-def subject(processor: type[Processor], plant: Plant, others: Sequence[Plant] = ()) -> Subject:
-    """A processor's operator, of a plant and of others with other parameters."""
+def subject(
+    processor: type[Processor],
+    plant: Plant,
+    others: Sequence[Plant] = (),
+    grown: Plant | None = None,
+) -> Subject:
+    """A processor's operator, of a plant, of others with other parameters, of one with more."""
     return Subject(
         name=processor.name,
         make=processor(plant).operator,
         identity=processor.identity,
         others=[processor(other).operator for other in others],
+        grown=None if grown is None else processor(grown).operator,
         feed=feed_of(processor, plant),
         out_of_order=microseconds(plant.windows.out_of_order) if len(processor.reads) == 1 else 0,
     )

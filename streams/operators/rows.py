@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.errors import StateError
+from penstock.fingerprints import difference
 from penstock.operator import Books, Operator
 
 META: Final = "meta"
@@ -49,7 +50,7 @@ def load_meta(operator: Operator[Any], rows: Mapping[str, bytes]) -> tuple[str, 
         msg = "this row of state is damaged"
         raise StateError(msg, where=META, remedy=_RESET) from error
     if not operator.reads(fingerprint):
-        msg = f"the state is of {fingerprint!r}, the operator is {operator.fingerprint!r}"
+        msg = f"the state is {difference(fingerprint, operator.fingerprint)}"
         remedy = f"take the former parameters or version again, or {_RESET}"
         raise StateError(msg, where=META, remedy=remedy)
     return fingerprint, books

@@ -64,6 +64,7 @@ def plant(
     grid=3,
     kpis=None,
     run_time=1.0,
+    more=False,
 ):
     us = {n: timedelta(microseconds=n) for n in range(100)}
     windows = Windows(
@@ -86,14 +87,22 @@ def plant(
         settle=us[9],
         monitor=MonitorSettings(warm_up=20, memory=60, drift_span=5),
     )
+    if more:
+        rows["plc/3"] = (
+            Tag(asset="hall/saw", tag="made", role="good", address="1", max=99.0),
+            Tag(asset="hall/saw", tag="c", role="state", address="2"),
+        )
     return Plant(
         site=Site(path="acme/bremen"),
         windows=windows,
-        lines={"line": Line(output=output, constraint="press")},
-        assets={"line/press": Asset(states="codes"), "line/press/plc": Asset(states="rule")},
+        lines={"line": Line(output=output, constraint="press")}
+        | ({"hall": Line(output="saw", constraint="saw")} if more else {}),
+        assets={"line/press": Asset(states="codes"), "line/press/plc": Asset(states="rule")}
+        | ({"hall/saw": Asset(states="codes")} if more else {}),
         states=STATES,
         kpis=Kpis.model_validate({**KPIS, **(kpis or {})}),
-        run_times={("", "line/press"): 1e-6 * run_time},
+        run_times={("", "line/press"): 1e-6 * run_time}
+        | ({("", "hall/saw"): 2e-6} if more else {}),
         tags=rows,
         processors={"anomaly-scores": scores},
     )
@@ -167,7 +176,7 @@ def records_of(processor, sizes):
 
 CASES = {
     f"{processor.name}-{name}": (
-        subject(processor, plant(sizes=sizes), OTHERS),
+        subject(processor, plant(sizes=sizes), OTHERS, plant(sizes=sizes, more=True)),
         records_of(processor, sizes),
     )
     for processor in processors()

@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.anomaly.settings import MonitorSettings
 from penstock.detector import Detector, DetectorSettings
+from penstock.fingerprints import with_parts
 from penstock.work_units import Rule as SignalRule
 
 
@@ -90,11 +91,11 @@ class AnomalyParameters:
     def text(self) -> str:
         """All of it, for fingerprints."""
         assets = {
-            name: [sorted(one.others), one.rule and one.rule.text, one.enabled]
-            for name, one in sorted(self.assets.items())
+            name: json.dumps([sorted(one.others), one.rule and one.rule.text, one.enabled])
+            for name, one in self.assets.items()
         }
         delays = [self.out_of_order, self.clock_ahead]
-        return json.dumps([*self._scoring, *delays, assets], separators=(",", ":"))
+        return with_parts(json.dumps([*self._scoring, *delays], separators=(",", ":")), assets)
 
     @cached_property
     def hash(self) -> str:

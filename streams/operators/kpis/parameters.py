@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from typing import Literal
 
+from penstock.fingerprints import with_parts
 from penstock.work_units import WorkUnit
 from streams.operators.kpis.kpi import Kpi
 from streams.operators.kpis.windows import WindowPlan
@@ -74,15 +74,15 @@ class KpiParameters:
     @cached_property
     def text(self) -> str:
         """All parameters that state depends on, in one line: equal texts, equal results."""
-        parts = [
-            f"{line.line} {line.flow} {line.constraint and line.constraint.asset} "
+        lines = {
+            line.line: f"{line.flow} {line.constraint and line.constraint.asset} "
             f"{line.output and line.output.asset} {[unit.text for unit in line.units]}"
             for line in self.lines
-        ]
-        lines = sha256("".join(parts).encode()).hexdigest()[:16]
+        }
         plan = self.plan
-        return (
+        return with_parts(
             f"every={plan.every} sizes={plan.sizes} sliding={plan.sliding} rolling={plan.rolling} "
             f"reopen_for={self.reopen_for} same_failure_within={self.same_failure_within} "
-            f"{self.standard} {self.no_order_counts} lines={lines}"
+            f"{self.standard} {self.no_order_counts}",
+            lines,
         )

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 
+from penstock.fingerprints import with_parts
 from penstock.lines import Counter, LineMembers, Member
 from streams.operators.windows.parameters import WindowParameters
 
@@ -40,14 +40,14 @@ class LineParameters:
     @property
     def text(self) -> str:
         """All parameters in one line: equal texts, equal results."""
-        lines = [
-            [
-                line.line,
-                line.members,
-                sorted(line.output),
-                sorted([*name, one.role, one.maximum] for name, one in line.counters.items()),
-            ]
+        lines = {
+            line.line: json.dumps(
+                [
+                    line.members,
+                    sorted(line.output),
+                    sorted([*name, one.role, one.maximum] for name, one in line.counters.items()),
+                ]
+            )
             for line in self.lines
-        ]
-        digest = sha256(json.dumps(lines).encode()).hexdigest()[:16]
-        return f"{self.windows.text} lines={digest}"
+        }
+        return with_parts(self.windows.text, lines)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
+
+from penstock.fingerprints import with_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,5 @@ class OrderParameters:
     @property
     def text(self) -> str:
         """All parameters in one line: equal texts, equal results."""
-        times = {unit: sorted(found.items()) for unit, found in sorted(self.run_times.items())}
-        digest = sha256(json.dumps(times, sort_keys=True).encode()).hexdigest()[:16]
-        return f"keep={self.keep} run_times={digest}"
+        times = {unit: json.dumps(sorted(found.items())) for unit, found in self.run_times.items()}
+        return with_parts(f"keep={self.keep}", times)

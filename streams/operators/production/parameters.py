@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 
+from penstock.fingerprints import with_parts
 from penstock.work_units import WorkUnit
 from streams.operators.windows.parameters import Size, WindowParameters
 
@@ -44,6 +44,6 @@ class ProductionParameters:
     @cached_property
     def text(self) -> str:
         """All parameters in one line: equal texts, equal results."""
-        units = sha256("".join(unit.text for unit in self.units).encode()).hexdigest()[:16]
         rest = f"minor_stop_below={self.minor_stop_below} plausible_rate={self.plausible_rate}"
-        return f"{self.arrival.text} {rest} units={units}"
+        units = {unit.asset: unit.text for unit in self.units}
+        return with_parts(f"{self.arrival.text} {rest}", units)
