@@ -153,10 +153,11 @@ class Examination:
         except NoAnswerError as error:
             self._bad(block, error.message, error.remedy or "")
         else:
-            self._read += len(block.items)
             self._judge_clock(block, contents, (begin + self._clock()) // 2)
             for item in block.items:
-                if problem := judged(item, contents, block.start):
+                no_text = undecodable(item, contents, block.start)
+                self._read += no_text is None
+                if problem := no_text or judged(item, contents, block.start):
                     self._problems.append(problem)
 
     def _bad(self, block: Block, message: str, remedy: str) -> None:
@@ -177,6 +178,21 @@ class Examination:
             msg = f"unit {block.unit}'s clock is {abs(skew) / 1e6:.1f} s {way} ours"
             remedy = "set it, or check clock.address, type, order and resolution"
             self._problems.append(DeviceError(msg, where=self._where, remedy=remedy))
+
+
+def undecodable(item: Item, contents: Sequence[int], start: int) -> ConfigurationError | None:
+    """A problem where a tag's registers hold no text, but should; arguments as of `judged`."""
+    at, how = item.place.address - start, item.how
+    if item.place.table.of_bits or not how.finish:
+        return None
+    try:
+        how.read(contents[at : at + how.width])
+    except UnicodeDecodeError as error:
+        msg = f"tag {item.tag.tag!r} at {item.tag.address!r} cannot be read: no text in UTF-8"
+        msg += f": {bytes(error.object)!r}"
+        remedy = "check address, length and order: penstock connectors read --guess"
+        return ConfigurationError(msg, where=item.tag.where or None, remedy=remedy)
+    return None
 
 
 def judged(item: Item, contents: Sequence[int], start: int) -> ConfigurationError | None:

@@ -1,5 +1,6 @@
 """Reads one address that is in no tag list yet: in one way, or in all."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -50,9 +51,12 @@ class AddressReader:
         tag = Tag(asset="asset", tag="value", address=address, type=type_, order=order)
         item = locate(tag, self._addressing, max(WINDOWS) * 16)
         contents = await self._contents(item.place, item.how.width)
-        value = bool(contents[0]) if item.place.table.of_bits else item.how.read(contents)
-        why = absurd(value) if isinstance(value, float) else None
         used = _written_order(item)
+        try:
+            value = bool(contents[0]) if item.place.table.of_bits else item.how.read(contents)
+        except UnicodeDecodeError:
+            return Interpretation(address, type_, used, math.nan, False, "is no text in UTF-8")
+        why = absurd(value) if isinstance(value, float) else None
         return Interpretation(address, type_, used, value, why is None, why or "as asked for")
 
     async def guess(self, address: str) -> list[Interpretation]:
@@ -85,7 +89,7 @@ class AddressReader:
         address = write_place(place, self._addressing)
         behind = 0 if not when else 5
         if place.table.of_bits or place.bit is not None:
-            (word,) = await self._contents(place, 1)
+            word = (await self._contents(place, 1))[0]  # bits come in whole bytes
             value = bool(word >> (place.bit or 0) & 1)
             one = Interpretation(address, "bit", None, value, True, when or "as written")
             return [(50 - behind, one)]

@@ -64,6 +64,8 @@ def run(
     kind: type[Detector] = components.load("detectors", detector)
     monitor, options = _settings(kind, setting or [])
     tables = [read_table(file, time=time, labels=labels, ignored=ignore or ()) for file in files]
+    for remark in (remark for table in tables for remark in table.remarks()):
+        typer.echo(remark, err=True)
     events = read_windows(windows, files) if windows else {}
     scored, truths, measured = [], [], []
     for table in tables:

@@ -74,12 +74,17 @@ def replay(
     """
     pace, name = _speed(speed), _name(source or f"replay-{files[0].stem}")
     reel = read_reel(files, asset, time=time, ignored=ignore or ())
+    for remark in (remark for table in reel.tables for remark in table.remarks()):
+        typer.echo(remark, err=True)
     if through is not None:
         shown = server(through, reel, _address(listen))
         with notebook(notes, name, reel.fingerprint, f"{now():x}", again=again) as book:
             _show(shown, name, notes, book, pace)
         return
     plant = load_plant(config)
+    if name in plant.sources:
+        msg = f"{name!r} is a source of the plant: its windows are further, and the rows late"
+        raise ConfigurationError(msg, where="--source", remedy="name another, or leave it away")
     reel = reel.below(plant.site.path)
     stopping: list[bool] = []
     on_stop_signal(lambda: stopping.append(True))

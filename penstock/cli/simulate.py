@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from penstock.factory import PROCESSES, Factory, FactoryError, read_factory, write_factory
+from penstock.factory import ERP, PROCESSES, Factory, FactoryError, read_factory, write_factory
+from penstock.local.ports import holder
 from penstock.runtime.process import SUPERVISED
 
 _GRACE = 6.0
@@ -41,10 +42,16 @@ def simulate(
     is_new = not (factory / "factory.json").exists()
     if not is_new:
         _warn_of_ignored(context, factory)
+    elif factory.is_dir() and any(factory.iterdir()):
+        msg = "there is something here, but no factory: factory.json is missing"
+        remedy = "name a folder that is empty, or not there yet"
+        raise FactoryError(msg, where=str(factory), remedy=remedy)
     if only is not None and only not in PROCESSES:
         msg = f"there is no part {only!r}; one of {', '.join(PROCESSES)}"
         raise typer.BadParameter(msg, param_hint="--only")
     if is_new:
+        if only is None:
+            _refuse_taken(opcua_port, modbus_port, mqtt_port)
         try:
             write_factory(
                 factory,
@@ -65,7 +72,21 @@ def simulate(
 
         run_plc(factory, only)
     else:
+        _refuse_taken(built.opcua_port, built.modbus_port, built.mqtt_port)
         _run_all(built)
+
+
+def _refuse_taken(*ports: int) -> None:
+    """Start nothing where a port is taken: an MQTT PLC would publish to another's broker.
+
+    Raises:
+        FactoryError: One is.
+    """
+    for port in ports:
+        if (by := holder(port)) is not None:
+            msg = f"port {port} is taken{f' by {by}' if by else ''}"
+            remedy = "end that, or build a factory in another folder with other ports"
+            raise FactoryError(msg, remedy=f"{remedy}: --opcua-port, --modbus-port, --mqtt-port")
 
 
 def _warn_of_ignored(context: typer.Context, factory: Path) -> None:
@@ -81,7 +102,10 @@ def _warn_of_ignored(context: typer.Context, factory: Path) -> None:
 
 
 def _run_all(factory: Factory) -> None:
-    """Run all PLCs as processes of their own until Ctrl-C, SIGTERM or the end of one."""
+    """Run all parts as processes of their own until Ctrl-C, SIGTERM or the end of one.
+
+    Without its ERP system a factory goes on: machines do not wait for orders' records.
+    """
     command = [sys.executable, "-m", "penstock.factory.plc", str(factory.folder)]
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,10 +113,17 @@ def _run_all(factory: Factory) -> None:
     # Their standard input ends with this process, even if it is killed, and they end with it.
     environment = os.environ | {SUPERVISED: "1"}
     plcs = {
-        name: subprocess.Popen([*command, name], stdin=subprocess.PIPE, env=environment)
+        # In a group of its own: Ctrl-C comes to this process alone, which ends them in order.
+        name: subprocess.Popen(
+            [*command, name], stdin=subprocess.PIPE, env=environment, process_group=0
+        )
         for name in PROCESSES
     }
-    while not stopping and all(process.poll() is None for process in plcs.values()):
+    without_erp = False
+    while not stopping and all(plcs[name].poll() is None for name in PROCESSES if name != ERP):
+        if not without_erp and plcs[ERP].poll() is not None:
+            without_erp = True
+            typer.echo("no orders from now on; the machines go on", err=True)
         time.sleep(0.2)
     for process in plcs.values():
         process.terminate()

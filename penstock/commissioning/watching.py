@@ -79,13 +79,15 @@ async def watch_source(
 
 
 def value_text(value: float | bool | str) -> str:
-    """A value for people.
+    r"""A value for people; half a surrogate pair, which cannot be shown, by its number.
 
-    >>> value_text(23.5), value_text(True), value_text("L-17")
-    ('23.5', 'true', 'L-17')
+    >>> value_text(23.5), value_text(True), value_text("L-17"), value_text("\ud800")
+    ('23.5', 'true', 'L-17', '\\ud800')
     """
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 

@@ -91,7 +91,11 @@ class ModbusServer(Server):
         ]
         host, port = self.address
         self._server = ModbusTcpServer(devices, address=(host, port))
-        await self._server.serve_forever(background=True)
+        try:
+            await self._server.serve_forever(background=True)
+        except RuntimeError as error:  # pymodbus says no more than that it could not
+            msg = "is the port taken?"
+            raise OSError(msg) from error
 
     async def show(self, first: int, end: int) -> int:
         """Let the requests that come go on to `end`."""

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,10 @@ from penstock.errors import HistoryError
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSENT: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 _TIMES: Final = ("time", "timestamp", "datetime", "date", "ts")
+_SENSIBLE: Final = (631_152_000_000_000, 4_102_444_800_000_000)
+"""Microseconds of 1990 and 2100; numbers outside are mostly counters, or milliseconds."""
+_WITH_COMMA: Final = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_WITH_POINT: Final = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 LABELS: Final = frozenset({"anomaly", "changepoint", "label", "labels", "is_anomaly"})
 """Names of columns that say what a person thinks of a row; they are never signals."""
 
@@ -32,6 +37,8 @@ class Table:
         tags: Names of the signals.
         values: (N, D); NaN where a cell is empty.
         labels: (N) what the column of labels says; None: there is none.
+        left: Columns that were left out because they hold no numbers.
+        unfit: Cells of the signals that say something, but no finite number: inf, NaN, n/a.
     """
 
     path: Path
@@ -39,6 +46,15 @@ class Table:
     tags: tuple[str, ...]
     values: NDArray[np.float64]
     labels: NDArray[np.bool_] | None
+    left: tuple[str, ...] = ()
+    unfit: int = 0
+
+    def remarks(self) -> list[str]:
+        """What a person would want to know of the reading, a line each."""
+        found = [f"{self.path}: column {name!r} is ignored: no numbers" for name in self.left]
+        if self.unfit:
+            found.append(f"{self.path}: {self.unfit} cells of inf, NaN or the like are no samples")
+        return found
 
 
 def read_table(
@@ -49,6 +65,8 @@ def read_table(
     ignored: Sequence[str] = (),
 ) -> Table:
     """Read a file; the delimiter of a CSV file is found.
+
+    Between `;` or tabs, numbers may have a decimal comma.
 
     Args:
         path: CSV, or Parquet by its ending.
@@ -61,27 +79,34 @@ def read_table(
     """
     try:
         columns = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
-    except (OSError, UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        msg, remedy = "it is no text in UTF-8", "save it as 'CSV UTF-8'"
+        raise HistoryError(msg, where=str(path), remedy=remedy) from error
+    except (OSError, pa.ArrowException, csv.Error) as error:
         msg = f"it cannot be read: {error}"
         raise HistoryError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
     reading = _Reading(path, columns, 2 if path.suffix not in (".parquet", ".pq") else 1)
-    time = time or _time_column(columns)
+    named, time = time, time or _time_column(columns)
     for name in (time, labels):
         if name is not None and name not in columns:
             msg = f"there is no column {name!r}"
             known = ", ".join(columns)
             raise HistoryError(msg, where=str(path), remedy=f"its columns: {known}")
-    left = [n for n in columns if n not in {time, labels, *ignored} and n.lower() not in LABELS]
-    tags = tuple(name for name in left if reading.numeric(name))
+    signals = [n for n in columns if n not in {time, labels, *ignored} and n.lower() not in LABELS]
+    tags = tuple(name for name in signals if reading.numeric(name))
     if not tags:
         msg = "no column holds numbers"
         raise HistoryError(msg, where=str(path), remedy="give a file with signals as columns")
+    values = np.array([reading.column(tag, _number) for tag in tags], np.float64).T
+    empty = sum(cell is None or cell == "" for tag in tags for cell in columns[tag])
     return Table(
         path=path,
-        times=np.array(reading.column(time, _microseconds), np.int64),
+        times=reading.times(time, sure=named is not None),
         tags=tags,
-        values=np.array([reading.column(tag, _number) for tag in tags], np.float64).T,
+        values=values,
         labels=None if labels is None else np.array(reading.column(labels, _number)) > 0,
+        left=tuple(name for name in signals if name not in tags),
+        unfit=int(np.isnan(values).sum()) - empty,
     )
 
 
@@ -98,6 +123,16 @@ class _Reading:
             return (first := next(cells, None)) is not None and _number(first) is not None
         except ValueError:
             return False
+
+    def times(self, name: str, *, sure: bool) -> NDArray[np.int64]:
+        """The column of times; numbers in it must be likely ones, unless a person named it."""
+        found = self.column(name, _microseconds)
+        for cell, time in zip(self._columns[name], found, strict=True):
+            if not sure and _is_number(cell) and not _SENSIBLE[0] <= time < _SENSIBLE[1]:
+                msg = f"column {name!r} is taken for the times, but {cell} is no second since 1970"
+                remedy = "name the column of times with --time, or write 2020-03-09 10:14:33"
+                raise HistoryError(msg, where=str(self._path), remedy=remedy)
+        return np.array(found, np.int64)
 
     def column(self, name: str, convert: Callable[[Any], Any]) -> list[Any]:
         """A column's cells, converted."""
@@ -144,7 +179,23 @@ def _csv(path: Path) -> dict[str, list[Any]]:
                 raise HistoryError(msg, where=where, remedy="complete the line or remove it")
             for name, cell in zip(names, cells, strict=True):
                 columns[name].append(cell.strip())
+    if delimiter != ",":
+        columns = {name: _with_points(path, name, cells) for name, cells in columns.items()}
     return _with_rows(path, columns)
+
+
+def _with_points(path: Path, name: str, cells: list[str]) -> list[str]:
+    """A column's cells, numbers with a decimal comma written with a point.
+
+    Raises:
+        HistoryError: Some have a comma and others a point, which may stand between thousands.
+    """
+    written = [cell.replace(",", ".") if _WITH_COMMA.fullmatch(cell) else cell for cell in cells]
+    if written != cells and (point := next(filter(_WITH_POINT.fullmatch, cells), None)):
+        msg = f"a decimal comma in some cells, {point} with a point"
+        where = f"{path}, column {name!r}"
+        raise HistoryError(msg, where=where, remedy="use one of them in the whole column")
+    return written
 
 
 def _parquet(path: Path) -> dict[str, list[Any]]:
@@ -162,6 +213,14 @@ def _with_rows(path: Path, columns: dict[str, list[Any]]) -> dict[str, list[Any]
 def _time_column(columns: Sequence[str] | dict[str, list[Any]]) -> str:
     named = [name for known in _TIMES for name in columns if name.lower() == known]
     return named[0] if named else next(iter(columns))
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _absent(cell: Any) -> bool:

@@ -75,6 +75,32 @@ async def test_an_address_in_one_way_and_near_the_end_of_what_there_is(tmp_path:
         assert (await connector.read_address("1/hr:10"))[0].value == "LOT-0017"
 
 
+async def test_coils_and_inputs_need_no_type() -> None:
+    async with Device(well) as device:
+        for address in ("1/co:0", "1/di:1"):
+            (first, *_) = await device.connector().read_address(address)
+            assert (first.address, first.type) == (address, "bit")
+
+
+async def not_text(device: Device, request: Request) -> bytes:
+    return answer(request, [0xC328] * request.count)
+
+
+async def test_registers_without_the_text_that_is_wanted_are_said(tmp_path: Path) -> None:
+    async with Device(not_text) as device:
+        config = plant(tmp_path, device.port, "line1/pump03,lot,1/40025,string:8,\n")
+        words = ("pump", "--config", config)
+        read = await typed(
+            "connectors", "read", *words[:1], "1/40025", "--type", "string:8", *words[1:]
+        )
+        probed = await typed("connectors", "probe", *words)
+    assert read.exit_code == 0
+    assert "is no text in UTF-8" in read.output
+    assert probed.exit_code == 3
+    assert "0 of 1 can be read" in probed.output
+    assert "tag 'lot' at '1/40025' cannot be read: no text in UTF-8: b'\\xc3(" in probed.output
+
+
 @pytest.mark.parametrize(
     ("type_", "order", "value"),
     [(f"float{bits}", order, value) for bits in (32, 64) for order in ("ABCD", "CDAB")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 
 from penstock.cli import app
 from penstock.connector import Connector, Sample
-from penstock.errors import DeviceError, PenstockError
+from penstock.errors import DeviceError, HistoryError, PenstockError
 from penstock.local.ports import free_port
 from penstock.quality import is_good
 from penstock.settings.loader import load_source
@@ -173,3 +174,14 @@ def test_what_cannot_be_shown_is_named(tmp_path: Path, words: list[str], named: 
     error = CliRunner().invoke(app, ["replay", str(rig.pump), str(rig.fan), *words, *notes])
     assert isinstance(error.exception, PenstockError)
     assert named in str(error.exception)
+
+
+@pytest.mark.parametrize("through", ["opcua", "modbus"])
+def test_a_port_that_is_taken_is_named(tmp_path: Path, through: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        where = f"127.0.0.1:{other.getsockname()[1]}"
+        rig = Rig(tmp_path, through)
+        words = ["--through", through, "--listen", where, "--notes", str(tmp_path / "notes")]
+        error = CliRunner().invoke(app, ["replay", str(rig.pump), *words]).exception
+    assert isinstance(error, HistoryError)
+    assert f"cannot listen on {where}" in str(error)

@@ -1,5 +1,6 @@
 """`penstock simulate`: it ends with any of its PLCs, and they with it, even if it is killed."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,20 @@ def test_the_command_ends_with_one_plc_and_ends_the_other(
     assert not any(plc.is_running() for plc in running)
     assert simulate.stderr is not None
     assert "ended with -9" in simulate.stderr.read()
+
+
+def test_the_machines_go_on_without_their_erp_system(
+    simulate: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    running = plcs(simulate, tmp_path)
+    running[-1].kill()
+    assert simulate.stderr is not None
+    assert any("the machines go on" in line for line in simulate.stderr)
+    assert all(plc.is_running() for plc in running[:-1])
+    simulate.send_signal(signal.SIGINT)
+    assert simulate.wait(DEADLINE) == 0
+    ended = [line for line in simulate.stderr if "ended with" in line]
+    assert ended == ["erp ended with -9\n"]
 
 
 def test_options_that_an_existing_factory_does_not_take_are_named(tmp_path: Path) -> None:

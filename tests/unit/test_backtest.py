@@ -27,7 +27,7 @@ def command():
         if isinstance(found.exception, PenstockError):
             raise found.exception
         assert found.exit_code == 0, found.output
-        return found.output
+        return found.stdout
 
     return run
 

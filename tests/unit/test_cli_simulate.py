@@ -1,12 +1,13 @@
 """`penstock simulate` refuses a place where no factory can be."""
 
+import socket
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from penstock.cli import app
-from penstock.factory import FactoryError
+from penstock.factory import FactoryError, write_factory
 
 
 def test_a_file_is_no_place_for_a_factory(tmp_path: Path) -> None:
@@ -23,3 +24,25 @@ def test_a_part_that_is_none_is_refused_before_anything_is_built(tmp_path: Path)
     assert done.exit_code == 2
     assert "mqtt_broker" in done.output
     assert not (tmp_path / "new").exists()
+
+
+def _error(*words: str) -> FactoryError:
+    error = CliRunner().invoke(app, ["simulate", *words]).exception
+    assert isinstance(error, FactoryError)
+    return error
+
+
+def test_a_folder_of_something_else_is_no_place_for_a_factory(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("")
+    assert "but no factory" in str(_error(str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == ["hosts"]
+
+
+def test_nothing_is_built_or_started_where_a_port_is_taken(tmp_path: Path) -> None:
+    place = tmp_path / "factory"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert f"port {port} is taken by" in str(_error(str(place), "--mqtt-port", port))
+        assert not place.exists()
+        write_factory(place, mqtt_port=int(port))
+        assert f"port {port} is taken by" in str(_error(str(place)))

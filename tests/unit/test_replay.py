@@ -92,3 +92,52 @@ def test_options_that_make_no_sense_are_named(files, words, kind, named):
     error = CliRunner().invoke(app, ["replay", str(files[0]), *words]).exception
     assert isinstance(error, kind)
     assert named in str(error)
+
+
+def _reel_of(tmp_path, text, **options):
+    file = tmp_path / "press.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_reel([file], **options)
+
+
+def test_numbers_with_a_decimal_comma_are_numbers(tmp_path):
+    reel = _reel_of(tmp_path, "timestamp;Flow;Druck\n2020-01-01 00:00:00;0,1;1\n")
+    assert [sample[1:3] for sample in reel.samples(0, 1)] == [("Flow", 0.1), ("Druck", 1.0)]
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    text = "time,a,note,on\n2020-01-01,inf,x,true\n2020-01-02,,y,false\n2020-01-03,NaN,z,true\n"
+    (table,) = _reel_of(tmp_path, text.replace("01-02,,", "01-02,1,")).tables
+    where = tmp_path / "press.csv"
+    assert table.remarks() == [
+        f"{where}: column 'note' is ignored: no numbers",
+        f"{where}: column 'on' is ignored: no numbers",
+        f"{where}: 2 cells of inf, NaN or the like are no samples",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("x,a\n1,1\n2,2\n", "column 'x' is taken for the times, but 1 is no second.*--time"),
+        ("time,a\n1577836800000,1\n", "1577836800000 is no second since 1970"),
+        ("time;a\n2020-01-01;1,5\n2020-01-02;1.5\n", "column 'a': a decimal comma .*1.5 with"),
+        ("Zeit;Fl\xfcss\n2020-01-01;1\n".encode("cp1252"), "no text in UTF-8 .*CSV UTF-8"),
+    ],
+)
+def test_a_file_that_may_mean_something_else_is_refused(tmp_path, text, named):
+    with pytest.raises(HistoryError, match=rf"press\.csv.*{named}"):
+        _reel_of(tmp_path, text)
+
+
+def test_a_column_of_times_that_a_person_named_is_taken_as_it_is(tmp_path):
+    reel = _reel_of(tmp_path, "x,a\n1,1\n2,2\n", time="x")
+    assert [sample.source_time for sample in reel.samples(0, 2)] == [SECOND, 2 * SECOND]
+
+
+def test_the_name_of_a_source_of_the_plant_is_refused(files, tmp_path):
+    CliRunner().invoke(app, ["connectors", "sample", "modbus", "--folder", str(tmp_path)])
+    words = ["replay", str(files[0]), "--config", str(tmp_path / "plant.yaml")]
+    error = CliRunner().invoke(app, [*words, "--source", "modbus1"]).exception
+    assert isinstance(error, ConfigurationError)
+    assert "'modbus1' is a source of the plant" in str(error)
