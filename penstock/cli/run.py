@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from penstock import logs
@@ -14,6 +15,7 @@ from penstock.processor import chosen
 from penstock.runtime.process import Component, on_stop_signal, process
 from penstock.runtime.run_folder import sole
 from penstock.runtime.supervisor import Supervisor, commands, plan
+from penstock.runtime.troubles import Trouble, Troubles
 from penstock.settings.loader import load_component, load_plant
 from penstock.settings.sections import ROLES
 
@@ -64,11 +66,14 @@ def _supervise(supervisor: Supervisor, planned: Sequence[Component]) -> bool:
     """Run until a stop signal, or until all have given up; gives whether it was the signal."""
     stopping: list[bool] = []
     on_stop_signal(lambda: stopping.append(True), supervisor.break_off)
+    troubles = Troubles({str(one): supervisor.log_file(str(one)) for one in planned})
     try:
         supervisor.start()
         while not stopping and len(supervisor.given_up()) < len(planned):
             for name in supervisor.watch():
                 _tell_end(name, supervisor, len(planned))
+            for trouble in troubles.new():
+                _tell_trouble(trouble)
             time.sleep(0.2)
     finally:
         if stopping:
@@ -86,6 +91,14 @@ def _tell_end(name: str, supervisor: Supervisor, count: int) -> None:
     _tell(f"{name} ended and {fate}: {reason}")
     if name in refused and len(refused) < count:
         _tell(f"{len(refused)} of {count} processes will not run; the others go on")
+
+
+def _tell_trouble(trouble: Trouble) -> None:
+    """Say what a child warns of; where no person looks, as a line of the log."""
+    if sys.stderr.isatty():
+        _tell(f"{trouble.component}: {trouble.words}")
+    else:
+        structlog.get_logger().warning("trouble", child=trouble.component, error=trouble.words)
 
 
 def _tell(line: str) -> None:

@@ -38,6 +38,8 @@ class _Child:
     """Size of its log when it was started last."""
     given_up: bool = False
     stopped: bool = False
+    signalled: str = ""
+    """What signal ended it last, until it is started again."""
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.2, most=10.0))
 
     @property
@@ -103,7 +105,9 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     def last_error(self, name: str) -> str:
-        """What a child's log says last of an error, since it was started last; "" for nothing."""
+        """Why a child ended: the signal, or what its log says last of an error; "" for nothing."""
+        if signalled := self._children[name].signalled:
+            return f"ended by {signalled}"
         try:
             with self.log_file(name).open("rb") as log:
                 log.seek(max(self._children[name].log_begin, log.seek(0, os.SEEK_END) - TAIL))
@@ -160,7 +164,7 @@ class Supervisor:
                 env=os.environ | {SUPERVISED: "1"},
                 start_new_session=True,
             )
-        child.started = time.monotonic()
+        child.started, child.signalled = time.monotonic(), ""
 
     def _release(self, child: _Child) -> None:
         if child.process is not None and child.process.stdin is not None:
@@ -173,6 +177,7 @@ class Supervisor:
         if lived > STEADY_SECONDS:
             child.backoff.reset()
         child.given_up = code == REFUSED
+        child.signalled = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else ""
         child.due = time.monotonic() + child.backoff.next()
         self._log.warning(
             "process ended",

@@ -133,6 +133,20 @@ def test_the_last_error_is_of_the_last_start(supervise: Callable[..., Watched]) 
     assert supervisor.last_error("other") == "up"
 
 
+def test_what_was_killed_is_not_said_to_have_ended_by_an_older_error(
+    supervise: Callable[..., Watched],
+) -> None:
+    waits = "import time; print('error once', flush=True); print('up', flush=True); time.sleep(600)"
+    supervisor = supervise(worker=[sys.executable, "-c", waits])
+    supervisor.start()
+    supervisor.until(lambda: supervisor.starts("worker") == 1)
+    supervisor.kill("worker")
+    supervisor.until(lambda: supervisor.dead == ["worker"])
+    assert supervisor.last_error("worker") == "ended by signal 9 (Killed)"
+    supervisor.until(lambda: supervisor.starts("worker") == 2)
+    assert supervisor.last_error("worker") == "error once"
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
