@@ -112,6 +112,8 @@ def show(report: Report, console: Console, *, folder: str) -> None:
 def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
     delay = report.p99_end_to_end_ms
     again = f", {report.repeated} told again by a device" if report.repeated else ""
+    rest = report.alerts - report.alerts_on_failing_machines - report.false_alerts
+    unjudged = f", {rest} of silent sources or just before the end" if rest else ""
     lines: list[tuple[str, str, bool | None]] = [
         ("data flowed for", f"{report.seconds:.0f} s over {', '.join(report.protocols)}", None),
         ("samples sent", f"{report.samples_sent:,} ({report.samples_per_s:,.0f}/s)", None),
@@ -130,7 +132,7 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
          f"{report.orders_closed} orders closed", report.kpis_wrong == 0),
         ("alerts",
          f"{report.alerts}: {report.alerts_on_failing_machines} of machines that failed, "
-         f"{report.false_alerts} false", None),
+         f"{report.false_alerts} false{unjudged}", None),
         ("maintenance requests", str(report.maintenance_requests), None),
         ("dead letters", str(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
