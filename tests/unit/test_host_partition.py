@@ -277,3 +277,22 @@ def test_letters_that_fail_again_do_not_park_the_partition() -> None:
     letters = [letter(dead[0], offset=n) for n in range(300)]
     one.retry(TOPIC, letters, 300, SCHEMAS)
     assert (one.books.dead, one.books.retried) == (301, 300)
+
+
+def test_offsets_that_are_no_records_are_gone_past_once_what_is_before_them_is_processed() -> None:
+    one = partition(log_end=8)
+    one.nothing_in(TOPIC, 2, 3)
+    one.nothing_in(TOPIC, 3, 5)  # goes on where the first one ends
+    assert one.capture("w", 1) is not None
+    assert one.offsets == (0,), "two records are to be processed first"
+    one.process(TOPIC, [record(0, 1.0), record(1, 1.0)], SCHEMAS)
+    found = one.capture("w", 2)
+    assert found is not None
+    assert found.meta.inputs[TOPIC].offset == 5
+    assert not one.takes_retries
+    one.process(TOPIC, [record(5, 1.0), record(6, 1.0)], SCHEMAS)
+    one.nothing_in(TOPIC, 7, 8)
+    one.capture("w", 3)
+    assert one.offsets == (8,)
+    assert one.takes_retries, "the log ends with what is no record"
+    assert one.books.closed
