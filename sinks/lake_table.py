@@ -18,7 +18,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_d
 from deltalake.exceptions import DeltaError
 
 from penstock.errors import FencedError, LakeError, LakeSchemaError
-from penstock.lake.tables import WRITER, is_local
+from penstock.lake.tables import WRITER, is_local, reason_of, unreadable
 from sinks.lake_rows import PARTITION_BY
 
 Offsets = Mapping[int, int | None]
@@ -60,8 +60,7 @@ class SourcedTable:
         try:
             return self._offset(self._created({}), partition)
         except (DeltaError, OSError) as error:
-            msg = f"the table cannot be read now: {error}"
-            raise LakeError(msg, where=self._uri, remedy="it is tried again") from error
+            raise unreadable(self._uri, self._options, error) from error
 
     @property
     def id(self) -> str:
@@ -92,7 +91,7 @@ class SourcedTable:
                 raise FencedError(msg, where=self._uri, remedy=remedy)
             self._commit(table, rows, done)
         except (DeltaError, OSError) as error:
-            msg = f"{rows.num_rows} rows cannot be written now: {error}"
+            msg = f"{rows.num_rows} rows cannot be written now: {reason_of(error)}"
             raise LakeError(msg, where=self._uri, remedy=_AGAIN) from error
         return True
 

@@ -11,7 +11,7 @@ from penstock.audit.difference import Difference
 from penstock.audit.lake import TABLES, LakeAudit, LakeSource, audit_lake, lake_rows, lost_file
 from penstock.audit.processors import Held, ProcessorAudit, audit_processor
 from penstock.audit.scanning import Dead, Late, Scan, scan, scan_dead, scan_late
-from penstock.errors import TopicError
+from penstock.errors import LakeError, TopicError
 from penstock.kafka import topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
@@ -36,29 +36,33 @@ class Audit:
         return {"difference": len(self.differences), **asdict(self)}
 
 
-def audit(plant: Plant, processors: Sequence[Processor] | None = None) -> Audit:
+def audit(
+    plant: Plant, processors: Sequence[Processor] | None = None, *, quick: bool = False
+) -> Audit:
     """Compare topics, states and lake; reads the sensor and feature topics whole.
 
     Args:
         plant: The configuration.
         processors: Instead of those that the configuration runs.
+        quick: Do not read the lake's files whole.
 
     Raises:
         KafkaUnavailableError: Kafka does not answer.
         RegistryUnavailableError: The registry does not answer.
-        LakeError: The lake's log cannot be read.
         StateError: A state cannot be read.
     """
     registry = Registry(plant.registry)
     try:
-        return _Auditor(plant, registry).run(chosen(plant) if processors is None else processors)
+        auditor = _Auditor(plant, registry, quick=quick)
+        return auditor.run(chosen(plant) if processors is None else processors)
     finally:
         registry.close()
 
 
 class _Auditor:
-    def __init__(self, plant: Plant, registry: Registry) -> None:
+    def __init__(self, plant: Plant, registry: Registry, *, quick: bool) -> None:
         self._plant = plant
+        self._quick = quick
         self._registry = registry
         self._describer = Describer(plant.kafka)
         self._scans: dict[str, dict[int, Scan]] = {}
@@ -107,22 +111,39 @@ class _Auditor:
     def _lake(self, sink: str, settings: Any) -> None:
         path = str(settings.path)
         options = {key: value.get_secret_value() for key, value in settings.options.items()}
+        # Before the tables: the sink tells Kafka of what is in them.
+        group = f"{self._plant.environment}-{sink}"
+        committed = {topic: self._describer.committed(group, topic) for topic in TABLES}
+        checked = {name: lake.check_table(path, name, options, quick=self._quick)
+                   for name in TABLES.values()}  # fmt: skip
         for topic, name in TABLES.items():
-            table = open_table(path, name, options)
-            if table is None:
+            found = checked[name]
+            if found is not None:
+                self._audit.differences += [lost_file(lost) for lost in found.lost]
+            elif any(len(one.counts) for one in self._scan(topic).values()) and (
+                committed[topic] or any(checked.values())
+            ):
+                # The sink makes all of its tables before it takes the first record.
+                self._audit.differences.append(Difference(name, "the lake has no such table", 1, 0))
+            try:
+                self._table(open_table(path, name, options), sink, topic, committed[topic])
+            except LakeError:  # named by the check
                 continue
+
+    def _table(
+        self, table: DeltaTable | None, sink: str, topic: str, committed: Mapping[int, int]
+    ) -> None:
+        source, rows = LakeSource(sink, topic, "", {}, {}, committed), {}
+        if table is not None:
             again = topics.retries(topic).name
             source = LakeSource(
                 sink, topic, str(table.metadata().id), self._offsets(table, sink, topic),
-                self._offsets(table, sink, again),
+                self._offsets(table, sink, again), committed,
             )  # fmt: skip
-            audits, differences = audit_lake(
-                source, lake_rows(table), self._scan(topic), self._dead(topic)
-            )
-            self._audit.lake += audits
-            self._audit.differences += differences
-        if self._audit.lake:
-            self._audit.differences += [lost_file(lost) for lost in lake.check(path, options)]
+            rows = lake_rows(table)
+        audits, differences = audit_lake(source, rows, self._scan(topic), self._dead(topic))
+        self._audit.lake += audits
+        self._audit.differences += differences
 
     def _offsets(self, table: DeltaTable, sink: str, topic: str) -> dict[int, int]:
         """The next offset of each partition of a topic that is in a table."""
@@ -135,6 +156,9 @@ class _Auditor:
             bounds = self._bounds(topic)
             self._scans[topic] = scan(self._plant.kafka, self._registry, topic, bounds)
         return self._scans[topic]
+
+    def _holds(self, topic: str) -> bool:
+        return any(len(one.counts) for one in self._scan(topic).values())
 
     def _dead(self, topic: str) -> Dead:
         return scan_dead(self._plant.kafka, topic, self._bounds)

@@ -11,11 +11,16 @@ from deltalake import DeltaTable
 from numpy.typing import NDArray
 
 from penstock.audit.difference import Difference, compare, runs
-from penstock.audit.scanning import Dead, Scan
-from penstock.kafka.topics import FEATURES, SENSORS
+from penstock.audit.scanning import ABSENT, Dead, Scan
+from penstock.kafka.topics import ALERTS, FEATURES, KPIS, SENSORS
 from penstock.lake import LostFile
 
-TABLES: Final = {SENSORS.name: "samples", FEATURES.name: "windows"}
+TABLES: Final = {
+    SENSORS.name: "samples",
+    FEATURES.name: "windows",
+    KPIS.name: "kpis",
+    ALERTS.name: "alerts",
+}
 """Of each topic: the table that its rows go to."""
 _COLUMNS: Final = ["kafka_partition", "kafka_offset"]
 
@@ -29,6 +34,8 @@ class LakeAudit:
     partition: int
     offset: int
     """The next one that is not in the lake, by the table itself."""
+    behind: int
+    """Records of the topic from there on: they are yet to come into the lake."""
     rows: int
     expected: int
     difference: int
@@ -62,6 +69,8 @@ class LakeSource:
     """The next offset of each partition."""
     taken: Mapping[int, int]
     """The next offset of each partition of the topic's retries."""
+    committed: Mapping[int, int]
+    """The next offset of each partition, as the sink told Kafka once it was in the table."""
 
 
 def audit_lake(
@@ -70,7 +79,7 @@ def audit_lake(
     scans: Mapping[int, Scan],
     dead: Dead,
 ) -> tuple[list[LakeAudit], list[Difference]]:
-    """Check that each record's rows are in the lake, once.
+    """Check that each record's rows are in the lake, once, as far as the sink has ever been.
 
     Args:
         source: What the table should hold.
@@ -80,8 +89,14 @@ def audit_lake(
     """
     sink, topic = source.sink, source.topic
     table, audits, differences = TABLES[topic], [], []
-    for number, end in sorted(source.offsets.items()):
-        scan, until = scans[number], source.taken.get(number, 0)
+    for number, scan in sorted(scans.items()):
+        if number not in source.offsets and not len(scan.counts):
+            continue
+        offset, until = source.offsets.get(number, 0), source.taken.get(number, 0)
+        end = max(offset, source.committed.get(number, 0))
+        where = f"{table}, {topic}[{number}]"
+        text = "commits of the table are lost: its next offset, and the one that its sink committed"
+        differences += compare(where, text, end, offset)
         last = scan.first + len(scan.counts)
         letters = dead.of(sink, number, scan.first, last, source.epoch)
         again = np.array(dead.taken(sink, number, source.epoch, until), np.int64) - scan.first
@@ -96,14 +111,16 @@ def audit_lake(
         found = np.bincount(mine - scan.first, minlength=len(expected))
         wanted = np.zeros(len(found), np.int64)
         wanted[: len(expected)] = expected
-        where = f"{table}, {topic}[{number}]"
         for what, wrong in (("missing", found < wanted), ("too many", found > wanted)):
             at = np.flatnonzero(wrong)
             text = f"rows {what}, of offsets {runs(at + scan.first)}"
             differences += compare(where, text, int(wanted[at].sum()), int(found[at].sum()))
         off = int(np.abs(found - wanted).sum())
+        behind = int((scan.counts[max(0, offset - scan.first) :] != ABSENT).sum())
         audits.append(
-            LakeAudit(table, topic, number, end, int(found.sum()), int(wanted.sum()), off)
+            LakeAudit(
+                table, topic, number, offset, behind, int(found.sum()), int(wanted.sum()), off
+            )
         )
     return audits, differences
 

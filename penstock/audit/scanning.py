@@ -49,7 +49,7 @@ class Scan:
 
     first: int
     counts: NDArray[np.int64]
-    """(N) samples of a SensorEvent, rows of a WindowStatistics, else 1; ABSENT or BROKEN."""
+    """(N) samples of a SensorEvent, the lake's rows of a result, else 1; ABSENT or BROKEN."""
     ids: NDArray[np.uint64]
     """(N) hash of source, session, asset and sequence of a SensorEvent, else of the offset."""
 
@@ -92,8 +92,8 @@ def scan(
         if isinstance(value, SensorEvent):
             one.counts[at], one.ids[at] = len(value.values), identity(value)
         else:
-            # Without tags one row takes the window back; a record of another kind is one.
-            one.counts[at] = max(1, len(value.get("tags", ())))
+            # Without tags or figures one row takes the window back; another record is one.
+            one.counts[at] = max(1, len(value.get("tags") or value.get("kpis") or ()))
             one.ids[at] = place_identity(partition, offset)
     return found
 

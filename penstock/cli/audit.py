@@ -21,15 +21,21 @@ def register(app: typer.Typer) -> None:
 
 def run(
     config: Config = DEFAULT_CONFIG,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not read the lake's files whole.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Hold topics, processors' books and lake against each other; exit code 1 where they differ.
 
-    Only reads; workers may run or not. Counted again from the topics: records and samples of each
-    processor, dead letters, late samples, and the lake's rows offset by offset. Files that the
-    lake's log names and that are gone are named, with the offsets that they held.
+    Only reads. Kafka and the registry must be up (`penstock up` starts local ones); workers may run
+    or not. Counted again from the topics: records and samples of each processor, dead letters, late
+    samples, and the rows of each of the lake's tables, offset by offset, of what the topics still
+    hold. Tables, files and entries of a table's log that are gone or broken are named; each
+    difference is one finding, of one row or many. Behind are records that the lake has yet to
+    take, as it always has while the sink runs.
     """
-    found = audit(load_plant(config, [("sinks",)]))
+    found = audit(load_plant(config, [("sinks",)]), quick=quick)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
@@ -71,12 +77,12 @@ def _books(found: Audit) -> Table:
 
 
 def _tables(found: Audit) -> Table:
-    table = _table("lake's table", "to offset", "rows", "expected")
+    table = _table("lake's table", "to offset", "behind", "rows", "expected")
     for name, rows in groupby(found.lake, key=lambda row: row.table):
         table.add_section()
         table.add_row(f"[bold]{name}")
         for row in rows:
-            counts = (row.offset, row.rows, row.expected)
+            counts = (row.offset, row.behind, row.rows, row.expected)
             table.add_row(f"  {row.topic} {row.partition}", *(f"{count:,}" for count in counts))
     return table
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from penstock import lake
+from penstock.cli.plant import DEFAULT_CONFIG
 from penstock.cli.tables import show_rows
 from penstock.errors import ConfigurationError, LakeError
 from penstock.settings.loader import load_plant
@@ -15,9 +16,17 @@ from penstock.units import format_duration, parse_duration
 DEFAULT_LAKE = ".penstock/demo/lake"
 MEGABYTE = 1024 * 1024
 
-LakePath = Annotated[str, typer.Option("--lake", help="Folder or s3:// address of the lake.")]
+LakePath = Annotated[
+    str | None,
+    typer.Option(
+        "--lake",
+        help="Folder or s3:// address of the lake.",
+        show_default="that of plant.yaml; where there is none, that of `make run`",
+    ),
+]
 Config = Annotated[
-    Path | None, typer.Option(help="Take the lake of this plant's configuration instead.")
+    Path | None,
+    typer.Option("--config", "-c", help="Take the lake of this plant's configuration instead."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per row.")]
 
@@ -39,7 +48,7 @@ def _lake() -> None:
 @commands.command()
 def query(
     sql: Annotated[str, typer.Argument(help=f"In DuckDB's SQL; tables: {', '.join(lake.VIEWS)}.")],
-    lake_path: LakePath = DEFAULT_LAKE,
+    lake_path: LakePath = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +63,7 @@ def init_views(
     file: Annotated[Path, typer.Argument(help="DuckDB file to make, or to renew.")] = Path(
         "lake.duckdb"
     ),
-    lake_path: LakePath = DEFAULT_LAKE,
+    lake_path: LakePath = None,
     config: Config = None,
 ) -> None:
     """Make a DuckDB file whose views show the lake as it is, for BI tools."""
@@ -67,7 +76,7 @@ def init_views(
 
 @commands.command()
 def compact(
-    lake_path: LakePath = DEFAULT_LAKE,
+    lake_path: LakePath = None,
     config: Config = None,
     megabytes: Annotated[
         int, typer.Option(help="Size of the files to make.", min=1, max=4096)
@@ -82,7 +91,7 @@ def compact(
 
 @commands.command()
 def vacuum(
-    lake_path: LakePath = DEFAULT_LAKE,
+    lake_path: LakePath = None,
     config: Config = None,
     keep: Annotated[
         str, typer.Option(help="Whoever opened a table less than this ago can read on.")
@@ -104,13 +113,27 @@ def vacuum(
 
 @commands.command()
 def check(
-    lake_path: LakePath = DEFAULT_LAKE, config: Config = None, as_json: AsJson = False
+    lake_path: LakePath = None,
+    config: Config = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at size and footer of each file only.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Find files that are missing or broken, and the Kafka offsets of what was in them."""
-    lost = lake.check(*_place(lake_path, config))
-    show_rows(_names(lake.LostFile), [astuple(one) for one in lost], as_json)
-    if lost:
+    """Find what is missing or broken, and the Kafka offsets of what was in it; exit code 3 then.
+
+    Each file that a table's log names is read whole, and so is each entry of the log that the table
+    needs. With the lake of a configuration, each of its tables must be there. What no longer is in
+    the log is not seen here: `penstock audit` holds the lake against the topics.
+    """
+    path, options = _place(lake_path, config)
+    of_plant = lake_path is None and path != DEFAULT_LAKE
+    found = lake.check(path, options, quick=quick, wanted=lake.TABLES if of_plant else ())
+    if found.lost:
+        show_rows(_names(lake.LostFile), [astuple(one) for one in found.lost], as_json)
         raise typer.Exit(LakeError.exit_code)
+    if not as_json:
+        typer.echo(f"nothing is missing or broken: {_count(found.files, 'file')}")
 
 
 def _names(kind: type) -> list[str]:
@@ -121,13 +144,19 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _place(path: str, config: Path | None) -> tuple[str, dict[str, str]]:
-    """Address and options of the lake that is meant."""
-    if config is None:
+def _place(path: str | None, config: Path | None) -> tuple[str, dict[str, str]]:
+    """Address and options of the lake that is meant; says so where nobody named one."""
+    if config is None and path is not None:
         return path, {}
-    for settings in load_plant(config, [("sinks",)]).sinks.values():
+    found = config or DEFAULT_CONFIG
+    if config is None and not found.exists():
+        typer.echo(f"the lake is {DEFAULT_LAKE}", err=True)
+        return DEFAULT_LAKE, {}
+    for settings in load_plant(found, [("sinks",)]).sinks.values():
         if settings.type == "parquet":
+            if config is None:
+                typer.echo(f"the lake is {settings.path}, of {found}", err=True)
             options = {key: value.get_secret_value() for key, value in settings.options.items()}
             return str(settings.path), options
     msg = "the configuration has no sink of type parquet"
-    raise ConfigurationError(msg, where=str(config))
+    raise ConfigurationError(msg, where=str(found))

@@ -134,7 +134,7 @@ def query(
     except (duckdb.Error, OSError) as error:
         msg = f"the query cannot be run: {error}"
         raise LakeError(
-            msg, remedy=f"{tables}; `penstock lake check` finds missing files"
+            msg, remedy=f"{tables}; `penstock lake check` finds missing and broken files"
         ) from error
 
 

@@ -8,12 +8,21 @@ from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import DeltaError
 
 from penstock.errors import LakeError
+from penstock.lake.log import log_faults
 
 TABLES: Final = ("samples", "windows", "kpis", "alerts")
 
 ROW_GROUP: Final = 122_880
 """Rows; DuckDB's own vector group, so that it can skip and read in parallel."""
 WRITER: Final = WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP)
+
+_WORDS: Final = 300
+"""Characters of an error of Delta's that are shown."""
+RESTORE: Final = (
+    "restore it from a backup, or let the sink write the table anew from Kafka: "
+    "'A damaged table' in docs/how-to/read-the-lake.md"
+)
+"""What to do where a table's log is damaged."""
 
 
 def uri_of(path: str, name: str) -> str:
@@ -41,8 +50,22 @@ def open_table(path: str, name: str, options: Mapping[str, str] | None) -> Delta
             return None
         return DeltaTable(uri, storage_options=found)
     except (DeltaError, OSError) as error:
-        msg = f"the table cannot be read: {error}"
-        raise LakeError(msg, where=uri) from error
+        raise unreadable(uri, found, error) from error
+
+
+def unreadable(uri: str, options: Mapping[str, str], error: Exception) -> LakeError:
+    """Why a table cannot be opened: the entries of its log that are damaged, where it is them."""
+    if faults := log_faults(uri, options):
+        found = ", ".join(f"{fault.path} ({fault.reason})" for fault in faults)
+        return LakeError(f"the table's log is damaged: {found}", where=uri, remedy=RESTORE)
+    msg = f"the table cannot be read now: {reason_of(error)}"
+    return LakeError(msg, where=uri, remedy="look at the disk or store, and try again")
+
+
+def reason_of(error: Exception) -> str:
+    """Delta's own words, without the stack of its native code."""
+    text = str(error).partition("\n   0: ")[0]
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]}…"
 
 
 def open_tables(path: str, options: Mapping[str, str] | None = None) -> dict[str, DeltaTable]:

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from penstock.errors import ConfigurationError, LakeError
-from penstock.lake.tables import WRITER, is_local, open_tables, uri_of
+from penstock.lake.tables import WRITER, is_local, open_tables, reason_of, uri_of
 from penstock.units import format_duration
 
 TARGET_SIZE: Final = 256 * 1024 * 1024
@@ -140,7 +140,7 @@ def _told(path: str, name: str, done: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError) as error:
-        msg = f"the table was not {done}: {error}"
+        msg = f"the table was not {done}: {reason_of(error)}"
         remedy = "try again, with one such command at a time"
         if "not found" in str(error).lower():
             remedy = "'penstock lake check' names the files that are missing"

@@ -1,6 +1,7 @@
 """`penstock audit` after a demo run: all agrees; a lake file deleted by hand is named."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,37 @@ def test_nothing_differs_until_a_file_is_deleted(folder: Path) -> None:
     assert "differs" in penstock("audit", "--config", folder / "demo" / "plant.yaml").stdout
     file.write_bytes(content)
     audit(folder, 0)
+
+
+def test_lost_tables_and_commits_are_named_and_the_rest_is_compared(folder: Path) -> None:
+    lake, kept = folder / "demo" / "lake", folder / "kept"
+    shutil.copytree(lake, kept)
+    try:
+        shutil.rmtree(lake / "kpis")
+        *_, last = sorted((lake / "samples" / "_delta_log").glob("*.json"))
+        last.unlink()
+        damaged = sorted((lake / "windows" / "_delta_log").glob("*.json"))[1]
+        damaged.write_text("{garbage")
+        found = audit(folder, 1)["differences"]
+        by_place: dict[str, list[str]] = {}
+        for one in found:
+            by_place.setdefault(one["where"].partition("[")[0], []).append(one["what"])
+        assert by_place["kpis"] == ["the lake has no such table"]
+        assert any("rows missing" in what for what in by_place["kpis, dmz.kpis.v1"])
+        lost = by_place["samples, ot.sensors.v1"]
+        assert any("commits of the table are lost" in what for what in lost)
+        assert any("rows missing" in what for what in lost)
+        (named,) = by_place[f"windows/_delta_log/{damaged.name}"]
+        assert named.startswith("line 1 is no JSON")
+
+        shutil.rmtree(lake)
+        found = audit(folder, 1)
+        gone = {one["where"] for one in found["differences"] if "no such table" in one["what"]}
+        assert {"samples", "windows", "kpis"} <= gone
+        assert sum(one["behind"] for one in found["lake"] if one["table"] == "samples") > 100
+    finally:
+        shutil.rmtree(lake, ignore_errors=True)
+        shutil.copytree(kept, lake)
 
 
 def test_status_is_told_without_workers(folder: Path) -> None:

@@ -116,7 +116,7 @@ def assert_each_once(arguments: Arguments) -> None:
     )[1]
     wanted = arguments.records * arguments.samples
     assert found == [(p, wanted, wanted, wanted - 1) for p in arguments.partitions]
-    assert check(arguments.lake, arguments.options) == []
+    assert check(arguments.lake, arguments.options).lost == []
 
 
 def test_killed_between_upload_and_commit_each_sample_is_there_once(store: Store) -> None:

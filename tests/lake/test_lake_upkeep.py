@@ -184,7 +184,73 @@ def test_check_names_missing_and_broken_files_and_the_offsets_in_them(tmp_path: 
     }
     assert str(found[2]["reason"]).startswith("100 bytes instead of")
     assert str(found[3]["reason"]).startswith("unreadable")
-    assert {lost.path for lost in check(str(tmp_path))} == {row["path"] for row in found.values()}
+    assert {lost.path for lost in check(str(tmp_path)).lost} == {
+        row["path"] for row in found.values()
+    }
+
+
+def test_check_reads_files_and_finds_what_their_footers_do_not_tell(tmp_path: Path) -> None:
+    fill(tmp_path, last=3)
+    result = CliRunner().invoke(app, ["lake", "check", "--lake", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (0, "nothing is missing or broken: 3 files\n")
+    (broken, *_) = sorted(parquet_files(tmp_path))
+    content = broken.read_bytes()
+    broken.write_bytes(content[:40] + bytes(400) + content[440:])
+    assert run("check", "--lake", str(tmp_path), "--quick") == (0, [])
+    code, (lost,) = run("check", "--lake", str(tmp_path))
+    assert (code, lost["path"]) == (3, str(broken.relative_to(tmp_path / "samples")))
+    assert str(lost["reason"]).startswith("unreadable")
+
+
+@pytest.mark.parametrize(
+    ("version", "content", "reason", "opens"),
+    [
+        (0, None, "missing", False),
+        (2, None, "missing", False),
+        (2, "{garbage", "line 1 is no JSON", False),
+        (2, "", "empty", True),
+    ],
+)
+def test_a_damaged_entry_of_the_log_is_named_in_words_with_what_to_do(
+    tmp_path: Path, version: int, content: str | None, reason: str, opens: bool
+) -> None:
+    fill(tmp_path, last=4)
+    path = f"_delta_log/{version:020}.json"
+    entry = tmp_path / "samples" / path
+    if content is None:
+        entry.unlink()
+    else:
+        entry.write_text(content)
+    code, found = run("check", "--lake", str(tmp_path))
+    assert (code, [(one["path"], one["reason"]) for one in found]) == (3, [(path, reason)])
+    if not opens:
+        with pytest.raises(LakeError) as caught:
+            open_lake(str(tmp_path))
+        assert caught.value.message == f"the table's log is damaged: {path} ({reason})"
+        assert "A damaged table" in str(caught.value.remedy)
+
+
+def test_entries_before_a_checkpoint_may_be_gone(tmp_path: Path) -> None:
+    fill(tmp_path, last=4)
+    DeltaTable(tmp_path / "samples").create_checkpoint()
+    (tmp_path / "samples" / "_delta_log" / f"{2:020}.json").unlink()
+    assert run("check", "--lake", str(tmp_path)) == (0, [])
+
+
+def test_the_lake_of_the_folders_plant_is_taken_and_its_tables_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "rows", last=1)
+    (tmp_path / "plant.yaml").write_text(
+        "site: {path: acme/bremen}\nwindows:\n  sizes: {10 s: {reopen_for: 15 min}}\n"
+        "sinks:\n  lake: {type: parquet, path: rows}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["lake", "query", "select count(*) as n from samples"])
+    assert (result.exit_code, "1 row" in result.stdout) == (0, True), result.output
+    assert result.stderr == f"the lake is {tmp_path / 'rows'}, of plant.yaml\n"
+    code, found = run("check")
+    assert (code, {one["table"] for one in found}) == (3, {"windows", "kpis", "alerts"})
 
 
 def test_a_query_that_stops_early_ends_well(tmp_path: Path) -> None:

@@ -95,11 +95,39 @@ def test_what_the_topic_no_longer_holds_is_not_counted_again() -> None:
     ],
 )  # fmt: skip
 def test_rows_of_the_lake_are_compared_by_offset(offsets: list[int], found: list[str]) -> None:
-    source = LakeSource("lake", "ot.sensors.v1", "t", {0: 105}, {})
+    source = LakeSource("lake", "ot.sensors.v1", "t", {0: 105}, {}, {0: 105})
     audits, differences = audit_lake(source, {0: np.array([*offsets, 7])}, {0: SCAN}, DEAD)
     assert [f"{one.what}: {one.expected}, {one.found}" for one in differences] == found
     assert audits[0].expected == 20
     assert bool(audits[0].difference) is bool(found)
+
+
+@pytest.mark.parametrize(
+    ("committed", "found"),
+    [
+        ({}, []),
+        ({0: 101}, []),
+        ({0: 104}, [
+            "commits of the table are lost: its next offset, and the one that its sink committed: "
+            "104, 101",
+            "rows missing, of offsets 101, 103: 8, 0",
+        ]),
+    ],
+)  # fmt: skip
+def test_the_lake_may_be_behind_the_topic_and_not_behind_what_its_sink_committed(
+    committed: dict[int, int], found: list[str]
+) -> None:
+    source = LakeSource("lake", TOPIC, "t", {0: 101}, {}, committed)
+    (row,), differences = audit_lake(source, {0: np.array([100] * 5)}, {0: SCAN}, DEAD)
+    assert [f"{one.what}: {one.expected}, {one.found}" for one in differences] == found
+    assert (row.offset, row.behind) == (101, 4)
+
+
+def test_a_table_that_is_gone_lacks_what_its_sink_committed() -> None:
+    source = LakeSource("lake", TOPIC, "", {}, {}, {0: 104})
+    (row,), differences = audit_lake(source, {}, {0: SCAN}, Dead())
+    assert (row.rows, row.expected, row.behind) == (0, 13, 5)
+    assert differences[-1].what == "rows missing, of offsets 100–101, 103"
 
 
 def test_a_lost_file_is_named_with_what_it_held() -> None:
@@ -116,7 +144,9 @@ def test_what_people_see_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> 
     book = ProcessorAudit(
         "production-partials", "ot.window-statistics.v1", 11, 0, 1_234_567, records, samples, 0, 0
     )
-    lake = LakeAudit("window_revisions", "ot.window-statistics.v1", 11, 9_999_999, 9_999, 9_999, 0)
+    lake = LakeAudit(
+        "window_revisions", "ot.window-statistics.v1", 11, 9_999_999, 99, 9_999, 9_999, 0
+    )
     _show(Audit([book], [lake]), Console(width=80))
     seen = capsys.readouterr().out
     assert "…" not in seen
