@@ -6,6 +6,7 @@ same. To be let in, copy the certificate (never the key) into the peer's folder 
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from penstock.clock import now
+from penstock.errors import ConfigurationError
 
 _KEY_BITS: Final = 2048
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
+"""A scheme and anything behind it (RFC 3986), in ASCII as a certificate can hold it."""
 _CLOCK_SKEW: Final = timedelta(days=1)
 """Valid from a day ago: a PLC whose clock is behind must not refuse us."""
 
@@ -69,7 +73,14 @@ def make_client_certificate(
         application_uri: Its URI; where left away, `urn:<this machine>:penstock`.
         hosts: Names and IP addresses beside those of this machine.
         days: How long it is valid.
+
+    Raises:
+        ConfigurationError: `application_uri` is no URI.
     """
+    if application_uri is not None and not _URI.fullmatch(application_uri):
+        msg = f"{application_uri!r} is no URI"
+        remedy = "write one of ASCII without spaces, as urn:acme:bremen:penstock"
+        raise ConfigurationError(msg, where="--uri", remedy=remedy)
     name = socket.gethostname()
     host = name if name and name.isascii() else "localhost"
     make_certificate(

@@ -1,6 +1,12 @@
-"""Who answers on a port where another protocol was expected: known by the first bytes it says."""
+"""What is wrong where nobody answers on a port, or somebody with another protocol.
+
+A stranger is known by the first bytes it says.
+"""
 
 import asyncio
+import errno
+import os
+import socket
 import ssl
 from typing import Final
 
@@ -17,6 +23,20 @@ _SIGNS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x20\x02", "an MQTT broker"),
     (b"\x03\x00", "a server of ISO on TCP (S7, RDP)"),
 )
+
+
+def unreached(error: OSError) -> str:
+    """Why a connection could not be made, in words.
+
+    >>> unreached(ConnectionRefusedError(111, "Connect call failed"))
+    'refused: nothing listens on this port'
+    """
+    # asyncio puts the errors of several addresses of one name into a text.
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return "refused: nothing listens on this port"
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known"
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def known_by(first: bytes) -> str | None:

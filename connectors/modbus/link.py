@@ -1,8 +1,6 @@
 """One TCP connection to a Modbus device: asks, and tells a refusal from silence from nonsense."""
 
 import asyncio
-import os
-import socket
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +15,7 @@ from connectors.modbus.registers import Table
 from connectors.modbus.replies import judged
 from penstock.connector import Meter
 from penstock.errors import DeviceError
+from penstock.strangers import unreached
 
 REQUESTS: Final[dict[Table, type[ModbusPDU]]] = {
     Table.COILS: ReadCoilsRequest,
@@ -91,11 +90,7 @@ class Link:
     def _why(self, error: OSError) -> str:
         if isinstance(error, TimeoutError):
             return f"no answer within {self._timeout:g} s"
-        if isinstance(error, ConnectionRefusedError):
-            return "refused: nothing listens on this port"
-        if isinstance(error, socket.gaierror):
-            return "the host name is not known"
-        return os.strerror(error.errno) if error.errno else str(error)
+        return unreached(error)
 
     def close(self) -> None:
         """Let go of the connection; a request under way ends with `NoAnswerError`."""

@@ -7,7 +7,7 @@ are used up at once (OPC 10000-4, 5.9.2 and 5.9.3).
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -16,6 +16,7 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
 from connectors.opcua.nodes import NodeAddress, near_namespace, standard_type, write_address
+from connectors.opcua.probing import remedy_of
 from connectors.opcua.values import to_value
 from penstock.commissioning.offers import Interpretation, Node
 from penstock.errors import ConfigurationError, DeviceError
@@ -35,6 +36,8 @@ _WANTED: Final = (
     | ua.BrowseResultMask.BrowseName
 )
 _BUSY: Final = (StatusCodes.BadNoContinuationPoints, StatusCodes.BadTooManyOperations)
+_ONE_OR_MORE: Final = 0
+"""The ValueRank of an array of whatever dimensions; those above are numbers of dimensions."""
 _OBJECTS: Final = ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder))
 _NOT_FOLLOWED: Final = frozenset({(0, ObjectIds.Server), (0, 31915)})
 """The server's own objects, Server and Locations, where nobody asks for them."""
@@ -88,10 +91,15 @@ class Browser:
         Args:
             root: Where to begin; None: the Objects folder, without the server's own objects.
             depth: Levels below it; None: all.
+
+        Raises:
+            ConfigurationError: There is no such node.
         """
         if root is None:
             self._seen |= _NOT_FOLLOWED
             root = _OBJECTS
+        else:
+            await self._check(root)
         self._seen.add(_key(root))
         level = [_Step(root, ())]
         below = 0
@@ -104,6 +112,15 @@ class Browser:
                 for node in await self._described(found):
                     yield node
             level = deeper
+
+    async def _check(self, root: ua.NodeId) -> None:
+        (answer,) = await self._politely(
+            self._session.read_attributes([root], AttributeIds.NodeClass)
+        )
+        if answer.StatusCode is not None and answer.StatusCode.is_bad():
+            written = write_address(root, self._namespaces)
+            msg = f"the server refuses {written!r} with {answer.StatusCode.name}"
+            raise ConfigurationError(msg, remedy=remedy_of(answer.StatusCode.value))
 
     async def _below(self, steps: Sequence[_Step]) -> list[tuple[_Step, ua.ReferenceDescription]]:
         """What nodes refer to, new ones only."""
@@ -186,15 +203,21 @@ class Browser:
         ]
 
     async def _types(self, nodes: Sequence[ua.NodeId]) -> list[str]:
-        found: list[str] = []
+        """The data types of variables; of an array with [] behind it."""
+        kinds = await self._attributes(nodes, AttributeIds.DataType)
+        ranks = await self._attributes(nodes, AttributeIds.ValueRank)
+        return [
+            self._type(kind) + ("[]" if rank is not None and rank >= _ONE_OR_MORE else "")
+            for kind, rank in zip(kinds, ranks, strict=True)
+        ]
+
+    async def _attributes(self, nodes: Sequence[ua.NodeId], wanted: AttributeIds) -> list[Any]:
+        """An attribute of each node; None where the server does not give it."""
+        found: list[Any] = []
         for start in range(0, len(nodes), self._per_read):
             part = list(nodes[start : start + self._per_read])
-            answers = await self._politely(
-                self._session.read_attributes(part, AttributeIds.DataType)
-            )
-            found += [
-                self._type(answer.Value.Value if answer.Value else None) for answer in answers
-            ]
+            answers = await self._politely(self._session.read_attributes(part, wanted))
+            found += [answer.Value.Value if answer.Value else None for answer in answers]
         return found
 
     def _type(self, kind: ua.NodeId | None) -> str:
@@ -243,8 +266,7 @@ async def read_node(client: Client, address: NodeAddress, written: str) -> Inter
     status = data.StatusCode or ua.StatusCode(ua.UInt32(0))
     if status.is_bad():
         msg = f"the server refuses {written!r} with {status.name}"
-        remedy = "look the address up with penstock connectors browse, or ask for the right to read"
-        raise DeviceError(msg, remedy=remedy)
+        raise DeviceError(msg, remedy=remedy_of(status.value))
     kind = data.Value.VariantType.name if data.Value else ""
     tag = Tag(asset="asset", tag="value", address=written)
     value, quality = to_value(data.Value, signed(status.value), tag)

@@ -28,6 +28,8 @@ from penstock.errors import DeviceError
 _MAKE_ONE: Final = (
     "make a certificate and its key, or correct security.certificate and security.key"
 )
+TRUSTED: Final = "trusted"
+"""The trust folder's name where `penstock certs` made it."""
 _KEPT_REJECTED: Final = 20
 """Certificates kept for a person to look at; more would let a stranger fill the disk."""
 
@@ -159,9 +161,11 @@ def _refused(
         thumbprint = hashlib.sha1(encoded).hexdigest()
         kept = _keep_rejected(encoded, thumbprint, settings)
         msg = f"the server's certificate ({name}, SHA-1 {thumbprint}) is not trusted"
+        trusting = f"copy {kept or 'its certificate, as a .der file,'} to {settings.trust}"
+        if kept and settings.trust and settings.trust.name == TRUSTED:
+            trusting = f"penstock certs trust {thumbprint} --folder {settings.trust.parent}"
         remedy = (
-            "compare the thumbprint with the one the server shows; if it is the same, "
-            f"copy {kept or 'its certificate, as a .der file,'} to {settings.trust}"
+            f"compare the thumbprint with the one the server shows; if it is the same: {trusting}"
         )
     elif error.code == StatusCodes.BadCertificateTimeInvalid:
         msg = (

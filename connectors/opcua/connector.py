@@ -88,7 +88,7 @@ class OpcuaConnector(Connector, Browses, ReadsAddresses, ImportsTags):
                 details |= look.details
                 problems += look.problems
         except DeviceError as error:
-            fit = f"does not fit: {error}"
+            fit = "does not fit"
             problems.append(error)
         details[str(security)] = fit
         name = server.ApplicationName.Text or self.settings.url

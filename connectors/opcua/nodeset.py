@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as Xml
 
-from connectors.opcua.nodes import escape_namespace, standard_type
+from connectors.opcua.nodes import escape_namespace, parse_address, standard_type
 from penstock.commissioning.offers import Node
 from penstock.errors import ConfigurationError
 
@@ -22,7 +22,7 @@ def read_nodeset(path: Path) -> Iterator[Node]:
         ConfigurationError: It is no nodeset; the line of what is wrong is named.
     """
     root = _root(path)
-    nodeset = _Nodeset(root)
+    nodeset = _Nodeset(root, path)
     for element in root.iter(f"{_SPACE}UAVariable"):
         if not nodeset.is_property(element):
             yield nodeset.node(element)
@@ -48,7 +48,8 @@ def _root(path: Path) -> Xml.Element:
 class _Nodeset:
     """The tables of one nodeset."""
 
-    def __init__(self, root: Xml.Element) -> None:
+    def __init__(self, root: Xml.Element, path: Path) -> None:
+        self._where = str(path)
         uris = (uri.text or "" for uri in root.iterfind(f"{_SPACE}NamespaceUris/{_SPACE}Uri"))
         self._namespaces = ["", *(uri.strip() for uri in uris)]
         self._aliases = {
@@ -65,7 +66,7 @@ class _Nodeset:
         kind = variable.get("DataType", "i=24")
         return Node(
             tuple(reversed(list(self._path(variable)))),
-            self._address(variable.get("NodeId", "")),
+            self._own_address(variable.get("NodeId", "")),
             standard_type(self._address(self._aliases.get(kind, kind))),
             None,
             self._text(variable, "Description"),
@@ -108,11 +109,28 @@ class _Nodeset:
         found = element.find(f"{_SPACE}{name}")
         return " ".join(found.text.split()) if found is not None and found.text else None
 
+    def _own_address(self, node_id: str) -> str:
+        """A variable's address, checked.
+
+        Raises:
+            ConfigurationError: It is no node id, or its namespace is not in the file.
+        """
+        address = self._address(node_id)
+        namespace = parse_address(address, self._where).namespace
+        if isinstance(namespace, int) and namespace:
+            msg = f"{node_id!r} has a namespace that the file does not name"
+            remedy = (
+                f"export it again with its NamespaceUris: there are {len(self._namespaces) - 1}"
+            )
+            raise ConfigurationError(msg, where=self._where, remedy=remedy)
+        return address
+
     def _address(self, node_id: str) -> str:
         """A node id by namespace URI; the nodeset's indices are its own."""
         first, separator, rest = node_id.partition(";")
         if not separator or not first.startswith("ns="):
             return node_id
-        index = int(first.removeprefix("ns="))
+        number = first.removeprefix("ns=")
+        index = int(number) if number.isdecimal() else 0
         known = 0 < index < len(self._namespaces)
         return f"nsu={escape_namespace(self._namespaces[index])};{rest}" if known else node_id

@@ -13,10 +13,11 @@ from asyncua.ua.status_codes import StatusCodes
 
 from connectors.opcua.items import Item
 from connectors.opcua.nodes import near_namespace
-from connectors.opcua.values import microseconds
+from connectors.opcua.values import microseconds, to_value
 from penstock.clock import Clock
 from penstock.commissioning.plausible import outside
 from penstock.errors import ConfigurationError, DeviceError, PenstockError
+from penstock.quality import BAD_TYPE_MISMATCH, signed
 from penstock.settings.tags import Tag
 from penstock.strangers import stranger
 
@@ -119,31 +120,39 @@ class Examination:
         for namespace, of in strange.items():
             self.problems.append(unknown_namespace(str(namespace), self.namespaces, of))
         refused: dict[int, list[Tag]] = {}
+        unfit = 0
         for start in range(0, len(nodes), self._per_call):
             part = nodes[start : start + self._per_call]
-            values = await self.read([node for _, node in part])
-            for (tag, _), (value, status) in zip(part, values, strict=True):
+            answers = await self._answers([node for _, node in part])
+            for (tag, _), data in zip(part, answers, strict=True):
+                status = data.StatusCode.value if data.StatusCode else 0
                 if status >> 31:
                     refused.setdefault(status, []).append(tag)
-                elif problem := outside(tag, value, _CHECK):
+                elif problem := _unfit(tag, data.Value, status):
+                    unfit += 1
+                    self.problems.append(problem)
+                elif data.Value and (problem := outside(tag, data.Value.Value, _CHECK)):
                     self.problems.append(problem)
         self.problems += [_refused(status, of) for status, of in refused.items()]
         if tags:
-            bad = sum(map(len, strange.values())) + sum(map(len, refused.values()))
+            bad = sum(map(len, strange.values())) + sum(map(len, refused.values())) + unfit
             self.details["tags"] = f"{len(tags) - bad} of {len(tags)} can be read"
 
     async def read(self, nodes: Sequence[ua.NodeId]) -> list[tuple[Any, int]]:
         """Values with their status codes."""
-        answers = await self._client.uaclient.session.read_attributes(
-            list(nodes), AttributeIds.Value
-        )
         return [
             (
                 answer.Value.Value if answer.Value else None,
                 answer.StatusCode.value if answer.StatusCode else 0,
             )
-            for answer in answers
+            for answer in await self._answers(nodes)
         ]
+
+    async def _answers(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        answers: list[ua.DataValue] = await self._client.uaclient.session.read_attributes(
+            list(nodes), AttributeIds.Value
+        )
+        return answers
 
 
 def unknown_namespace(
@@ -155,13 +164,31 @@ def unknown_namespace(
     return ConfigurationError(msg, where=tags[0].where or None, remedy=remedy)
 
 
+def remedy_of(status: int) -> str:
+    """What to do where a server refuses to give a value."""
+    if status in (StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid):
+        return "look the address up with penstock connectors browse"
+    if status == StatusCodes.BadAttributeIdInvalid:
+        return "it is a folder, no variable: penstock connectors browse --root shows those below it"
+    return "ask the server's owner for the right to read it"
+
+
+def _unfit(tag: Tag, value: ua.Variant | None, status: int) -> ConfigurationError | None:
+    """A problem where what the server gives makes no value of a tag."""
+    if to_value(value, signed(status), tag)[1] != BAD_TYPE_MISMATCH:
+        return None
+    kind = value.VariantType.name if value else "nothing"
+    given = f"an array of {kind}" if value and value.is_array else kind
+    msg = f"column address: tag {tag.tag!r} gives no value: {tag.address!r} is {given}"
+    remedy = "name a node with one number, boolean or text; leave type away, or write that one"
+    return ConfigurationError(msg, where=tag.where or None, remedy=remedy)
+
+
 def _refused(status: int, tags: Sequence[Tag]) -> ConfigurationError:
     code = ua.StatusCode(ua.UInt32(status))
     msg = f"column address: the server refuses {tags[0].address!r} with {code.name}"
-    remedy = "ask the server's owner for the right to read it"
-    if status in (StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid):
-        remedy = "look the address up with penstock connectors browse"
-    return ConfigurationError(msg + _how_many(tags), where=tags[0].where or None, remedy=remedy)
+    where = tags[0].where or None
+    return ConfigurationError(msg + _how_many(tags), where=where, remedy=remedy_of(status))
 
 
 def _how_many(tags: Sequence[Tag]) -> str:

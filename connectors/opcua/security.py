@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from penstock.errors import DeviceError
 from penstock.settings.model import Model
+from penstock.strangers import unreached
 
 Policy = Literal["Basic256Sha256", "Aes256Sha256RsaPss", "Aes128Sha256RsaOaep", "None"]
 Mode = Literal["SignAndEncrypt", "Sign", "None"]
@@ -120,7 +121,7 @@ def explain(error: Exception, settings: SecuritySettings, where: str) -> DeviceE
         msg = str(error) or "no answer in time"
         remedy = "check the server and the network, or raise timeout"
     elif isinstance(error, OSError):
-        msg = f"cannot be reached or closed the connection: {error}"
+        msg = f"cannot be reached or closed the connection: {unreached(error)}"
         remedy = "check url, the server and the network"
     else:
         msg = f"the server answers with an error or nonsense: {type(error).__name__}: {error}"

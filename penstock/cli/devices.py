@@ -1,7 +1,6 @@
 """`penstock connectors browse | read | watch | load | import`: what a device has and says."""
 
 import asyncio
-import fnmatch
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
@@ -21,11 +20,15 @@ from penstock.commissioning.load import measure
 from penstock.commissioning.offers import Browses, ImportsTags, Interpretation, Node, ReadsAddresses
 from penstock.commissioning.rows import append_row, as_csv, rows_of, rows_of_tags
 from penstock.commissioning.tree import tree
-from penstock.commissioning.watching import Watched, value_text, watch_source
+from penstock.commissioning.watching import Watched, like, value_text, watch_source
 from penstock.connector import Connector, Sample
 from penstock.errors import ConfigurationError
 from penstock.settings.loader import load_source
+from penstock.settings.problems import InvalidConfigurationError, suggestion
+from penstock.settings.references import twice
 from penstock.settings.tag_lists import read_tags
+from penstock.settings.tags import Tag
+from penstock.settings.yaml_file import read_yaml
 
 Asset = Annotated[
     str | None, typer.Option(help="Asset of all rows.", show_default="the folders' names")
@@ -49,7 +52,8 @@ def browse(
     ] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Levels.", show_default="all")] = None,
     match: Annotated[
-        str | None, typer.Option(help="Only values whose path is like this, as */press07/*.")
+        str | None,
+        typer.Option(help="Only values whose path is like this, as */press07/*, in any case."),
     ] = None,
     form: Annotated[Form, typer.Option("--as", help="How it is shown.")] = Form.tree,
     asset: Asset = None,
@@ -63,8 +67,7 @@ def browse(
         raise _not_offered(connector, "browse", Browses)
     found = asyncio.run(_collect(connector.browse(root, depth)))
     if match is not None:
-        pattern = match
-        found = [n for n in found if n.is_value and fnmatch.fnmatch("/".join(n.path), pattern)]
+        found = [n for n in found if n.type is not None and like("/".join(n.path), match)]
     if form is Form.csv:
         typer.echo(as_csv(list(rows_of(found, asset))), nl=False)
     elif form is Form.json:
@@ -74,7 +77,9 @@ def browse(
         for line in tree(found):
             typer.echo(line)
     values = sum(node.is_value for node in found)
-    typer.echo(f"{values} values, {len(found) - values} folders", err=True)
+    arrays = sum(node.is_array for node in found)
+    told = f", {arrays} arrays, which cannot be tags" if arrays else ""
+    typer.echo(f"{values} values, {len(found) - values - arrays} folders{told}", err=True)
 
 
 async def _collect(nodes: AsyncIterator[Node]) -> list[Node]:
@@ -115,22 +120,36 @@ def read(
     connector = load_source(config, source)
     if not isinstance(connector, ReadsAddresses):
         raise _not_offered(connector, "read", ReadsAddresses)
+    if pick is not None:
+        _judge_place(config, asset, tag)
     found = asyncio.run(connector.read_address(address, type_=type_, order=order))
     shown = found if guess else [one for one in found if one.plausible] or found
+    if pick is not None and pick > len(shown):
+        msg = f"there is no line {pick}: it takes 1 to {len(shown)}"
+        raise typer.BadParameter(msg, param_hint="--pick")
     Console().print(_table(shown))
     if not guess and len(shown) < len(found):
         typer.echo(f"{len(found) - len(shown)} implausible ways more: --guess shows them")
     if pick is None:
         return
-    if asset is None or tag is None or pick > len(shown):
-        msg = f"--pick takes 1 to {len(shown)}, with --asset and --tag"
-        raise typer.BadParameter(msg)
     chosen = shown[pick - 1]
     row = {"asset": asset, "tag": tag, "address": chosen.address, "type": chosen.type,
            "order": chosen.order, "unit": unit}  # fmt: skip
     path = connector.settings.tags
     append_row(path, {name: value for name, value in row.items() if value})
     typer.echo(f"{path}: added {asset} {tag}")
+
+
+def _judge_place(config: Path, asset: str | None, tag: str | None) -> None:
+    """Refuse a row that would make the configuration invalid, before anything is read."""
+    if asset is None or tag is None:
+        msg = "it needs --asset and --tag"
+        raise typer.BadParameter(msg, param_hint="--pick")
+    known = read_yaml(config).data.get("assets") or {}
+    if asset not in known:
+        msg = f"{asset!r} is not in the configuration's 'assets'"
+        remedy = suggestion(asset, known) or f"add it there: {asset}: {{}}"
+        raise ConfigurationError(msg, where="--asset", remedy=remedy)
 
 
 def _table(found: Sequence[Interpretation]) -> Table:
@@ -151,7 +170,9 @@ def watch(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Then end.", show_default="until Ctrl-C")
     ] = None,
-    match: Annotated[str | None, typer.Option(help="Only tags like this, as *current*.")] = None,
+    match: Annotated[
+        str | None, typer.Option(help="Only tags like this, as *current*; in any case.")
+    ] = None,
 ) -> None:
     """Show a source's values as they come; Kafka is not needed."""
     connector = load_source(config, source)
@@ -209,9 +230,7 @@ def import_tags(
 ) -> None:
     """Make a tag list (CSV in UTF-8) of another tag list or of an engineering tool's file."""
     reader = _reader(file)
-    rows = list(
-        rows_of(reader.import_tags(file), asset) if reader else rows_of_tags(read_tags(file))
-    )
+    rows = list(rows_of(reader.import_tags(file), asset) if reader else rows_of_tags(_listed(file)))
     if not rows:
         raise ConfigurationError("has no values", where=str(file))  # noqa: EM101
     if output is None:
@@ -223,6 +242,13 @@ def import_tags(
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(as_csv(rows), encoding="utf-8")
     typer.echo(f"{len(rows)} tags of {len({row['asset'] for row in rows})} assets", err=True)
+
+
+def _listed(file: Path) -> tuple[Tag, ...]:
+    tags = read_tags(file)
+    if problems := list(twice(tags)):
+        raise InvalidConfigurationError(problems)
+    return tags
 
 
 def _reader(file: Path) -> type[ImportsTags] | None:

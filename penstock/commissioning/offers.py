@@ -18,7 +18,7 @@ class Node(NamedTuple):
     address: str
     """As a tag list writes it; of a folder, what `browse` may begin at."""
     type: str | None = None
-    """As a tag list writes it; None of a folder."""
+    """As a tag list writes it, of an array with [] behind it; None of a folder."""
     unit: str | None = None
     description: str | None = None
     value: float | bool | str | None = None
@@ -27,7 +27,12 @@ class Node(NamedTuple):
     @property
     def is_value(self) -> bool:
         """Whether it can be a tag."""
-        return self.type is not None
+        return self.type is not None and not self.is_array
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is several values at once, of which no tag can be made."""
+        return self.type is not None and self.type.endswith("[]")
 
 
 class Interpretation(NamedTuple):

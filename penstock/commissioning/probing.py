@@ -31,7 +31,7 @@ def as_lines(source: str, result: Probe | DeviceError) -> list[str]:
     lines = [f"{source}: does not answer as it should"]
     if isinstance(result, Probe):
         lines = [f"{source}: {result.identity} answers in {result.latency_ms:.1f} ms"]
-        lines += [f"  {name:<16}{value}" for name, value in result.details.items()]
+        lines += [f"  {name:<15} {value}" for name, value in result.details.items()]
     for problem in problems_of(result):
         where = f"{problem.where}: " if problem.where else ""
         lines.append(f"  problem: {where}{problem.message}")

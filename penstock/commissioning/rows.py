@@ -8,7 +8,7 @@ from typing import Final
 
 from penstock.commissioning.offers import Node
 from penstock.errors import ConfigurationError
-from penstock.settings.tag_lists import delimiter_of, read_text
+from penstock.settings.tag_lists import delimiter_of, encoding_of, read_text
 from penstock.settings.tags import Tag
 
 COLUMNS: Final = tuple(name for name, field in Tag.model_fields.items() if not field.exclude)
@@ -97,17 +97,9 @@ def append_row(path: Path, row: Mapping[str, str], shown: Path | None = None) ->
         cells = [row.get(name, "") for name in columns]
         csv.writer(added, delimiter=delimiter, lineterminator=end).writerow(cells)
         gap = "" if text.endswith(("\n", "\r")) else end
-        encoding = "utf-8" if _is_utf8(path) else "cp1252"
+        encoding = encoding_of(path.read_bytes())
         with path.open("ab") as file:
             file.write(f"{gap}{added.getvalue()}".encode(encoding))
     except OSError as error:
         msg = f"cannot be written: {error.strerror}"
         raise ConfigurationError(msg, where=where, remedy="correct its rights") from error
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        path.read_text("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

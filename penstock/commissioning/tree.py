@@ -21,7 +21,8 @@ class _Branch:
     """A name in the tree, with what is below it."""
 
     def __init__(self) -> None:
-        self.node: Node | None = None
+        self.nodes: list[Node] = []
+        """Of this name and path; more than one where siblings have the same name."""
         self.below: dict[str, _Branch] = {}
 
 
@@ -31,7 +32,7 @@ def _nested(nodes: Iterable[Node]) -> _Branch:
         branch = root
         for name in node.path:
             branch = branch.below.setdefault(name, _Branch())
-        branch.node = node
+        branch.nodes.append(node)
     return root
 
 
@@ -39,13 +40,18 @@ def _below(branch: _Branch, indent: str, *, top: bool = True) -> Iterator[str]:
     last = len(branch.below) - 1
     for number, (name, inner) in enumerate(branch.below.items()):
         end = number == last
+        nodes: list[Node | None] = [*inner.nodes] or [None]
+        *twins, node = nodes
+        for twin in twins:
+            yield f"{indent}{'' if top else '├── '}{name}{_told(twin)}"
         mark = "" if top else ("└── " if end else "├── ")
-        value = inner.node if inner.node and inner.node.is_value else None
-        yield f"{indent}{mark}{name}" + (_told(value) if value else "")
+        yield f"{indent}{mark}{name}{_told(node)}"
         yield from _below(inner, indent + ("" if top else ("    " if end else "│   ")), top=False)
 
 
-def _told(value: Node) -> str:
-    """What stands behind a value's name."""
+def _told(value: Node | None) -> str:
+    """What stands behind a value's name; nothing behind a folder's."""
+    if value is None or value.type is None:
+        return ""
     shown = "" if value.value is None else f"  = {value_text(value.value)}"
     return f"  {value.type}  {value.address}{shown}"

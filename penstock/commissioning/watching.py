@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
-import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Final
 
 from rich.table import Table
 
 from penstock.connector import Connector, Sample
+from penstock.errors import ConfigurationError
 from penstock.quality import GOOD, unsigned
 from penstock.settings.tags import Tag
 
+_CODE: Final = 0xFFFF0000
+"""The bits of a status code that have a name; the others are flags."""
 _MOST_ROWS: Final = 200
 """A terminal shows no more; the others are counted."""
 
@@ -22,18 +25,25 @@ class Watched:
 
     Args:
         tags: The source's tags.
-        match: Pattern of the tags' names; None: all.
+        match: Pattern of the tags' names, in any case; None: all.
+
+    Raises:
+        ConfigurationError: No tag is like the pattern.
     """
 
     def __init__(self, tags: Sequence[Tag], match: str | None = None) -> None:
         self._units = {(tag.asset, tag.tag): tag.unit or "" for tag in tags}
         self._match = match or "*"
+        if match and not any(like(tag.tag, self._match) for tag in tags):
+            names = ", ".join(dict.fromkeys(tag.tag for tag in tags)) or "none"
+            msg = f"no tag is like {self._match!r}"
+            raise ConfigurationError(msg, where="--match", remedy=f"its tags: {names[:200]}")
         self.last: dict[tuple[str, str], Sample] = {}
         self.changes = 0
 
     def take(self, samples: Iterable[Sample]) -> list[Sample]:
         """Keep samples; gives those of the tags that are watched."""
-        wanted = [sample for sample in samples if fnmatch.fnmatch(sample.tag, self._match)]
+        wanted = [sample for sample in samples if like(sample.tag, self._match)]
         for sample in wanted:
             self.last[sample.asset, sample.tag] = sample
         self.changes += len(wanted)
@@ -78,6 +88,16 @@ async def watch_source(
         await connector.stop()
 
 
+def like(name: str, pattern: str) -> bool:
+    """Whether a name or path is like a pattern, in any case; `*/x` is like an x at the top, too.
+
+    >>> like("Press07/T", "*/press07/*"), like("Press07/T", "press08*")
+    (True, False)
+    """
+    name, pattern = name.lower(), pattern.lower()
+    return fnmatchcase(name, pattern) or fnmatchcase(f"/{name}", pattern)
+
+
 def value_text(value: float | bool | str) -> str:
     r"""A value for people; half a surrogate pair, which cannot be shown, by its number.
 
@@ -92,12 +112,18 @@ def value_text(value: float | bool | str) -> str:
 
 
 def quality_text(quality: int) -> str:
-    """A quality for people: good, or the status code.
+    """A quality for people: good, or the name of its status code.
 
-    >>> quality_text(0), quality_text(-2144272384)
-    ('good', '0x80310000')
+    >>> quality_text(0), quality_text(-2144272384), quality_text(-1)
+    ('good', 'BadNoCommunication', '0xffffffff')
     """
-    return "good" if quality == GOOD else f"{unsigned(quality):#010x}"
+    if quality == GOOD:
+        return "good"
+    from asyncua.ua.status_codes import code_to_name_doc  # noqa: PLC0415  # half a second
+
+    code = unsigned(quality)
+    name, _ = code_to_name_doc.get(code & _CODE, ("", ""))
+    return name or f"{code:#010x}"
 
 
 def _time(microseconds: int) -> str:

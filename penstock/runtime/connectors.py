@@ -1,6 +1,7 @@
 """Runs a connector for ever: starts it, reads, publishes, flags what is stale or cut off."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from penstock.units import microseconds
 TICK_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 5.0
+AGAIN_SECONDS: Final = 60.0
+"""After it, an error of the same text is logged again."""
+MOST_TEXTS: Final = 20
+"""Errors logged in that time: texts may name a payload, and so differ each time."""
 
 
 class ConnectorRunner:
@@ -49,6 +54,7 @@ class ConnectorRunner:
         self._freshness = Freshness(microseconds(connector.settings.stale_after))
         self._log = structlog.get_logger().bind(source=connector.name)
         self._meter = _MeterExport(connector)
+        self._lately = _Lately()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Read until `stopping` is set, then send what is left.
@@ -117,7 +123,7 @@ class ConnectorRunner:
         collect_rarely()  # A client has as many objects as it watches tags, and more.
 
     def _lost(self, reason: str) -> None:
-        self._export()  # errors from before the loss, so that they do not hide it later
+        self._export(reason)  # errors from before the loss, so that they do not hide it later
         self._status.note(connected=False, last_error=reason)
         self._log.warning("link lost", error=reason)
         self._publisher.put(self._freshness.cut_off(self._connector.clock()))
@@ -141,10 +147,31 @@ class ConnectorRunner:
         metrics.CONNECTOR_STALE.labels(self._connector.name).set(self._freshness.stale)
         self._export()
 
-    def _export(self) -> None:
-        """Carry over what the connector has counted, and show its last error if that is new."""
+    def _export(self, lost: str = "") -> None:
+        """Carry over what the connector has counted, and show and log its last error if it is new.
+
+        Args:
+            lost: Why the link was lost, which is logged in any case.
+        """
         if self._meter.export():
-            self._status.note(last_error=self._connector.meter.last_error)
+            error = self._connector.meter.last_error
+            self._status.note(last_error=error)
+            if error not in lost and self._lately.is_new(error, time.monotonic()):
+                self._log.warning("source error", error=error)
+
+
+class _Lately:
+    """Which texts were logged within a minute, so that an error that repeats fills no log."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, float] = {}
+
+    def is_new(self, text: str, now: float) -> bool:
+        """Whether a text is to be logged, which it then counts as; `now` in seconds."""
+        known = {one: at for one, at in self._texts.items() if now - at < AGAIN_SECONDS}
+        new = text not in known and len(known) < MOST_TEXTS
+        self._texts = known | ({text: now} if new else {})
+        return new
 
 
 class _MeterExport:

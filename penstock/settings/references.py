@@ -68,7 +68,6 @@ def _check_lines(
 
 
 def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[ConfigurationError]:
-    first: dict[tuple[str, str], str] = {}
     missing = Counter(tag.asset for tag in tags if tag.asset not in assets)
     for tag in tags:
         if rows := missing.pop(tag.asset, 0):
@@ -76,6 +75,13 @@ def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[Conf
             message += f", {rows} rows name it" if rows > 1 else ""
             remedy = suggestion(tag.asset, assets) or "add it there"
             yield ConfigurationError(message, where=tag.where, remedy=remedy)
+    yield from twice(tags)
+
+
+def twice(tags: Sequence[Tag]) -> Iterator[ConfigurationError]:
+    """A problem for each tag that its asset has already."""
+    first: dict[tuple[str, str], str] = {}
+    for tag in tags:
         place = first.setdefault((tag.asset, tag.tag), tag.where)
         if place != tag.where:
             message = f"column tag: {tag.asset} has a tag {tag.tag!r} already, at {place}"

@@ -1,8 +1,8 @@
 """Reads tag lists as OT engineers have them: CSV from Excel or an engineering tool.
 
-`;` or `,` between cells, decimal comma or point, with or without byte order mark, UTF-8 or cp1252,
-any line ends, header names in any case; empty lines are skipped. What may mean two things is an
-error.
+`;`, `,` or tabs between cells, decimal comma or point, with or without byte order mark, UTF-8,
+cp1252 or UTF-16 (Excel's "Unicode text"), any line ends, header names in any case; empty lines are
+skipped. What may mean two things is an error.
 """
 
 import codecs
@@ -26,6 +26,7 @@ _NUMBERS: Final = ("scale", "offset", "low", "high", "max", "deadband")
 _DECIMAL: Final = re.compile(r"[+-]?\d*([.,])\d+(?:[eE][+-]?\d+)?")
 _THOUSAND_OR_ONE: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _MARKS: Final = {",": "comma", ".": "point"}
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WORKBOOK: Final = b"PK\x03\x04"
 
 
@@ -166,12 +167,24 @@ def read_text(path: Path, shown: Path | None = None) -> str:
     else:
         if data.startswith(_WORKBOOK):
             message, remedy = "is an Excel workbook", "save it as 'CSV UTF-8'"
+        elif data.startswith(_UTF16):
+            try:
+                return data.decode("utf-16")
+            except UnicodeDecodeError:
+                message, remedy = "is no whole text in UTF-16", "save it as 'CSV UTF-8'"
         elif b"\0" in data:
             message, remedy = "is no text in UTF-8 or cp1252", "save it as 'CSV UTF-8'"
         else:
             return _decoded(data, shown)
     problem = ConfigurationError(message, where=str(shown), remedy=remedy)
     raise InvalidConfigurationError([problem]) from None
+
+
+def encoding_of(data: bytes) -> str:
+    """How a row more is to be encoded."""
+    if data.startswith(_UTF16):
+        return "utf-16-le" if data.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
+    return "utf-8" if _is_utf8(data) else "cp1252"
 
 
 def _decoded(data: bytes, shown: Path) -> str:
@@ -201,9 +214,9 @@ def _refuse_mixture(data: bytes, shown: Path) -> None:
         raise InvalidConfigurationError([problem])
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_utf8(data: bytes) -> bool:
     try:
-        line.decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True
@@ -211,7 +224,7 @@ def _is_utf8(line: bytes) -> bool:
 
 def _says_delimiter(text: str) -> bool:
     """Whether the first line is the one by which Excel says what is between the cells."""
-    return text[:5].lower() in ("sep=,", "sep=;")
+    return text[:5].lower() in ("sep=,", "sep=;", "sep=\t")
 
 
 def delimiter_of(text: str) -> str:
@@ -219,4 +232,4 @@ def delimiter_of(text: str) -> str:
     if _says_delimiter(text):
         return text[4]
     header = next((line for line in text.splitlines() if line.strip()), "")
-    return ";" if header.count(";") > header.count(",") else ","
+    return max(",;\t", key=header.count)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import struct
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from connectors.modbus.guessing import guesses
 from penstock.cli import app
 from penstock.commissioning.load import measure
 from penstock.commissioning.watching import Watched, watch_source
+from penstock.connector import Sample
+from penstock.errors import ConfigurationError
+from penstock.quality import BAD_TYPE_MISMATCH
 from penstock.settings.tag_lists import read_tags
+from penstock.settings.tags import Tag
 
 CURRENT = struct.unpack(">2H", struct.pack(">f", 23.5))
 """At 20, low word first: 23.5 is CDAB."""
@@ -59,6 +64,26 @@ async def test_every_way_to_read_an_address_and_the_pick_becomes_a_row(tmp_path:
     assert "if your manual counts from 0" in whole.output
     assert read_tags(tmp_path / "tags.csv")[1].address == "1/40021"
     assert read_tags(tmp_path / "tags.csv")[1].order == "CDAB"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--pick", "1", "--asset", "line1/pump3", "--tag", "current"], "'line1/pump3' is not in"),
+        (["--pick", "1", "--asset", "line1/pump03"], "it needs --asset and --tag"),
+        (["--pick", "99", "--asset", "line1/pump03", "--tag", "x"], "there is no line 99"),
+    ],
+)
+async def test_a_pick_that_cannot_be_a_row_writes_nothing(
+    tmp_path: Path, words: list[str], named: str
+) -> None:
+    async with Device(pump) as device:
+        config = plant(tmp_path, device.port, "line1/pump03,other,1/40001,uint16,\n")
+        before = (tmp_path / "tags.csv").read_text()
+        done = await typed("connectors", "read", "pump", "1/40021", "--config", config, *words)
+    assert named in f"{done.output} {done.exception}"
+    assert "float32" not in done.output
+    assert (tmp_path / "tags.csv").read_text() == before
 
 
 async def test_an_address_in_one_way_and_near_the_end_of_what_there_is(tmp_path: Path) -> None:
@@ -154,3 +179,12 @@ async def test_values_are_watched_without_kafka() -> None:
         await asyncio.gather(task, return_exceptions=True)
     assert lines[0].endswith(f"{ASSET}/1/7  7")
     assert watched.table().row_count == 1
+
+
+def test_what_is_watched_must_be_there() -> None:
+    tags = [Tag(asset="press", tag="Current", address="1/0")]
+    sample = Sample("press", "Current", math.nan, 0, quality=BAD_TYPE_MISMATCH)
+    (line,) = map(Watched(tags, "curr*").line, Watched(tags, "curr*").take([sample]))
+    assert line.endswith("BadTypeMismatch")
+    with pytest.raises(ConfigurationError, match=r"no tag is like 'nope\*' \(its tags: Current"):
+        Watched(tags, "nope*")

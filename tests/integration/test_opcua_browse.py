@@ -16,7 +16,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path.insert(0, str(CONTRACT))
 from harness import free_port  # noqa: E402
-from opcua_server import Certificates, OpcuaServer  # noqa: E402
+from opcua_server import Certificates, OpcuaServer, tag  # noqa: E402
 
 from connectors.opcua.browsing import Browser  # noqa: E402
 from penstock.commissioning.offers import Node  # noqa: E402
@@ -46,6 +46,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Opcu
             await machine.add_variable(node_id, f"{index}:v{value}", value, kind)
         await machine.add_property(ua.NodeId(f"{name}.p", index), f"{index}:serial", "4711")
         await machine.add_reference(hall, ua.ObjectIds.Organizes)
+    curve = ua.Variant([1.0, 2.0], ua.VariantType.Double)
+    await hall.add_variable(ua.NodeId("curve", index), f"{index}:curve", curve)
     yield running
     await running.kill()
 
@@ -188,3 +190,25 @@ async def test_the_limits_are_the_servers(server: OpcuaServer) -> None:
     values = MACHINES * VALUES + 1
     assert sum(node.is_value for node in nodes) == values
     assert browser.requests >= values / 7 + values / 5
+
+
+async def test_an_array_is_shown_and_makes_no_tag(server: OpcuaServer) -> None:
+    nodes = await found(server)
+    assert "├── curve  Double[]  nsu=urn:acme:press;s=curve" in "\n".join(tree(nodes)) or (
+        "└── curve  Double[]  nsu=urn:acme:press;s=curve" in "\n".join(tree(nodes))
+    )
+    assert "curve" not in as_csv(list(rows_of(nodes)))
+    address = "nsu=urn:acme:press;s=curve"
+    probe = await server.connector([tag("curve", address=address), tag("temperature")]).probe()
+    assert probe.details["tags"] == "1 of 2 can be read"
+    assert f"tag 'curve' gives no value: '{address}' is an array of Double" in str(probe.problems)
+
+
+async def test_a_root_that_is_not_there_is_an_error(server: OpcuaServer) -> None:
+    with pytest.raises(ConfigurationError, match=r"s=nix' with BadNodeIdUnknown .*browse"):
+        await found(server, "nsu=urn:acme:press;s=nix")
+
+
+async def test_a_folder_is_no_variable(server: OpcuaServer) -> None:
+    with pytest.raises(DeviceError, match=r"BadAttributeIdInvalid \(it is a folder, no variable"):
+        await server.connector([]).read_address("nsu=urn:acme:press;s=hall")

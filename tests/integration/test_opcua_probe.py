@@ -21,6 +21,7 @@ from opcua_server import Certificates, OpcuaServer, tag  # noqa: E402
 
 from penstock.certificates import make_certificate  # noqa: E402
 from penstock.cli import app  # noqa: E402
+from penstock.commissioning.probing import as_lines  # noqa: E402
 from penstock.connector import Probe  # noqa: E402
 from penstock.errors import DeviceError  # noqa: E402
 
@@ -94,6 +95,7 @@ async def test_an_untrusted_server_is_trusted_with_penstock_certs(
     (problem,) = await problems(server, tag("temperature"), security=security)
     thumbprint = re.search(r"SHA-1 (\w+)", problem)
     assert thumbprint
+    assert f"penstock certs trust {thumbprint[1]} --folder {tmp_path}" in problem
     asked = CliRunner().invoke(
         app, ["certs", "trust", thumbprint[1][:10], "--folder", str(tmp_path)], input="y\n"
     )
@@ -186,3 +188,17 @@ async def test_no_request_that_could_change_something_leaves(server: OpcuaServer
         with pytest.raises(DeviceError, match="CallRequest is not one of the requests that only"):
             await client.uaclient.session.call([ua.CallMethodRequest()])
     assert server.written == []
+
+
+async def test_nobody_on_the_port_is_said_in_words(server: OpcuaServer) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        with pytest.raises(DeviceError, match="refused: nothing listens on this port"):
+            await server.connector([], url=f"opc.tcp://{host}:{free_port()}").probe()
+
+
+async def test_a_refusal_is_said_once(server: OpcuaServer) -> None:
+    security = server.certificates.security(mode="Sign")
+    probe = await server.connector([], security=security).probe()
+    lines = as_lines("press", probe)
+    assert "  Basic256Sha256/Sign does not fit" in lines
+    assert sum("does not offer" in line for line in lines) == 1

@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from penstock import components
 from penstock.certificates import make_certificate
 from penstock.cli import app
+from penstock.commissioning.offers import Node
+from penstock.commissioning.tree import tree
 from penstock.errors import ConfigurationError, DeviceError
 from penstock.settings.loader import load_plant
 
@@ -44,6 +46,17 @@ def test_a_sample_shows_every_setting_with_its_description(name: str) -> None:
     for field, info in components.load("connectors", name).Settings.model_fields.items():
         assert f"{field}:" in text
         assert field == "type" or str(info.description) in text
+
+
+def test_a_certificate_is_for_a_uri(tmp_path: Path) -> None:
+    made = run("certs", "create", "--folder", str(tmp_path), "--uri", "not a uri")
+    assert "'not a uri' is no URI" in str(made.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_tree_shows_siblings_of_one_name() -> None:
+    twins = [Node(("press", "T"), f"i={number}", "Double") for number in (1, 2)]
+    assert list(tree(twins)) == ["press", "├── T  Double  i=1", "└── T  Double  i=2"]
 
 
 def test_defaults_in_a_sample_may_be_taken_out_of_their_comments(tmp_path: Path) -> None:

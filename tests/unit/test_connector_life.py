@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 
 from penstock.connector import Batch, Sample
@@ -136,3 +137,30 @@ async def test_history_says_nothing_of_how_a_tag_is_now() -> None:
     (flag,) = publisher.flags
     assert (flag.tag, flag.value, flag.quality) == ("power", 9.5, BAD_NO_COMMUNICATION)
     assert flag.source_time > now.source_time
+
+
+async def test_each_error_of_a_source_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, unique: str
+) -> None:
+    monkeypatch.setattr(connectors, "TICK_SECONDS", 0.001)
+    connector, stopping = ListConnector(name=unique), asyncio.Event()
+    meter = connector.meter
+    with structlog.testing.capture_logs() as logged:
+        running = asyncio.create_task(runner(connector).run(stopping))
+        async with asyncio.timeout(10):
+            for text in ("q has no 'Weight'", "q has no 'Weight'", "sequence number 7, not 5"):
+                meter.errors, meter.last_error = meter.errors + 1, text
+                while errors(unique) < meter.errors:
+                    await asyncio.sleep(0)
+        stopping.set()
+        await running
+    told = [one["error"] for one in logged if one["event"] == "source error"]
+    assert told == ["q has no 'Weight'", "sequence number 7, not 5"]
+
+
+def test_an_error_is_logged_again_after_a_while_and_never_many_at_once() -> None:
+    lately = connectors._Lately()
+    times = (0.0, 59.0, 60.0, 61.0)
+    assert [lately.is_new("a", now) for now in times] == [True, False, True, False]
+    new = sum(lately.is_new(f"payload {number}", 61.0) for number in range(100))
+    assert new == connectors.MOST_TEXTS - 1

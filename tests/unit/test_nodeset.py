@@ -60,6 +60,8 @@ def test_an_import_is_a_tag_list(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("<UANodeSet><a></UANodeSet>", r"press.xml:1:17: is no XML: mismatched tag"),
+        (NODESET.replace("ns=1;s=Force", "kaputt"), "press.xml: 'kaputt' is no OPC UA node id"),
+        (NODESET.replace("ns=1;i=7", "ns=7;i=78"), "'ns=7;i=78' has a namespace that the file do"),
         ("<plcopen/>", "is no OPC UA nodeset: it begins with 'plcopen'"),
     ],
 )

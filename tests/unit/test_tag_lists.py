@@ -188,7 +188,7 @@ SLIPS = {
         ["tags.csv: is an Excel workbook (save it as 'CSV UTF-8')"],
     ),
     "UTF-16": (
-        "asset,tag,address\n".encode("utf-16"),
+        "asset,tag,address\n".encode("utf-16-le"),
         ["tags.csv: is no text in UTF-8 or cp1252 (save it as 'CSV UTF-8')"],
     ),
 }  # fmt: skip

@@ -24,7 +24,21 @@ def test_an_import_speaks_plain_csv(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+def test_excels_unicode_text_is_a_tag_list(tmp_path: Path) -> None:
+    source = tmp_path / "tags.txt"
+    source.write_bytes(GERMAN.replace(";", "\t").encode("utf-16"))
+    (tag,) = read_tags(source)
+    assert (tag.tag, tag.scale, tag.description) == ("Druck", 0.01, "für Öl")
+
+
+def test_an_import_refuses_what_validate_refuses(tmp_path: Path) -> None:
+    source = tmp_path / "tags.csv"
+    source.write_text(f"{GERMAN}line1/pump;Druck;1/40005;1;\r\n")
+    refused = CliRunner().invoke(app, ["connectors", "import", str(source)])
+    assert "line1/pump has a tag 'Druck' already, at" in str(refused.exception)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
 def test_a_row_is_added_in_the_lists_own_dialect(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "tags.csv"
     path.write_bytes(GERMAN.rstrip().encode(encoding))
