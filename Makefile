@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test explore chart image bench faults soak lint types imports package advisories check format lock pins proto docs clean
+.PHONY: help setup run test explore chart image bench faults soak lint types imports package advisories check format lock pins proto docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -20,6 +20,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+setup: $(INSTALLED) ## .venv with Penstock and the locked packages, and nothing else
+	@echo "ready: source .venv/bin/activate, then penstock --help"
 
 run: $(INSTALLED) ## stack, simulated factory, pipeline and live view; SECONDS=60 ends it by itself
 	@$(BIN)/penstock demo --dir $(DIR) $(if $(SECONDS),--seconds $(SECONDS))

@@ -82,7 +82,8 @@ def load_component(path: Path, section: Section, name: str) -> Plant:
 def load_source(path: Path, name: str) -> Connector:
     """Read one source of a plant's configuration, for commissioning.
 
-    What is wrong elsewhere is passed over, and the tag list need not be there yet.
+    What is wrong elsewhere is passed over, and the tag list need not be there yet,
+    or be empty as a shell makes it for `browse --as csv > tags.csv`.
 
     Returns:
         Its connector, which has not connected to anything.
@@ -148,7 +149,7 @@ class _Loader:
         part = {"sources": {name: data["sources"][name]}}
         settings = self._components(part, "sources").get(name)
         tags: tuple[Tag, ...] = ()
-        if settings is not None and settings.tags.exists():
+        if settings is not None and settings.tags.exists() and settings.tags.stat().st_size:
             tags = self._tag_lists(part).get(name, ())
         if settings is not None and not self._problems:
             self._judge(name, settings, tags)

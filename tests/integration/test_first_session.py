@@ -78,7 +78,10 @@ async def test_from_plc_to_the_first_row_in_the_lake(shell: Shell) -> None:
     await shell.run(f"sed -i 's/192.168.0.17/127.0.0.1/; s/# port: 502/port: {device}/' plant.yaml")
     shell.say("Does it answer? The sample's tags are not this device's.")
     await shell.run("penstock connectors probe modbus1", code=3)
-    shell.say("What is at 40021? The display says 23.5 A. Take the first reading as a tag.")
+    shell.say(
+        "What is at 40021? The display says 23.5 A. Take the first reading as a tag,\n"
+        "in a list of our own in place of the sample's."
+    )
     await shell.run("rm tags/tags.csv")
     await shell.run("penstock connectors read modbus1 1/40021")
     await shell.run(f"{PICK} --asset stamping/line1/pump03 --tag motor_current --unit A | tail -1")
@@ -88,7 +91,10 @@ async def test_from_plc_to_the_first_row_in_the_lake(shell: Shell) -> None:
     await shell.run(
         "penstock connectors load modbus1 --seconds 2 | grep -E 'sockets|errors|writes'"
     )
-    shell.say("Kafka and the registry, then the pipeline, in the background.")
+    shell.say(
+        "Kafka and the registry, then the pipeline, in the background.\n"
+        "At these ports, kafka and registry may be left out of plant.yaml."
+    )
     await shell.run(f"penstock up --kafka-port {kafka} --registry-port {registry} > up.log 2>&1")
     await shell.run(f"""sed -i '{SEED_LAKE}' plant.yaml""")
     await shell.run(f"""echo 'kafka: {{bootstrap: "127.0.0.1:{kafka}"}}' >> plant.yaml""")

@@ -14,7 +14,7 @@ from penstock.cli import app
 from penstock.commissioning.offers import Node
 from penstock.commissioning.tree import tree
 from penstock.errors import ConfigurationError, DeviceError
-from penstock.settings.loader import load_plant
+from penstock.settings.loader import load_plant, load_source
 
 
 def run(*words: str, **options: str) -> Result:
@@ -52,6 +52,12 @@ def test_a_certificate_is_for_a_uri(tmp_path: Path) -> None:
     made = run("certs", "create", "--folder", str(tmp_path), "--uri", "not a uri")
     assert "'not a uri' is no URI" in str(made.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_list_that_is_to_be_written_may_be_empty(tmp_path: Path) -> None:
+    run("connectors", "sample", "modbus", "--folder", str(tmp_path))
+    (tmp_path / "tags" / "tags.csv").write_text("")
+    assert load_source(tmp_path / "plant.yaml", "modbus1").tags == ()
 
 
 def test_the_tree_shows_siblings_of_one_name() -> None:
