@@ -1,4 +1,4 @@
-"""The twenty likeliest mistakes, and the words in which the command line answers each.
+"""The likeliest mistakes, and the words in which the command line answers each.
 
 A text changes here only on purpose: people search for it.
 """
@@ -58,6 +58,17 @@ MISTAKES = {
     "the path is no lake": ("", "", ["lake", "check", "--lake", "nowhere"]),
     "a time is none": ("", "", ["dlq", "list", "--since", "yesterday", *CONFIG]),
     "the window of compaction is none": ("", "", ["lake", "vacuum", "--keep", "a week", *CONFIG]),
+    "a pattern is like no tag": (
+        "", "", ["connectors", "watch", "utilities", "--match", "*power*", *CONFIG],
+    ),
+    "a row is for an unknown asset": (
+        "", "", ["connectors", "read", "utilities", "1/40021", "--pick", "1",
+                 "--asset", "stamping/line1/pump3", "--tag", "flow", *CONFIG],
+    ),
+    "a counter is taken for the time": (
+        TAGS, "part,flow\n1,0.5\n2,0.7\n", ["replay", "utilities.csv", *CONFIG],
+    ),
+    "a factory is built among other files": ("", "", ["simulate", "."]),
 }  # fmt: skip
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mistakes.txt"
