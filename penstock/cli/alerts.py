@@ -46,6 +46,11 @@ def list_(
         for one in found:
             typer.echo(_json(one))
         return
+    if not found:
+        typer.echo(
+            "there is no alert" if everything else "no alert is open; --all shows the others"
+        )
+        return
     table = Table("id", "state", "severity", "asset", "what", "raised", "by")
     for one in found:
         table.add_row(

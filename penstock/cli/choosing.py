@@ -2,13 +2,17 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from penstock.cli.times import parse_time
 from penstock.dlq import Choice
+from penstock.errors import ConfigurationError
+
+_PLACE: Final = re.compile(r"[^/@]+/\d+@\d+")
 
 
 class Chosen(NamedTuple):
@@ -34,6 +38,18 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def check_place(place: str, where: str) -> None:
+    """See that a place is written as one.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if not _PLACE.fullmatch(place):
+        msg = f"{place!r} is no place of a record"
+        remedy = "write topic/partition@offset, as ot.sensors.v1/0@7"
+        raise ConfigurationError(msg, where=where, remedy=remedy)
+
+
 def _chosen(
     topic: Annotated[
         str | None, typer.Option(help="The topic that the records were read from; else all.")
@@ -53,6 +69,8 @@ def _chosen(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Buried before then.")] = None,
 ) -> Chosen:
+    if place is not None:
+        check_place(place, "--place")
     choice = Choice(
         component=component,
         reason=reason,

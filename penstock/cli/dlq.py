@@ -11,13 +11,15 @@ import typer
 from rich.console import Console
 
 from penstock import dlq
-from penstock.cli.choosing import Chosen, choosing
+from penstock.cli.choosing import Chosen, check_place, choosing
 from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.tables import show_rows
 from penstock.dlq import Choice, Letter
 from penstock.dlq.letters import topics_with_letters
 from penstock.errors import ConfigurationError
 from penstock.kafka.dead_letters import came_with, header_texts
+from penstock.processor import chosen as processors_of
+from penstock.runtime.topics import topics_of_plant
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 
@@ -61,6 +63,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one record's open letters whole: why, by whom, its headers and its bytes."""
+    check_place(place, "PLACE")
     topic = place.rpartition("/")[0]
     letters = list(_open(config, Chosen(topic or None, Choice(place=place))))
     if not letters:
@@ -126,7 +129,26 @@ def _some(chosen: Chosen, everything: bool) -> Choice:
 
 
 def _topics(plant: Plant, chosen: Chosen) -> Sequence[str]:
-    return [chosen.topic] if chosen.topic else topics_with_letters(plant.kafka)
+    """The topics whose letters are meant; what is chosen must be of the configuration, or there."""
+    found = topics_with_letters(plant.kafka)
+    if chosen.topic:
+        known = {*found, *(topic.name for topic in topics_of_plant(plant))}
+        _check_known("topic", chosen.topic, known)
+    if component := chosen.choice.component:
+        known = {*plant.sinks, *(one.name for one in processors_of(plant))}
+        topics = [chosen.topic] if chosen.topic else found
+        if component not in known:
+            read = (dlq.read_letters(plant.kafka, name, Choice()) for name in topics)
+            known |= {letter.origin.component for letters in read for letter in letters}
+            _check_known("component", component, known)
+    return [chosen.topic] if chosen.topic else found
+
+
+def _check_known(what: str, name: str, known: set[str]) -> None:
+    if name not in known:
+        msg = f"there is no {what} {name!r}"
+        remedy = f"there are: {', '.join(sorted(known))}"
+        raise ConfigurationError(msg, where=f"--{what}", remedy=remedy)
 
 
 def _open(config: Path, chosen: Chosen) -> Iterator[Letter]:
@@ -152,6 +174,9 @@ def _time(letter: Letter) -> str:
 
 
 def _show(letters: list[Letter]) -> None:
+    if not letters:
+        typer.echo("there is no open dead letter")
+        return
     groups: dict[tuple[str, str, str], list[Letter]] = {}
     for letter in letters:
         key = (letter.origin.component, letter.origin.topic, letter.error)

@@ -160,7 +160,7 @@ def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:
         return
     table = Table(*(_ALL if wide else _FEW))
     for one in found.partitions:
-        table.add_row(*(_cells(one) if wide else _few_cells(one)))
+        table.add_row(*(_cells(one) if wide else _few_cells(one, found.workers)))
     console.print(table)
     for one in found.partitions:
         if one.parked and not found.parked:
@@ -169,17 +169,20 @@ def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:
             console.print(f"  {one.partition}: rebuilding, at {one.offset} of {one.rebuilds_until}")
 
 
-def _few_cells(one: PartitionOverview) -> Iterator[str]:
+def _few_cells(one: PartitionOverview, workers: int) -> Iterator[str]:
     yield from (one.topic, str(one.partition), f"{one.lag:,}", _behind(one))
     yield _snapshot(one)
     if one.parked:
         yield "parked"
+    elif not workers:
+        yield "no worker"
     else:
         yield "ready" if one.rebuilds_until is None else "rebuilding"
 
 
 def _snapshot(one: PartitionOverview) -> str:
-    return "–" if one.snapshot_age is None else f"{_span(one.snapshot_age)} ago"
+    """Another machine's clock may be ahead of ours."""
+    return "–" if one.snapshot_age is None else f"{_span(max(0.0, one.snapshot_age))} ago"
 
 
 def _behind(one: PartitionOverview) -> str:

@@ -36,14 +36,22 @@ def list_(
     config: Config = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per topic.")] = False,
 ) -> None:
-    """List the topics that a configuration needs, and whether they are there."""
+    """List the topics that a configuration needs, whether they are there, and their partitions.
+
+    All of them must have as many partitions as the configuration says: those that have not are
+    named, and components refuse them.
+    """
     plant = load_plant(config, ())
-    found = Describer(plant.kafka).names()
+    found = Describer(plant.kafka).partitions()
+    wanted, agreed = topics_of_plant(plant), plant.kafka.partitions
     rows = [
-        (topic.name, topic.record, topic.retention_ms, topic.name in found)
-        for topic in topics_of_plant(plant)
+        (one.name, one.record, one.retention_ms, one.name in found, found.get(one.name))
+        for one in wanted
     ]
-    show_rows(["topic", "record", "retention_ms", "exists"], rows, as_json)
+    show_rows(["topic", "record", "retention_ms", "exists", "partitions"], rows, as_json)
+    if others := [one.name for one in wanted if found.get(one.name, agreed) != agreed]:
+        msg = f"not the {agreed} partitions of the configuration: {', '.join(others)}"
+        typer.echo(f"{msg} ('penstock topics create' says what to do)", err=True)
 
 
 @commands.command()

@@ -10,8 +10,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import STARTS, options, remedy_of, usable_options
+from penstock.kafka.client import options, remedy_of, usable_options
 from penstock.kafka.contracts import check_retention
+from penstock.kafka.reasons import Reasons
 from penstock.kafka.topics import (
     DEAD_LETTERS,
     HEADERS_BYTES,
@@ -37,7 +38,6 @@ _NO_ANSWER: Final = (
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.BROKER_NOT_AVAILABLE,
 )
-_REFUSED: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 
 
 def ensure_topics(
@@ -57,28 +57,29 @@ def ensure_topics(
             compacted, or cannot be created.
     """
     wanted = {topic.name: topic for topic in topics}
-    refusals: list[KafkaError] = []
-    admin = _admin(settings, refusals)
-    found = _partitions(admin, settings, refusals, timeout)
+    reasons = Reasons(settings)
+    with usable_options():
+        admin = AdminClient(options(settings, client_id="penstock-admin", error_cb=reasons))
+    found = _partitions(admin, reasons, timeout)
     _compare(wanted, found, settings)  # first, so that a slip creates nothing
     check_retention(admin, [topic for name, topic in wanted.items() if name in found], timeout)
     missing = [_new(topic, settings) for name, topic in wanted.items() if name not in found]
     if missing:
         for name, future in admin.create_topics(missing, request_timeout=CREATE_SECONDS).items():
             _created(name, future, settings)
-        _compare(wanted, _once_known(wanted, admin, settings, refusals), settings)
+        _compare(wanted, _once_known(wanted, admin, settings, reasons), settings)
 
 
 def _once_known(
     wanted: Iterable[str],
     admin: AdminClient,
     settings: KafkaSettings,
-    refusals: list[KafkaError],
+    reasons: Reasons,
 ) -> dict[str, int]:
     """The partitions of topics as soon as the brokers know all that were created just now."""
     deadline = time.monotonic() + CREATE_SECONDS
     while True:
-        found = _partitions(admin, settings, refusals, CREATE_SECONDS)
+        found = _partitions(admin, reasons, CREATE_SECONDS)
         unknown = [name for name in wanted if not found.get(name)]
         if not unknown:
             return found
@@ -100,37 +101,13 @@ def _compare(wanted: Iterable[str], found: Mapping[str, int], settings: KafkaSet
             )
 
 
-def _admin(settings: KafkaSettings, refusals: list[KafkaError]) -> AdminClient:
-    """A client that notes why a broker refuses it; who asks hears of a time-out only."""
-
-    def note(error: KafkaError) -> None:
-        if error.code() in _REFUSED:
-            refusals.append(error)
-
-    with usable_options():
-        return AdminClient(options(settings, client_id="penstock-admin", error_cb=note))
-
-
-def _partitions(
-    admin: AdminClient, settings: KafkaSettings, refusals: list[KafkaError], timeout: float
-) -> dict[str, int]:
+def _partitions(admin: AdminClient, reasons: Reasons, timeout: float) -> dict[str, int]:
     try:
         metadata = admin.list_topics(timeout=timeout)
     except KafkaException as error:
         admin.poll(0)
-        if refusals:
-            raise _refused(refusals[-1], settings) from error
-        msg = f"no broker answers: {error.args[0].str()}"
-        raise KafkaUnavailableError(msg, where=settings.bootstrap, remedy=STARTS) from error
+        raise reasons.unavailable(error.args[0].str()) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
-
-
-def _refused(error: KafkaError, settings: KafkaSettings) -> KafkaUnavailableError:
-    remedy = "look at kafka.user, kafka.password and kafka.mechanism"
-    if error.code() == KafkaError._SSL:
-        remedy = "look at kafka.security, and at the authority in kafka.ca"
-    msg = f"Kafka refuses us: {error.str()}"
-    return KafkaUnavailableError(msg, where=settings.bootstrap, remedy=remedy)
 
 
 def topic_config(topic: Topic) -> dict[str, str]:

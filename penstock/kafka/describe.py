@@ -18,7 +18,8 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 
 from penstock.errors import KafkaUnavailableError, TopicError
-from penstock.kafka.client import STARTS, options, remedy_of, usable_options
+from penstock.kafka.client import options, remedy_of, usable_options
+from penstock.kafka.reasons import Reasons
 from penstock.settings.plant import KafkaSettings
 
 T = TypeVar("T")
@@ -55,14 +56,22 @@ class Describer:
         Raises:
             KafkaUnavailableError: No broker answers.
         """
+        return set(self.partitions())
+
+    def partitions(self) -> dict[str, int]:
+        """How many partitions each topic has.
+
+        Raises:
+            KafkaUnavailableError: No broker answers.
+        """
         try:
-            return set(self._admin.list_topics(timeout=self._timeout).topics)
+            found = self._admin.list_topics(timeout=self._timeout).topics
         except KafkaException as failure:
+            self._admin.poll(0)
+            unavailable = self._reasons.unavailable(failure.args[0].str())
             self._admin = self._client()
-            msg = f"Kafka cannot be asked: {failure.args[0].str()}"
-            raise KafkaUnavailableError(
-                msg, where=self._settings.bootstrap, remedy=STARTS
-            ) from failure
+            raise unavailable from failure
+        return {name: len(topic.partitions) for name, topic in found.items()}
 
     def topic(self, name: str) -> TopicFacts:
         """What a topic is.
@@ -163,8 +172,11 @@ class Describer:
         return {at.partition: at.offset for at in found if at.topic == topic and at.offset >= 0}
 
     def _client(self) -> AdminClient:
+        self._reasons = Reasons(self._settings)
         with usable_options():
-            return AdminClient(options(self._settings, client_id="penstock-describe"))
+            return AdminClient(
+                options(self._settings, client_id="penstock-describe", error_cb=self._reasons)
+            )
 
     def _answer(self, future: Future[T], where: str) -> T:
         """What Kafka answers; where it does not, the next question goes through a new client.
@@ -172,7 +184,22 @@ class Describer:
         One that has once been told of no brokers at all may not find them again.
         """
         try:
-            return _answer(future, where)
+            self._reasons.wait(self._admin, future)
+            return future.result()
+        except KafkaException as failure:
+            error = failure.args[0]
+            if error.code() in _UNKNOWN:
+                msg = f"Kafka does not know it: {error.str()}"
+                raise TopicError(
+                    msg, where=where, remedy="a worker creates the topics that it needs"
+                ) from failure
+            if remedy := remedy_of(error):
+                msg = f"Kafka cannot be asked: {error.str()}"
+                raise KafkaUnavailableError(msg, where=where, remedy=remedy) from failure
+            self._admin.poll(0)
+            unavailable = self._reasons.unavailable(error.str())
+            self._admin = self._client()
+            raise unavailable from failure
         except KafkaUnavailableError:
             self._admin = self._client()
             raise
@@ -184,19 +211,3 @@ _UNKNOWN: Final = {
     KafkaError._UNKNOWN_PARTITION,
     KafkaError.GROUP_ID_NOT_FOUND,
 }
-
-
-def _answer(future: "Future[T]", where: str) -> T:
-    try:
-        return future.result()
-    except KafkaException as failure:
-        error = failure.args[0]
-        if error.code() in _UNKNOWN:
-            msg = f"Kafka does not know it: {error.str()}"
-            raise TopicError(
-                msg, where=where, remedy="a worker creates the topics that it needs"
-            ) from failure
-        msg = f"Kafka cannot be asked: {error.str()}"
-        raise KafkaUnavailableError(
-            msg, where=where, remedy=remedy_of(error) or STARTS
-        ) from failure

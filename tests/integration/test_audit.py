@@ -101,6 +101,29 @@ def test_status_is_told_without_workers(folder: Path) -> None:
     partitions = found["window-statistics"]["partitions"]
     assert found["window-statistics"]["workers"] == 0
     assert sum(one["lag"] for one in partitions) == 0
+    shown = penstock("streams", "status", "--config", folder / "demo" / "plant.yaml").stdout
+    assert "no worker" in shown
+    assert "ready" not in shown
     fed = [one for one in partitions if one["records"]["in"]]
     assert all(one["watermark_least"] <= one["watermark_greatest"] for one in fed)
     assert all(one["epoch"] and one["snapshot_bytes"] for one in fed)
+
+
+def test_what_is_empty_or_unknown_is_said(folder: Path) -> None:
+    plant = folder / "demo" / "plant.yaml"
+    config = ["--config", plant]
+    assert penstock("dlq", "list", *config).stdout == "there is no open dead letter\n"
+    for words, said in (
+        (["list", "--topic", "ot.nope.v1"], "there is no topic 'ot.nope.v1'"),
+        (["drop", "--component", "lakee", "--yes"], "there is no component 'lakee'"),
+        (["show", "nonsense"], "write topic/partition@offset, as ot.sensors.v1/0@7"),
+    ):
+        done = penstock("dlq", *words, *config)
+        assert done.returncode == 2, done.stdout
+        assert said in done.stderr
+    assert penstock("topics", "list", *config).stderr == ""
+    other = folder / "demo" / "other.yaml"
+    other.write_text(plant.read_text("utf-8").replace("partitions: 2", "partitions: 3"))
+    told = penstock("topics", "list", "--config", other).stderr
+    assert told.startswith("not the 3 partitions of the configuration: ")
+    assert "ot.sensors.v1" in told

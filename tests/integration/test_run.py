@@ -139,7 +139,7 @@ async def test_a_worker_that_waits_for_kafka_can_be_stopped(
     away = {"bootstrap": f"127.0.0.1:{free_port()}"}
     plant = Plant(tmp_path, device, unique, kafka=away, registry={"url": registry.url})
     with plant.penstock("work", "sink", "lake", "--config", str(plant.file)) as worker:
-        await until(lambda: "no broker answers" in str(plant.status("sink-lake").get("last_error")))
+        await until(lambda: "cannot be reached" in str(plant.status("sink-lake").get("last_error")))
         worker.terminate()
         await until(lambda: worker.poll() is not None, plant.logs)
         assert worker.returncode == 0

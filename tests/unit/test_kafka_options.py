@@ -1,6 +1,7 @@
 """What librdkafka does not take is an error of the configuration, whichever client is made."""
 
 import asyncio
+import socket
 
 import pytest
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import answer_seconds, options
 from penstock.kafka.describe import Describer
 from penstock.kafka.producers import EventProducer, SyncProducer
+from penstock.local.ports import free_port
 from penstock.settings.plant import SHARED_OPTIONS, KafkaSettings
 from penstock.state import fencing
 
@@ -33,6 +35,27 @@ async def _event_producer() -> None:
 def test_an_unknown_option_is_named(make) -> None:
     with pytest.raises(ConfigurationError, match=r"foo\.bar"):
         make()
+
+
+def test_who_asks_a_kafka_that_is_not_there_hears_why() -> None:
+    port = free_port()
+    asked = Describer(KafkaSettings(bootstrap=f"127.0.0.1:{port}"))
+    for ask in (lambda: asked.topic("ot.sensors.v1"), asked.names):
+        with pytest.raises(KafkaUnavailableError, match="Connection refused") as caught:
+            ask()
+        assert caught.value.where == f"kafka.bootstrap 127.0.0.1:{port}"
+        assert "penstock up" in str(caught.value.remedy)
+    nowhere = Describer(KafkaSettings(bootstrap="kafka.invalid:9092"))
+    with pytest.raises(KafkaUnavailableError, match="Failed to resolve") as caught:
+        nowhere.topic("ot.sensors.v1")
+    assert caught.value.remedy == "correct the host in kafka.bootstrap"
+
+
+def test_something_else_than_kafka_is_told_from_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(KafkaUnavailableError, match="nobody answers there as Kafka does"):
+            Describer(KafkaSettings(bootstrap=where), timeout=2).topic("ot.sensors.v1")
 
 
 @pytest.mark.parametrize("name", ["socket.connection.setup.timeout.ms", "socket.timeout.ms"])

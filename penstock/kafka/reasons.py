@@ -1,0 +1,80 @@
+"""Why a client does not reach Kafka: who asks hears of a time-out, librdkafka says why beside."""
+
+import re
+import time
+from concurrent.futures import Future, wait
+from typing import Any, Final
+
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient
+
+from penstock.errors import KafkaUnavailableError
+from penstock.kafka.client import STARTS, remedy_of
+from penstock.settings.plant import KafkaSettings
+
+PATIENCE_SECONDS: Final = 3.0
+"""How long no broker at all can be reached until a question is given up."""
+_LOOK_SECONDS: Final = 0.2
+_LOCAL: Final = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+")
+_NOISE: Final = re.compile(r"^(\w+://)?\S+/(bootstrap|\d+): | \(after \d+ms in state \w+\)")
+_WRONG_HOST: Final = "correct the host in kafka.bootstrap"
+_REMEDIES: Final = {
+    KafkaError._RESOLVE: _WRONG_HOST,
+    KafkaError._AUTHENTICATION: (
+        "look at kafka.security, kafka.user, kafka.password and kafka.mechanism"
+    ),
+    KafkaError._SSL: "look at kafka.security, and at the authority in kafka.ca",
+}
+
+
+class Reasons:
+    """Notes what librdkafka reports of one client, as its `error_cb`."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._last: KafkaError | None = None
+        self._down: float | None = None
+        """Since when no broker can be reached."""
+
+    def __call__(self, error: KafkaError) -> None:
+        """Note it."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._down = self._down or time.monotonic()
+        else:
+            self._last = error
+
+    def wait(self, admin: AdminClient, future: "Future[Any]") -> None:
+        """Until an answer is there, or no broker could be reached for a while.
+
+        Raises:
+            KafkaUnavailableError: The latter.
+        """
+        self._last = self._down = None
+        while not wait([future], _LOOK_SECONDS).done:
+            admin.poll(0)
+            if self._down and time.monotonic() - self._down > PATIENCE_SECONDS:
+                msg = "no broker can be reached"
+                raise self.unavailable(msg)
+
+    def unavailable(self, otherwise: str) -> KafkaUnavailableError:
+        """The error for who asked.
+
+        Args:
+            otherwise: What is said where librdkafka gives no reason.
+        """
+        where, error = f"kafka.bootstrap {self._settings.bootstrap}", self._last
+        if error is None:
+            msg = f"nobody answers there as Kafka does: {otherwise}"
+            return KafkaUnavailableError(msg, where=where, remedy=self._remedy())
+        refused = error.code() in {KafkaError._AUTHENTICATION, KafkaError._SSL}
+        told = _NOISE.sub("", error.str())
+        msg = f"{'Kafka refuses us' if refused else 'Kafka cannot be reached'}: {told}"
+        remedy = _REMEDIES.get(error.code()) or remedy_of(error)
+        if remedy is None and "SSL" in told:
+            remedy = _REMEDIES[KafkaError._SSL]
+        return KafkaUnavailableError(msg, where=where, remedy=remedy or self._remedy())
+
+    def _remedy(self) -> str:
+        if _LOCAL.fullmatch(self._settings.bootstrap):
+            return f"correct it, or start what should be there: {STARTS}"
+        return "is Kafka up there, and host and port right?"
