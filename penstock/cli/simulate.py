@@ -133,7 +133,8 @@ def _run_all(factory: Factory) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.returncode:
+        ended_by_us = stopping and process.returncode == -signal.SIGTERM
+        if process.returncode and not ended_by_us:
             typer.echo(f"{name} ended with {process.returncode}", err=True)
     if not stopping:
         raise typer.Exit(1)

@@ -128,7 +128,7 @@ class _Reading:
         """The column of times; numbers in it must be likely ones, unless a person named it."""
         found = self.column(name, _microseconds)
         for cell, time in zip(self._columns[name], found, strict=True):
-            if not sure and _is_number(cell) and not _SENSIBLE[0] <= time < _SENSIBLE[1]:
+            if not (sure or _SENSIBLE[0] <= time < _SENSIBLE[1]) and _is_number(cell):
                 msg = f"column {name!r} is taken for the times, but {cell} is no second since 1970"
                 remedy = "name the column of times with --time, or write 2020-03-09 10:14:33"
                 raise HistoryError(msg, where=str(self._path), remedy=remedy)
@@ -190,7 +190,10 @@ def _with_points(path: Path, name: str, cells: list[str]) -> list[str]:
     Raises:
         HistoryError: Some have a comma and others a point, which may stand between thousands.
     """
-    written = [cell.replace(",", ".") if _WITH_COMMA.fullmatch(cell) else cell for cell in cells]
+    written = [
+        cell.replace(",", ".") if "," in cell and _WITH_COMMA.fullmatch(cell) else cell
+        for cell in cells
+    ]
     if written != cells and (point := next(filter(_WITH_POINT.fullmatch, cells), None)):
         msg = f"a decimal comma in some cells, {point} with a point"
         where = f"{path}, column {name!r}"

@@ -63,6 +63,19 @@ def test_the_command_ends_with_one_plc_and_ends_the_other(
     assert "ended with -9" in simulate.stderr.read()
 
 
+def test_a_factory_that_is_ended_while_it_starts_says_nothing_of_failures(
+    simulate: subprocess.Popen[str],
+) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while len(psutil.Process(simulate.pid).children()) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    simulate.send_signal(signal.SIGINT)
+    assert simulate.wait(DEADLINE) == 0
+    assert simulate.stderr is not None
+    assert "ended with" not in simulate.stderr.read()
+
+
 def test_the_machines_go_on_without_their_erp_system(
     simulate: subprocess.Popen[str], tmp_path: Path
 ) -> None:
