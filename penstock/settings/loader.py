@@ -267,6 +267,11 @@ class _Loader:
             if not isinstance(written, str):
                 continue
             path = resolved(Path(written), self._folder)
+            if not path.is_file():
+                fault = "is no file" if path.exists() else "there is no such tag list"
+                message = f"{self._shown(path)}: {fault}"
+                self._add(("sources", name, "tags"), message, "write the file or correct 'tags'")
+                continue
             try:
                 found[name] = read_tags(path, self._shown(path))
             except InvalidConfigurationError as error:

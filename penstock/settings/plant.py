@@ -188,8 +188,13 @@ class KafkaSettings(Model):
 
     @field_validator("bootstrap")
     @classmethod
-    def _without_blanks(cls, bootstrap: str) -> str:
-        return "".join(bootstrap.split())
+    def _addresses(cls, bootstrap: str) -> str:
+        found = "".join(bootstrap.split())
+        for one in found.split(","):
+            if not re.fullmatch(r".+:\d{1,5}", one):
+                msg = f"{one!r} has no port: write host:port, as {one or 'localhost'}:9092"
+                raise ValueError(msg)
+        return found
 
     @model_validator(mode="after")
     def _sasl_is_whole(self) -> Self:
@@ -219,6 +224,14 @@ class RegistrySettings(Model):
     user: str | None = None
     password: SecretStr | None = None
     ca: Path | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _whole(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            msg = f"{url!r} is no address: it begins with http:// or https://"
+            raise ValueError(msg)
+        return url
 
 
 class Plant(Model):

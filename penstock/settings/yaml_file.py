@@ -107,6 +107,9 @@ def _malformed(path: Path, text: str, error: MarkedYAMLError) -> ConfigurationEr
     message = f"malformed YAML: {error.problem}"
     if error.context:
         message += f", {error.context}"
+    begun = error.context_mark.line + 1 if error.context_mark else line + 1
+    if begun != line + 1:
+        message += f" that begins on line {begun}"
     remedy = None
     if line < len(rows) and rows[line][column : column + 1] == "\t":
         remedy = "indent with spaces"
@@ -114,6 +117,8 @@ def _malformed(path: Path, text: str, error: MarkedYAMLError) -> ConfigurationEr
         remedy = "check the indentation of this line and of those above"
     elif error.problem == "mapping values are not allowed here":
         remedy = "check the indentation, and put text that holds ': ' into quotes"
+    elif "parsing a flow" in str(error.context):
+        remedy = f"close the bracket that line {begun} opens, or put a comma before this"
     return ConfigurationError(message, where=f"{path}:{line + 1}:{column + 1}", remedy=remedy)
 
 

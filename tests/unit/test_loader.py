@@ -294,7 +294,8 @@ SLIPS = {
         ("  packml: {state:", "  packml: [state:"),
         [
             "plant.yaml:16:64: malformed YAML: expected ',' or ']', but got '}', "
-            "while parsing a flow sequence"
+            "while parsing a flow sequence "
+            "(close the bracket that line 16 opens, or put a comma before this)"
         ],
     ),
     "tab": (
@@ -315,7 +316,7 @@ SLIPS = {
         ("    url: meter://one\n", "   url: meter://one\n"),
         [
             "plant.yaml:11:4: malformed YAML: expected <block end>, but found "
-            "'<block mapping start>', while parsing a block mapping "
+            "'<block mapping start>', while parsing a block mapping that begins on line 9 "
             "(check the indentation of this line and of those above)"
         ],
     ),
@@ -328,7 +329,14 @@ SLIPS = {
     ),
     "missing tag list": (
         ("tags/press.csv", "tags/pres.csv"),
-        ["tags/pres.csv: there is no such tag list (write the file or correct 'tags')"],
+        [
+            "plant.yaml:14: sources.press.tags: tags/pres.csv: there is no such tag list "
+            "(write the file or correct 'tags')"
+        ],
+    ),
+    "folder for a tag list": (
+        ("tags/press.csv", "tags"),
+        ["plant.yaml:14: sources.press.tags: tags: is no file (write the file or correct 'tags')"],
     ),
     "missing certificate": (
         ("certs/client.der", "certs/cleint.der"),
@@ -597,7 +605,8 @@ class TestSecrets:
         assert problems() == [
             "plant.yaml:12: sources.press.sampling: '**********' is no duration (write number "
             "and unit (us ms s min h d), as in '500 ms')",
-            "tags/pres.csv: there is no such tag list (write the file or correct 'tags')",
+            "plant.yaml:14: sources.press.tags: tags/pres.csv: there is no such tag list "
+            "(write the file or correct 'tags')",
         ]
 
     def test_written_into_the_file_do_not_show_in_errors_either(self, folder: Path) -> None:
@@ -627,3 +636,16 @@ def test_names_of_sources_fit_where_they_are_used(name: str, folder: Path) -> No
     text = PLANT.replace("  press:\n", f"  {name!r}:\n", 1)
     (folder / "plant.yaml").write_text(text)
     assert any("is no name" in problem for problem in problems())
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("kafka: {bootstrap: 'a:9092,broker'}", "'broker' has no port"),
+        ("registry: {url: 'localhost:8081'}", "it begins with http:// or https://"),
+    ],
+)
+def test_an_address_is_whole(folder: Path, section: str, told: str) -> None:
+    (folder / "plant.yaml").write_text(f"{PLANT}{section}\n")
+    with pytest.raises(InvalidConfigurationError, match=told):
+        load_plant(folder / "plant.yaml")
