@@ -6,10 +6,12 @@ A stranger is known by the first bytes it says.
 import asyncio
 import errno
 import os
+import re
 import socket
 import ssl
 from typing import Final
 
+_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 _LISTEN_SECONDS: Final = 1.5
 _SHOWN: Final = 16
 _SIGNS: Final[tuple[tuple[bytes, str], ...]] = (
@@ -32,7 +34,8 @@ def unreached(error: OSError) -> str:
     'refused: nothing listens on this port'
     """
     # asyncio puts the errors of several addresses of one name into a text.
-    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+    numbers = {int(number) for number in _ERRNO.findall(str(error))}
+    if isinstance(error, ConnectionRefusedError) or numbers == {errno.ECONNREFUSED}:
         return "refused: nothing listens on this port"
     if isinstance(error, socket.gaierror):
         return "the host name is not known"

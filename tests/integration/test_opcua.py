@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -112,10 +113,11 @@ async def test_a_server_that_is_not_trusted(server: OpcuaServer, tmp_path: Path)
     trust = tmp_path / "trusted"
     trust.mkdir()
     security = server.certificates.security(trust=trust)
+    thumbprint = sha1(server.certificates.server.read_bytes()).hexdigest()
     for _ in range(2):  # an empty folder, then one that trusts somebody else
         message = await refusal(server, security=security)
         assert "not trusted" in message
-        assert f"to {trust}" in message
+        assert f"penstock certs trust {thumbprint} --folder {tmp_path}" in message
         shutil.copy(server.certificates.client, trust)
     (kept,) = (tmp_path / "rejected").iterdir()
     assert kept.read_bytes() == server.certificates.server.read_bytes()
@@ -193,7 +195,8 @@ async def test_a_server_with_a_wrong_certificate(
     try:
         assert message in await refusal(server)
         probe = await server.connector([]).probe()
-        assert message in probe.details["Basic256Sha256/SignAndEncrypt"]
+        assert probe.details["Basic256Sha256/SignAndEncrypt"] == "does not fit"
+        assert message in " ".join(map(str, probe.problems))
     finally:
         await server.kill()
 

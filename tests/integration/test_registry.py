@@ -154,7 +154,6 @@ def test_passwords_in_the_url_are_not_shown() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        RegistrySettings(url="localhost:8081"),
         RegistrySettings(ca=Path("no/such/file.pem")),
         RegistrySettings(url="http://ann:secret@127.0.0.1:1", user="bob"),
     ],
