@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from penstock.clock import now
+from penstock.demo.anew import start_anew
 from penstock.demo.check import Check, check
 from penstock.demo.incidents import SETTLED_SECONDS, Incidents, Verdict
 from penstock.demo.keys import KILLS, keys
@@ -88,6 +89,11 @@ class Demo:
         self._asked = self._draining = False
         self._pipeline: Pipeline | None = None
 
+    def _start_anew(self, plant: Plant) -> None:
+        if found := start_anew(plant):
+            msg = f"of another release, so these start anew: {', '.join(found)}"
+            self._console.print(msg, highlight=False)
+
     def stop(self) -> None:
         """End the run soon, as a signal asks: drain, check, report."""
         self._asked = True
@@ -116,6 +122,7 @@ class Demo:
         self._incidents = Incidents(lambda: self._settled(factory, since))
         try:
             with self._console.status("starting the pipeline"):
+                self._start_anew(plant)
                 pipeline.start(lambda: self._asked)
             began = time.monotonic()
             self._watch(pipeline)

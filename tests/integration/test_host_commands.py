@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 from penstock.cli import app, streams
 from penstock.codec.records import decode_record
 from penstock.codec.wire import unframe
+from penstock.demo import anew
 from penstock.errors import RunningError, StateError
 from penstock.state.reading import read_states
 from schemas import schema_text
@@ -150,6 +152,26 @@ def test_reset_to_a_time_leaves_out_what_was_before(rig: Rig, penstock: Any) -> 
     found = rig.watch(lambda last: sum(c for c, _, _ in last.values()) == 500)
     assert sum(s for _, s, _ in found.values()) == rig.expected.sum
     assert penstock("reset", rig.name, "--to-time", "soon", "--yes").exit_code != 0
+
+
+def test_a_demo_lets_processors_start_anew_whose_kept_state_does_not_fit(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant, another = rig.arguments.plant(), replace(rig.arguments, fingerprint="another release")
+    fits, misfits = rig.arguments.processor(), another.processor()
+    monkeypatch.setattr(anew, "chosen", lambda _: [fits])
+    assert anew.start_anew(plant) == [], "nothing is stored yet"
+    rig.feed(20)
+    worker = rig.start()
+    rig.await_exact()
+    worker.terminate()
+    worker.wait()
+    assert anew.start_anew(plant) == []
+    monkeypatch.setattr(anew, "chosen", lambda _: [misfits])
+    assert anew.start_anew(plant) == [rig.name]
+    rig.start(fingerprint="another release")
+    rig.await_log("restored", 2)
+    assert anew.start_anew(plant) == []
 
 
 def obsolete(rig: Rig) -> dict[int, list[bytes]]:
