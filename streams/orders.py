@@ -103,8 +103,9 @@ def order_parameters(plant: Plant, settings: OrderPerformanceSettings) -> OrderP
     run_times: dict[str, Mapping[str, float]] = {}
     for line in line_units(plant):
         run_times |= {unit.asset: unit.run_times for unit in line.units}
-        if line.is_line and line.flow == "serial" and line.constraint:
-            run_times[line.line] = line.constraint.run_times
+        if line.is_line:  # a part of the state's fingerprint also where it has no times
+            serial = line.flow == "serial" and line.constraint
+            run_times[line.line] = serial.run_times if serial else {}
     return OrderParameters(keep=microseconds(settings.keep), run_times=run_times)
 
 

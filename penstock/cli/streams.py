@@ -113,7 +113,7 @@ def reset(
 
     Its results come beside the old ones with greater versions, so that sinks take them over one by
     one; where none comes, the old one stays. With --to-time, that is so of all windows that began
-    before it and have ended; what holds the values of then is read some minutes back. With
+    before it and were told of; one that was still open is told with what was read of it. With
     --to-beginning, the first windows hold no more than what the topics still do. The old state is
     kept until the new one has come as far. Refused while workers run, unless it is parked.
     """

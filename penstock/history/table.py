@@ -120,8 +120,9 @@ class _Reading:
         """Whether the first cell that is not empty is a number; a column of none is none."""
         cells = (cell for cell in self._columns[name] if not _absent(cell))
         try:
-            return (first := next(cells, None)) is not None and _number(first) is not None
-        except ValueError:
+            first = next(cells, None)
+            return not (first is None or isinstance(first, bool) or _number(first) is None)
+        except (ValueError, TypeError):  # text, or of Parquet a date or list
             return False
 
     def times(self, name: str, *, sure: bool) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -110,8 +111,15 @@ class Describer:
         asked = self._admin.describe_configs([resource], request_timeout=self._timeout)
         return {name: one.value for name, one in self._answer(asked[resource], topic).items()}
 
-    def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+    def bounds(
+        self, topic: str, partitions: Iterable[int], *, committed: bool = False
+    ) -> dict[int, tuple[int, int]]:
         """Of each partition the first offset held and the next to be written.
+
+        Args:
+            topic: Which.
+            partitions: Of it.
+            committed: Whether to end where a transaction is open, as who reads committed records.
 
         Raises:
             TopicError: There is no such topic or partition.
@@ -119,7 +127,8 @@ class Describer:
         """
         numbers = list(partitions)
         first = self._offsets(topic, numbers, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        end = self._offsets(topic, numbers, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        end = self._offsets(topic, numbers, latest, committed=committed)
         return {number: (first[number], end[number]) for number in numbers}
 
     def offsets_at(self, topic: str, partitions: Iterable[int], time: int) -> dict[int, int]:
@@ -135,9 +144,13 @@ class Describer:
         bounds = self.bounds(topic, numbers)
         return {n: bounds[n][1] if at < 0 else at for n, at in found.items()}
 
-    def _offsets(self, topic: str, numbers: Sequence[int], spec: Any) -> dict[int, int]:
+    def _offsets(
+        self, topic: str, numbers: Sequence[int], spec: Any, *, committed: bool = False
+    ) -> dict[int, int]:
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         asked = self._admin.list_offsets(
             {TopicPartition(topic, number): spec for number in numbers},
+            isolation_level=level,
             request_timeout=self._timeout,
         )
         return {

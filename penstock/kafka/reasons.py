@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import STARTS, remedy_of
+from penstock.kafka.client import ANSWER_SECONDS, STARTS, remedy_of
 from penstock.settings.plant import KafkaSettings
 
 PATIENCE_SECONDS: Final = 3.0
@@ -50,8 +50,12 @@ class Reasons:
             KafkaUnavailableError: The latter.
         """
         self._last = self._down = None
+        deadline = time.monotonic() + 3 * ANSWER_SECONDS
         while not wait([future], _LOOK_SECONDS).done:
             admin.poll(0)
+            if time.monotonic() > deadline:
+                msg = "the question is not answered"
+                raise self.unavailable(msg)
             if self._down and time.monotonic() - self._down > PATIENCE_SECONDS:
                 msg = "no broker can be reached"
                 raise self.unavailable(msg)

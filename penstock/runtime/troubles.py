@@ -52,16 +52,18 @@ class Troubles:
         try:
             with file.open("rb") as log:
                 log.seek(at)
-                found, _, _ = log.read(_BYTES).rpartition(b"\n")
+                data = log.read(_BYTES)
         except OSError:
             return
-        self._at[name] = at + len(found) + 1 if found else at
+        found, end, _ = data.rpartition(b"\n")
+        # Half a line is read again when it is whole, but for one that no reader should wait for.
+        self._at[name] = at + (len(found) + len(end) if end else len(data) // _BYTES * _BYTES)
         for line in found.splitlines():
             try:
                 event = json.loads(line)
             except ValueError:
                 continue  # the traceback of what ends a process is told when it has ended
-            if isinstance(event, dict) and event.get("level") in _LEVELS:
+            if isinstance(event, dict) and event.get("level") in _LEVELS and "event" in event:
                 yield event
 
 

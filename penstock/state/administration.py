@@ -56,7 +56,7 @@ class Administration:
         Args:
             time: Microseconds since 1970; None for the first record. Records that were appended
                 from the processor's `lead` before it on are read. Of windows that begin before it
-                and have ended what is known stands.
+                and were told of what is known stands.
 
         Raises:
             StateError: The time lies ahead: all that the topics hold would be skipped.
@@ -80,7 +80,9 @@ class Administration:
         for number, meta in metas.items():
             for topic, one in meta.inputs.items() if isinstance(meta, Meta) else ():
                 behind.setdefault(topic, {})[number] = one.offset
-        return self._write(replace(self._anew(control, starts, behind), since=time or 0))
+        marks = {n: meta.watermarks.greatest for n, meta in metas.items() if isinstance(meta, Meta)}
+        told = {number: mark for number, mark in marks.items() if mark is not None}
+        return self._write(replace(self._anew(control, starts, behind), since=time or 0, told=told))
 
     def _starts(self, topic: str, numbers: Sequence[int], time: int | None) -> dict[int, int]:
         if time is not None:

@@ -43,6 +43,8 @@ class Control:
     """How far the epoch before had come."""
     since: int = 0
     """Windows that begin earlier the epoch has read in part only, microseconds."""
+    told: Mapping[int, int] = field(default_factory=dict)
+    """Of each partition, the event time up to which the epoch before had told of its windows."""
 
     def holds(self, parked: Parked | None) -> bool:
         """Whether a partition that was parked has not been resumed since."""
@@ -77,6 +79,7 @@ class Control:
                 starts=_offsets(found["starts"]),
                 behind=_offsets(found["behind"]),
                 since=int(found.get("since", 0)),
+                told={int(n): int(at) for n, at in found.get("told", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"the control record cannot be read: {error!r}"

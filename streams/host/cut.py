@@ -12,16 +12,17 @@ class Cut:
 
     Args:
         since: It has read all of the windows that begin from then on, microseconds.
-        until: When the epoch began: what of a window that ends later is known, nobody told before.
+        until: How far the epoch before had come in event time: of windows that end later nobody has
+            told, so what is known of them is.
     """
 
     since: int = 0
     until: int = 0
 
     @classmethod
-    def of(cls, control: Control) -> "Cut":
-        """As it was commanded; an epoch is named by the millisecond in which it began."""
-        return cls(control.since, control.epoch * 1000)
+    def of(cls, control: Control, partition: int) -> "Cut":
+        """As it was commanded."""
+        return cls(control.since, control.told.get(partition, 0))
 
     def through(self, record: Any) -> bool:
         """Whether a result is of such a window."""

@@ -194,7 +194,7 @@ class Restorer:
         partition = Partition(
             number, self._inputs(sources, states, seen, epoch, bounds), self.processor.operator(),
             self.encoders, self.observer(number), environment=self.environment, epoch=epoch,
-            seen=seen, cut=Cut.of(control),
+            seen=seen, cut=Cut.of(control, number),
         )  # fmt: skip
         store.expect(stored, epoch)
         return Taken(partition, store, _baseline(partition, store), 0)
@@ -240,7 +240,8 @@ class Restorer:
             meta.partition, self._inputs(sources, states, seen, meta.epoch, bounds), operator,
             self.encoders, self.observer(meta.partition), environment=self.environment,
             epoch=meta.epoch, meta=meta, seen=seen,
-            unsaved=_to_store_anew(rows, meta, operator, stored.old_layout), cut=Cut.of(control),
+            unsaved=_to_store_anew(rows, meta, operator, stored.old_layout),
+            cut=Cut.of(control, meta.partition),
         )  # fmt: skip
         store.expect(stored, meta.epoch)
         outbox = load_outbox(rows.get(OUTBOX), str(store))

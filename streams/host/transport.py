@@ -91,7 +91,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
     """The consumer's thread; seeks and fetches take turns on its event loop."""
 
     logger = driver.logger
+    asked = 0
+    """Seeks that were asked for, on the loop of the consumer's user."""
     seeks = 0
+    """Those that have begun."""
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -101,6 +104,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_bytes = fetch["fetch.max.bytes"]
         consumer._isolation_level = "read_committed"  # Faust ties it to its own transactions (571)
         return consumer
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        self.asked += 1
+        await super().seek_wait(partitions)
 
     async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         self.seeks += 1
@@ -154,12 +161,12 @@ class BatchConsumer(driver.Consumer):
         rebalance and be answered after its seek, and a partition may be paused meanwhile.
         """
         fetched = await self._fetch(timeout)
-        if fetched.seeks == self._thread.seeks:
+        if fetched.seeks == self._thread.asked:
             self._tell_of_gaps(fetched)
         for tp, batch in fetched.items():
             while not self.flow_active and not self.should_stop:
                 await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # consumer.py:790
-            if self.should_stop or fetched.seeks != self._thread.seeks:
+            if self.should_stop or fetched.seeks != self._thread.asked:
                 return
             if batch:
                 message: Any = self._to_message(tp, batch[-1])

@@ -99,10 +99,11 @@ def test_windows_from_the_time_on_are_whole_and_cut_ones_are_not_told(since: int
 
 
 def test_what_nobody_told_before_is_told_as_far_as_it_is_known() -> None:
-    cut = Cut.of(Control(epoch=1000, since=900_000))
+    cut = Cut.of(Control(since=900_000, told={3: 1_000_000}), 3)
     pane = ProductionPartial("line", "asset", 800_000, 200_000, 0, False)
     assert cut.through(pane)
     assert not cut.through(ProductionPartial("line", "asset", 800_000, 200_001, 0, False))
     assert not cut.through(ProductionPartial("line", "asset", 900_000, 1, 0, False))
     assert not cut.through("no window")
     assert not NOTHING_CUT.through(pane)
+    assert not Cut.of(Control(since=900_000, told={3: 1_000_000}), 4).through(pane)

@@ -131,7 +131,7 @@ def test_old_state_is_kept_until_the_new_one_has_come_as_far(
 
 
 def test_commands_come_back_and_hold_until_resumed() -> None:
-    control = Control(Parked("boiler", 5), 3, 20, {"ot.a": {0: 7}}, {"ot.a": {0: 9}}, 5)
+    control = Control(Parked("boiler", 5), 3, 20, {"ot.a": {0: 7}}, {"ot.a": {0: 9}}, 5, {1: 8})
     assert Control.load(control.dump(), "control") == control
     assert (control.start("ot.a", 0, 1), control.start("ot.b", 0, 1)) == (7, 1)
     older = control.dump().replace(b'{"ot.a":{"0":7}}', b'{"0":7}')
