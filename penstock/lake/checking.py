@@ -40,6 +40,8 @@ class Checked:
 
     files: int
     lost: list[LostFile]
+    table: DeltaTable | None = None
+    """Of one table, the open one; None where its log does not let it be opened."""
 
 
 def check(
@@ -85,7 +87,7 @@ def check_table(
     if table is None:
         return Checked(0, lost or [LostFile(name, LOG, reason)])
     files = _files(table)
-    return Checked(len(files), [*lost, *_lost(name, table, files, found, quick=quick)])
+    return Checked(len(files), [*lost, *_lost(name, table, files, found, quick=quick)], table)
 
 
 def _files(table: DeltaTable) -> list[dict[str, Any]]:

@@ -15,16 +15,15 @@ from penstock.memory import collect_rarely
 from penstock.quality import is_good
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.lately import Lately
 from penstock.runtime.publisher import Publisher
 from penstock.units import microseconds
 
 TICK_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 5.0
-AGAIN_SECONDS: Final = 60.0
-"""After it, an error of the same text is logged again."""
 MOST_TEXTS: Final = 20
-"""Errors logged in that time: texts may name a payload, and so differ each time."""
+"""Errors logged in a minute: texts may name a payload, and so differ each time."""
 
 
 class ConnectorRunner:
@@ -54,7 +53,7 @@ class ConnectorRunner:
         self._freshness = Freshness(microseconds(connector.settings.stale_after))
         self._log = structlog.get_logger().bind(source=connector.name)
         self._meter = _MeterExport(connector)
-        self._lately = _Lately()
+        self._lately = Lately(MOST_TEXTS)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Read until `stopping` is set, then send what is left.
@@ -158,20 +157,6 @@ class ConnectorRunner:
             self._status.note(last_error=error)
             if error not in lost and self._lately.is_new(error, time.monotonic()):
                 self._log.warning("source error", error=error)
-
-
-class _Lately:
-    """Which texts were logged within a minute, so that an error that repeats fills no log."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, float] = {}
-
-    def is_new(self, text: str, now: float) -> bool:
-        """Whether a text is to be logged, which it then counts as; `now` in seconds."""
-        known = {one: at for one, at in self._texts.items() if now - at < AGAIN_SECONDS}
-        new = text not in known and len(known) < MOST_TEXTS
-        self._texts = known | ({text: now} if new else {})
-        return new
 
 
 class _MeterExport:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-AGAIN_SECONDS: Final = 60.0
-"""Until an event of a component is worth telling again."""
+from penstock.runtime.lately import Lately
+
 _LEVELS: Final = ("warning", "error", "critical")
 _BYTES: Final = 1 << 20
 """Of a log at a time: a flood is told of in parts."""
@@ -34,15 +34,13 @@ class Troubles:
         self._files = files
         self._monotonic = monotonic
         self._at = {name: _size(file) for name, file in files.items()}
-        self._told: dict[tuple[str, str], float] = {}
+        self._lately = Lately()
 
     def new(self) -> Iterator[Trouble]:
         """What came since the last call; of what a component says often, one a minute."""
         for name in self._files:
             for event in self._events(name):
-                what, now = str(event.get("event")), self._monotonic()
-                if now - self._told.get((name, what), -AGAIN_SECONDS) >= AGAIN_SECONDS:
-                    self._told[name, what] = now
+                if self._lately.is_new((name, str(event["event"])), self._monotonic()):
                     yield Trouble(name, _words(event))
 
     def _events(self, name: str) -> Iterator[dict[str, Any]]:

@@ -68,14 +68,12 @@ class Watchdog:
         self.judge(ends)
 
     def _ends(self, assigned: Sequence[int]) -> dict[Place, int]:
+        bounds = self._host.describer.bounds
         return {
             (topic, number): end
             for topic in self._topics
-            for number, (_, end) in self._bounds(topic, assigned).items()
+            for number, (_, end) in bounds(topic, assigned, committed=True).items()
         }
-
-    def _bounds(self, topic: str, assigned: Sequence[int]) -> dict[int, tuple[int, int]]:
-        return self._host.describer.bounds(topic, assigned, committed=True)
 
     def judge(self, ends: Mapping[Place, int]) -> None:
         """See which of the assigned places, whose logs' ends are given, moved since the last call.

@@ -16,6 +16,7 @@ from penstock.runtime import connectors
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.connectors import ConnectorRunner
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.lately import Lately
 from penstock.runtime.publisher import Publisher
 from penstock.testing.connectors import ListConnector
 
@@ -159,7 +160,7 @@ async def test_each_error_of_a_source_is_logged_once(
 
 
 def test_an_error_is_logged_again_after_a_while_and_never_many_at_once() -> None:
-    lately = connectors._Lately()
+    lately = Lately(connectors.MOST_TEXTS)
     times = (0.0, 59.0, 60.0, 61.0)
     assert [lately.is_new("a", now) for now in times] == [True, False, True, False]
     new = sum(lately.is_new(f"payload {number}", 61.0) for number in range(100))

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from penstock.runtime.troubles import AGAIN_SECONDS, Trouble, Troubles
+from penstock.runtime.lately import AGAIN_SECONDS
+from penstock.runtime.troubles import Trouble, Troubles
 
 
 def line(level: str, event: str, **more: str) -> str:
