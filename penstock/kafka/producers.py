@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -26,6 +26,41 @@ _SLOW_LINE_SECONDS: Final = 30.0
 _log = structlog.get_logger()
 
 
+class PolledProducer:
+    """An idempotent producer that sends again for ever; a thread of its own hands out receipts.
+
+    Args:
+        settings: Where Kafka is.
+        client_id: Shown in the broker's logs and metrics.
+        more: Further settings of librdkafka, with `_` for `.`.
+
+    Attributes:
+        producer: librdkafka's.
+    """
+
+    def __init__(self, settings: KafkaSettings, client_id: str, **more: Any) -> None:
+        with usable_options():
+            self.producer = Producer(
+                producer_options(
+                    settings, client_id=client_id, linger_ms=5, message_timeout_ms=0, **more
+                )
+            )
+        self._stopping = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
+        self._poller.start()
+
+    def close(self, timeout: float) -> int:
+        """Wait for what is under way and stop; gives the number of messages given up."""
+        left = self.producer.flush(timeout)
+        self._stopping.set()
+        self._poller.join()
+        return int(left)
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self.producer.poll(0.1)
+
+
 class EventProducer:
     """An idempotent producer whose acknowledgements are awaited on an event loop.
 
@@ -38,21 +73,14 @@ class EventProducer:
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
-        with usable_options():
-            self._producer = Producer(
-                producer_options(
-                    settings,
-                    client_id=client_id,
-                    linger_ms=5,
-                    message_timeout_ms=0,
-                    queue_buffering_max_messages=1_000_000,
-                    socket_timeout_ms=int(_SLOW_LINE_SECONDS * 1e3),
-                )
-            )
+        self._polled = PolledProducer(
+            settings,
+            client_id,
+            queue_buffering_max_messages=1_000_000,
+            socket_timeout_ms=int(_SLOW_LINE_SECONDS * 1e3),
+        )
+        self._producer = self._polled.producer
         self._loop = asyncio.get_running_loop()
-        self._stopping = threading.Event()
-        self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
-        self._poller.start()
 
     def send(
         self, topic: str, key: str, value: bytes, headers: Headers = ()
@@ -94,14 +122,7 @@ class EventProducer:
 
     def close(self, timeout: float = 5.0) -> int:
         """Wait for what is under way and stop; gives the number of messages given up."""
-        left = self._producer.flush(timeout)
-        self._stopping.set()
-        self._poller.join()
-        return int(left)
-
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(0.1)
+        return self._polled.close(timeout)
 
     def _delivered(
         self, future: asyncio.Future[int]

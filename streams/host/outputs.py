@@ -4,10 +4,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from penstock.errors import KafkaUnavailableError
-from penstock.kafka.client import Headers, producer_options
+from penstock.kafka.client import Headers
+from penstock.kafka.producers import PolledProducer
 from penstock.settings.plant import KafkaSettings
 
 FULL: Final = 100_000
@@ -67,18 +68,8 @@ class Outputs:
     """An idempotent producer; messages wait and are sent again for ever while Kafka is away."""
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
-        self._producer = Producer(
-            producer_options(
-                settings,
-                client_id=client_id,
-                linger_ms=5,
-                message_timeout_ms=0,
-                queue_buffering_max_messages=10 * FULL,
-            )
-        )
-        self._stopping = threading.Event()
-        self._poller = threading.Thread(target=self._poll, name="outputs", daemon=True)
-        self._poller.start()
+        self._polled = PolledProducer(settings, client_id, queue_buffering_max_messages=10 * FULL)
+        self._producer = self._polled.producer
 
     def publish(self, messages: Sequence[Outgoing], receipts: Receipts) -> None:
         """Hand messages over.
@@ -110,10 +101,4 @@ class Outputs:
 
     def close(self, timeout: float = 1.0) -> None:
         """Send what can be sent in time, and stop."""
-        self._producer.flush(timeout)
-        self._stopping.set()
-        self._poller.join()
-
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(0.1)
+        self._polled.close(timeout)
