@@ -32,35 +32,35 @@ def simulate(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.stderr.close()
 
 
-def plcs(process: subprocess.Popen[str], folder: Path) -> list[psutil.Process]:
-    """Its parts, once all PLCs have written truth."""
+def parts(process: subprocess.Popen[str], folder: Path) -> dict[str, psutil.Process]:
+    """Its parts by name, once all PLCs have written truth."""
     deadline = time.monotonic() + DEADLINE
     while len(list(folder.glob("factory/truth/*.jsonl"))) < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
-    return psutil.Process(process.pid).children()
+    return {part.cmdline()[-1]: part for part in psutil.Process(process.pid).children()}
 
 
 def test_plcs_end_with_a_command_that_is_killed(
     simulate: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    running = plcs(simulate, tmp_path)
+    running = parts(simulate, tmp_path)
     simulate.kill()
     simulate.wait()
-    gone, left = psutil.wait_procs(running, DEADLINE)
+    gone, left = psutil.wait_procs(running.values(), DEADLINE)
     assert (len(gone), left) == (5, [])
 
 
 def test_the_command_ends_with_one_plc_and_ends_the_other(
     simulate: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    running = plcs(simulate, tmp_path)
-    running[0].kill()
+    running = parts(simulate, tmp_path)
+    running["press_plc"].kill()
     assert simulate.wait(DEADLINE) == 1
-    assert not any(plc.is_running() for plc in running)
+    assert not any(part.is_running() for part in running.values())
     assert simulate.stderr is not None
-    assert "ended with -9" in simulate.stderr.read()
+    assert "press_plc ended with -9" in simulate.stderr.read()
 
 
 def test_a_factory_that_is_ended_while_it_starts_says_nothing_of_failures(
@@ -79,11 +79,11 @@ def test_a_factory_that_is_ended_while_it_starts_says_nothing_of_failures(
 def test_the_machines_go_on_without_their_erp_system(
     simulate: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    running = plcs(simulate, tmp_path)
-    running[-1].kill()
+    running = parts(simulate, tmp_path)
+    running.pop("erp").kill()
     assert simulate.stderr is not None
     assert any("the machines go on" in line for line in simulate.stderr)
-    assert all(plc.is_running() for plc in running[:-1])
+    assert all(part.is_running() for part in running.values())
     simulate.send_signal(signal.SIGINT)
     assert simulate.wait(DEADLINE) == 0
     ended = [line for line in simulate.stderr if "ended with" in line]
