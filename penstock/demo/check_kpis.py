@@ -150,7 +150,7 @@ class _Machine:
         return found
 
     def _element(self, one: ActivitySpan) -> str:
-        if one.activity is Activity.MINOR_STOP:
+        if one.activity in (Activity.MINOR_STOP, Activity.WAITING):
             return "minor_stop" if one.end - one.start < self._minor else "delay"
         return _ELEMENTS[one.activity]
 

@@ -20,9 +20,15 @@ from penstock.codec.wire import frame
 from penstock.errors import PenstockError
 from penstock.factory.equipment import KINDS
 from penstock.factory.layout import LINES, SITE, Line
-from penstock.factory.machine import Machine, set_speed
+from penstock.factory.machine import Machine
 from penstock.factory.model import ERP, Factory, read_factory
-from penstock.factory.schedule import CYCLE_US, order_id, product_of, quantities
+from penstock.factory.schedule import (
+    CYCLE_US,
+    order_id,
+    pieces_per_minute,
+    product_of,
+    quantities,
+)
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.producers import SyncProducer
 from penstock.kafka.registry import Registry
@@ -79,7 +85,7 @@ def _planned(factory: Factory, line: Line) -> Iterator[tuple[int, dict[str, Any]
     start = factory.t0
     for number in count(1):
         quantity, product = next(wanted), product_of(number)
-        seconds = profile.setup + quantity * 60.0 / set_speed(profile, product)
+        seconds = profile.setup + quantity * 60.0 / pieces_per_minute(profile, product)
         end = start + round(seconds * 1e6 / factory.speed)
         yield (
             number,

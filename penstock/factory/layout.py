@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from penstock.factory.machine import Place
-
 SITE: Final = "acme/bremen"
 NAMESPACE: Final = "urn:acme:press"
 """Of the OPC UA server's nodes."""
@@ -18,8 +16,29 @@ NODE: Final = "Packing"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a machine stands: what makes it the one machine that it is."""
+
+    asset: str
+    """ISA-95 path below the site."""
+    kind: str
+    line: int
+    index: int
+    counter_max: int = 4_294_967_295
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.asset.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A line of machines and the PLC that serves it; the output is where its pieces are counted."""
+    """A line of machines and the PLC that serves it.
+
+    Pieces go from each of its `places` to the next; the `constraint` is the slowest, and good
+    pieces are counted at the `output`.
+    """
 
     plc: str
     protocol: Literal["opcua", "modbus", "mqtt"]

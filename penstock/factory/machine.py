@@ -14,14 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.factory.equipment import KINDS
-from penstock.factory.schedule import (
-    CYCLE_US,
-    Activity,
-    Profile,
-    Segment,
-    Timeline,
-    quantities,
-)
+from penstock.factory.layout import LINES, Place
+from penstock.factory.schedule import CYCLE_US, Activity, Segment, pieces_per_minute
+from penstock.factory.serial_line import SerialLine
 from penstock.factory.signals import Sensors
 from penstock.settings.tags import Role
 
@@ -29,7 +24,8 @@ PACKML: Final[Mapping[Activity, tuple[int, int]]] = MappingProxyType(
     {
         Activity.PRODUCING: (6, 1),  # Execute, Production
         Activity.SETUP: (15, 4),  # Resetting, first user-defined mode
-        Activity.MINOR_STOP: (5, 1),  # Suspended
+        Activity.MINOR_STOP: (11, 1),  # Held: the machine's own trouble
+        Activity.WAITING: (5, 1),  # Suspended: starved or blocked
         Activity.FAILURE: (9, 1),  # Aborted
         Activity.REPAIR: (9, 2),  # Aborted, Maintenance
         Activity.BREAK: (4, 1),  # Idle
@@ -42,26 +38,14 @@ _LOAD_LAG: Final = 4.0
 _HEAT_LAG: Final = 240.0
 """Time constants, in seconds of the process at speed 1."""
 _LOADS: Final[Mapping[Activity, float]] = MappingProxyType(
-    {Activity.PRODUCING: 1.0, Activity.SETUP: 0.25, Activity.MINOR_STOP: 0.12}
+    {
+        Activity.PRODUCING: 1.0,
+        Activity.SETUP: 0.25,
+        Activity.MINOR_STOP: 0.12,
+        Activity.WAITING: 0.12,
+    }
 )
 _SHIFT_SECONDS: Final = 8 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a machine stands: what makes it the one machine that it is."""
-
-    asset: str
-    """ISA-95 path below the site."""
-    kind: str
-    line: int
-    index: int
-    counter_max: int = 4_294_967_295
-
-    @property
-    def name(self) -> str:
-        """The last part of its path."""
-        return self.asset.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +103,20 @@ class Machine:
         self._load_decay = math.exp(-per_cycle / _LOAD_LAG)
         self._heat_decay = math.exp(-per_cycle / _HEAT_LAG)
         self.sensors = Sensors(kind.signals, np.random.default_rng([seed, 2, place.index]))
-        rng = np.random.default_rng([seed, 3, place.index])
         # Counters that roll over early start close to it, so that it is seen.
         initial = max(0, place.counter_max - 300) if place.counter_max < 1 << 20 else 0
-        wanted = quantities(seed, place.line)
-        self._segments = iter(Timeline(kind.profile, place.line, rng, wanted, speed, initial))
+        places = next(line.places for line in LINES if place in line.places)
+        self._segments = iter(
+            SerialLine(
+                place.line,
+                [KINDS[one.kind].profile for one in places],
+                places.index(place),
+                seed=seed,
+                first=places[0].index,
+                speed=speed,
+                initial=initial,
+            )
+        )
         self._load, self._heat = 0.1, 0.1
         self.segment = next(self._segments)
         self._ended: list[Segment] = []
@@ -185,11 +178,6 @@ class Machine:
             mode,
             segment.order.product,
             segment.reason,
-            set_speed(self._profile, segment.order.product),
+            pieces_per_minute(self._profile, segment.order.product),
             shift,
         )
-
-
-def set_speed(profile: Profile, product: int) -> int:
-    """Pieces of a product per minute of the process that a kind of machine is set to."""
-    return round(60.0 / profile.piece) - 2 * product

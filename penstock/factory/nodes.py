@@ -7,8 +7,8 @@ Orders are strings, counters UInt32, states Int32; sensors are alternately Doubl
 from collections.abc import Sequence
 from typing import Final
 
-from penstock.factory.layout import NAMESPACE
-from penstock.factory.machine import FIELDS, Machine, Place, Reading
+from penstock.factory.layout import NAMESPACE, Place
+from penstock.factory.machine import FIELDS, Machine, Reading
 from penstock.settings.tags import Role
 
 _COUNTERS: Final = (Role.GOOD, Role.SCRAP, Role.TOTAL)

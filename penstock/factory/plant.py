@@ -10,11 +10,11 @@ from ruamel.yaml import YAML
 
 from penstock.factory import nodes
 from penstock.factory.equipment import KINDS
-from penstock.factory.layout import GROUP, LINES, NODE, SITE, USER, Line
-from penstock.factory.machine import FIELDS, Place, set_speed
+from penstock.factory.layout import GROUP, LINES, NODE, SITE, USER, Line, Place
+from penstock.factory.machine import FIELDS
 from penstock.factory.model import Factory
 from penstock.factory.registers import MAX_REGISTERS, Registers
-from penstock.factory.schedule import PRODUCTS
+from penstock.factory.schedule import PRODUCTS, pieces_per_minute
 from penstock.settings.tags import Role
 
 _COLUMNS: Final = (
@@ -29,7 +29,7 @@ _STATES: Final = {
         "mode": "UnitModeCurrent",
         "producing": [6],
         "setup_modes": [4],
-        "delay": [5],
+        "delay": [5, 11],
         "failure": [9],
         "no_order": [4, 17],
     }
@@ -126,12 +126,13 @@ _ALERTING: Final = ("alerts", "anomaly-scores")
 def _alerting(factory: Factory) -> dict[str, Any]:
     """Settings by which a machine that wears out is noticed some time before it fails.
 
-    Vibration tells of wear; most of the rest that is measured tells of the product. Times are
-    those of the process: a machine lives for half an hour, so a warm-up takes 12 minutes.
+    Vibration tells of wear, and torque by how much a heavier product shakes a machine more; most of
+    the rest that is measured tells of the product alone. Times are those of the process: a machine
+    produces for half an hour from new to failure, so a warm-up takes 12 minutes of production.
     """
     return {
         "anomaly-scores": {
-            "watch": ["*vibration*"],
+            "watch": ["*vibration*", "*_torque"],
             "grid": _shortened(12.0, factory),
             "settle": "0 s",
             "monitor": {"warm_up": 60, "only_high": ["*vibration*"]},
@@ -155,7 +156,7 @@ def _write_products(factory: Factory, places: Sequence[Place]) -> None:
     writer.writerow(["product", "asset", "seconds_per_unit"])
     for place in places:
         for product in range(PRODUCTS):
-            per_minute = set_speed(KINDS[place.kind].profile, product)
+            per_minute = pieces_per_minute(KINDS[place.kind].profile, product)
             writer.writerow([product, place.asset, 60.0 / per_minute / factory.speed])
     (factory.folder / "products.csv").write_text(text.getvalue(), encoding="utf-8")
 

@@ -122,8 +122,8 @@ class TruthWriter:
         self._activity(index, segment, end=segment.end)
         order = segment.order
         if segment.activity is Activity.NO_ORDER:  # comes right after an order's last piece
-            scrap = order.scrap(order.quantity)
-            good = order.quantity - scrap
+            scrap = order.scrap(order.pieces)
+            good = order.pieces - scrap
             made = [order.quantity, order.start, segment.start, good, scrap]
             self._write(["o", index, order.id, order.product, *made])
 
