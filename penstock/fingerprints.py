@@ -45,6 +45,15 @@ def only_adds(then: str, now: str) -> bool:
     return rest == rest_now and parts.items() <= parts_now.items()
 
 
+def added(then: str, now: str) -> set[str]:
+    """Names of the parts that came since.
+
+    >>> added(with_parts("", {"press": ""}), with_parts("", {"press": "", "saw": ""}))
+    {'saw'}
+    """
+    return _split(now)[1].keys() - _split(then)[1].keys()
+
+
 def difference(then: str, now: str) -> str:
     """In words, as short as may be.
 

@@ -13,6 +13,10 @@ configured is scored while it produces, and not in a setup mode, nor for `settle
 
 **Release.** A sample of the tag `AnomalyRelease` of an asset has it learn anew what is normal, from
 the sample's time on. It is no signal, and moves no watermark.
+
+**Known later.** An asset that was heard before the configuration named it was watched as one that
+always runs. Once it is named, and has a rule or tags that are no signals, what was learned is
+forgotten: a new warm-up begins.
 """
 
 import json
@@ -26,6 +30,7 @@ from numpy.typing import NDArray
 
 from penstock.anomaly.settings import RELEASE
 from penstock.errors import StateError
+from penstock.fingerprints import added
 from penstock.operator import (
     CLOCK_AHEAD,
     TOO_LATE,
@@ -208,16 +213,19 @@ class AnomalyScores(Operator):
         Raises:
             StateError: The rows are damaged, or of another format or other parameters.
         """
-        _, books = load_meta(self, rows)
-        other = AnomalyScores(self.parameters)
+        fingerprint, books = load_meta(self, rows)
+        other, news = AnomalyScores(self.parameters), added(fingerprint, self.fingerprint)
         for name, found in _by_asset(rows).items():
             try:
                 other._load(name, found)
+                if name in news and self.parameters.assets[name] != _UNKNOWN:
+                    other._asset(name).forget()
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 msg = "this row of state is damaged or of another operator"
                 raise StateError(msg, where=name, remedy="reset the processor") from error
         self.__dict__.update(other.__dict__)
-        self.books, self._changed = books, not rows
+        self.books = books
+        self._changed = not rows or any(asset.changed for asset in self._assets)
 
     def _load(self, name: str, rows: Mapping[str, bytes]) -> None:
         asset = self._asset(name)

@@ -56,6 +56,11 @@ class Asset:
         """Learn anew what is normal, from a time on."""
         self._release = time if self._release is None else min(time, self._release)
 
+    def forget(self) -> None:
+        """Learn anew what is normal, from the next row on."""
+        self.monitor.release()
+        self.changed = True
+
     def take(self, samples: NDArray[Any], watermark: int) -> list[AnomalyScore]:
         """Take samples, none of which is late; gives the rows that are complete by now."""
         self.changed = True
