@@ -2,7 +2,6 @@
 
 import csv
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from penstock.decimals import Decimals
 from penstock.errors import HistoryError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,8 +21,7 @@ _ABSENT: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 _TIMES: Final = ("time", "timestamp", "datetime", "date", "ts")
 _SENSIBLE: Final = (631_152_000_000_000, 4_102_444_800_000_000)
 """Microseconds of 1990 and 2100; numbers outside are mostly counters, or milliseconds."""
-_WITH_COMMA: Final = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
-_WITH_POINT: Final = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+_Columns = dict[str, list[Any]]
 LABELS: Final = frozenset({"anomaly", "changepoint", "label", "labels", "is_anomaly"})
 """Names of columns that say what a person thinks of a row; they are never signals."""
 
@@ -66,7 +65,7 @@ def read_table(
 ) -> Table:
     """Read a file; the delimiter of a CSV file is found.
 
-    Between `;` or tabs, numbers may have a decimal comma.
+    Numbers of a CSV file may have a decimal comma: see `penstock.decimals`.
 
     Args:
         path: CSV, or Parquet by its ending.
@@ -78,14 +77,17 @@ def read_table(
         HistoryError: It cannot be read, or makes no sense; line and remedy are named.
     """
     try:
-        columns = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
+        if path.suffix in (".parquet", ".pq"):
+            columns, lines = _parquet(path)
+        else:
+            columns, lines = _csv(path, ignored)
     except UnicodeDecodeError as error:
         msg, remedy = "it is no text in UTF-8", "save it as 'CSV UTF-8'"
         raise HistoryError(msg, where=str(path), remedy=remedy) from error
     except (OSError, pa.ArrowException, csv.Error) as error:
         msg = f"it cannot be read: {error}"
         raise HistoryError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
-    reading = _Reading(path, columns, 2 if path.suffix not in (".parquet", ".pq") else 1)
+    reading = _Reading(path, columns, lines)
     named, time = time, time or _time_column(columns)
     for name in (time, labels):
         if name is not None and name not in columns:
@@ -113,8 +115,8 @@ def read_table(
 class _Reading:
     """The columns of a file, and where their cells stand."""
 
-    def __init__(self, path: Path, columns: dict[str, list[Any]], first: int) -> None:
-        self._path, self._columns, self._first = path, columns, first
+    def __init__(self, path: Path, columns: _Columns, lines: Sequence[int]) -> None:
+        self._path, self._columns, self._lines = path, columns, lines
 
     def numeric(self, name: str) -> bool:
         """Whether the first cell that is not empty is a number; a column of none is none."""
@@ -138,11 +140,11 @@ class _Reading:
     def column(self, name: str, convert: Callable[[Any], Any]) -> list[Any]:
         """A column's cells, converted."""
         found = []
-        for place, cell in enumerate(self._columns[name]):
+        for line, cell in zip(self._lines, self._columns[name], strict=True):
             try:
                 found.append(convert(cell))
             except (ValueError, TypeError, OverflowError) as error:
-                where = f"{self._path}, line {place + self._first}, column {name!r}"
+                where = f"{self._path}, line {line}, column {name!r}"
                 what, remedy = (
                     ("time", "write it as 2020-03-09 10:14:33, or name another column with --time")
                     if convert is _microseconds
@@ -156,7 +158,8 @@ class _Reading:
         return found
 
 
-def _csv(path: Path) -> dict[str, list[Any]]:
+def _csv(path: Path, ignored: Sequence[str]) -> tuple[_Columns, list[int]]:
+    """The columns, and the line of each row."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         header = file.readline()
         if not header.strip():
@@ -169,7 +172,8 @@ def _csv(path: Path) -> dict[str, list[Any]]:
             twice = next(name for name in names if names.count(name) > 1)
             msg = f"column {twice!r} is there twice"
             raise HistoryError(msg, where=f"{path}, line 1", remedy="name one of them otherwise")
-        columns: dict[str, list[Any]] = {name: [] for name in names}
+        columns: _Columns = {name: [] for name in names}
+        lines: list[int] = []
         reader = csv.reader(file, delimiter=delimiter)
         for cells in reader:
             if not cells:
@@ -178,36 +182,41 @@ def _csv(path: Path) -> dict[str, list[Any]]:
                 msg = f"{len(cells)} cells, the first line names {len(names)} columns"
                 where = f"{path}, line {reader.line_num + 1}"
                 raise HistoryError(msg, where=where, remedy="complete the line or remove it")
+            lines.append(reader.line_num + 1)
             for name, cell in zip(names, cells, strict=True):
                 columns[name].append(cell.strip())
-    if delimiter != ",":
-        columns = {name: _with_points(path, name, cells) for name, cells in columns.items()}
-    return _with_rows(path, columns)
+    return _with_rows(path, _with_points(path, columns, lines, ignored)), lines
 
 
-def _with_points(path: Path, name: str, cells: list[str]) -> list[str]:
-    """A column's cells, numbers with a decimal comma written with a point.
+def _with_points(
+    path: Path, columns: _Columns, lines: Sequence[int], ignored: Sequence[str]
+) -> _Columns:
+    """The columns, with a decimal point in those of numbers.
 
     Raises:
-        HistoryError: Some have a comma and others a point, which may stand between thousands.
+        HistoryError: A number may mean something else.
     """
-    written = [
-        cell.replace(",", ".") if "," in cell and _WITH_COMMA.fullmatch(cell) else cell
-        for cell in cells
-    ]
-    if written != cells and (point := next(filter(_WITH_POINT.fullmatch, cells), None)):
-        msg = f"a decimal comma in some cells, {point} with a point"
-        where = f"{path}, column {name!r}"
-        raise HistoryError(msg, where=where, remedy="use one of them in the whole column")
+    decimals = Decimals()
+    written = dict(columns)
+    for name, cells in columns.items():
+        first = next((cell for cell in cells if not _absent(cell)), "")
+        if name not in ignored and _is_number(first.replace(",", ".")):
+            rows = zip(lines, cells, strict=True)
+            written[name] = [decimals.read(cell, line, name) for line, cell in rows]
+    for fault in decimals.faults():
+        where = f"{path}, line {fault.line}, column {fault.column!r}"
+        remedy = f"{fault.remedy}, or --ignore the column"
+        raise HistoryError(fault.message, where=where, remedy=remedy)
     return written
 
 
-def _parquet(path: Path) -> dict[str, list[Any]]:
+def _parquet(path: Path) -> tuple[_Columns, Sequence[int]]:
     table = pq.read_table(path)
-    return _with_rows(path, {name: table[name].to_pylist() for name in table.column_names})
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    return _with_rows(path, columns), range(1, len(table) + 1)
 
 
-def _with_rows(path: Path, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+def _with_rows(path: Path, columns: _Columns) -> _Columns:
     if not any(columns.values()):
         msg = "it has no rows"
         raise HistoryError(msg, where=str(path), remedy="give a file with rows")

@@ -4,7 +4,8 @@
     housing,stamping/line1/press07,1.2
     ,stamping/line1/packer01,0.9
 
-An empty product stands for every product of the asset that has no row of its own.
+An empty product stands for every product of the asset that has no row of its own. Numbers are read
+as in tag lists.
 """
 
 import csv
@@ -12,6 +13,7 @@ import io
 from pathlib import Path
 from typing import Final
 
+from penstock.decimals import Decimals
 from penstock.errors import ConfigurationError
 from penstock.settings.problems import InvalidConfigurationError
 
@@ -42,23 +44,31 @@ def read_products(path: Path, shown: Path | None = None) -> RunTimes:
     if not rows or [name.lower() for name in rows[0][1]] != _COLUMNS:
         msg = f"the first line must be {delimiter.join(_COLUMNS)}"
         raise InvalidConfigurationError([ConfigurationError(msg, where=f"{where}:1", remedy=None)])
+    decimals = Decimals()
     for line, cells in rows[1:]:
         try:
-            _take(cells, found, decimal_comma=delimiter == ";")
+            seconds = [decimals.read(cell, line, _COLUMNS[-1]) for cell in cells[-1:]]
+            _take([*cells[:-1], *seconds], found)
         except ValueError as error:
             problems.append(ConfigurationError(str(error), where=f"{where}:{line}", remedy=None))
+    problems += [
+        ConfigurationError(
+            f"column {one.column}: {one.message}", where=f"{where}:{one.line}", remedy=one.remedy
+        )
+        for one in decimals.faults()
+    ]
     if problems:
         raise InvalidConfigurationError(problems)
     return found
 
 
-def _take(cells: list[str], found: RunTimes, *, decimal_comma: bool) -> None:
+def _take(cells: list[str], found: RunTimes) -> None:
     if len(cells) != len(_COLUMNS):
         msg = f"{len(cells)} cells under {len(_COLUMNS)} columns"
         raise ValueError(msg)
     product, asset, written = cells
     try:
-        seconds = float(written.replace(",", ".") if decimal_comma else written)
+        seconds = float(written)
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):

@@ -2,19 +2,19 @@
 
 `;`, `,` or tabs between cells, decimal comma or point, with or without byte order mark, UTF-8,
 cp1252 or UTF-16 (Excel's "Unicode text"), any line ends, header names in any case; empty lines are
-skipped. What may mean two things is an error.
+skipped. What may mean two things is an error, as `1,250` where no other number shows what it means.
 """
 
 import codecs
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
+from penstock.decimals import Decimals
 from penstock.errors import ConfigurationError
 from penstock.settings.explain import annotation_at, fault
 from penstock.settings.problems import InvalidConfigurationError, suggestion
@@ -23,9 +23,6 @@ from penstock.settings.tags import Tag
 _COLUMNS: Final = tuple(name for name, field in Tag.model_fields.items() if not field.exclude)
 _REQUIRED: Final = tuple(name for name, field in Tag.model_fields.items() if field.is_required())
 _NUMBERS: Final = ("scale", "offset", "low", "high", "max", "deadband")
-_DECIMAL: Final = re.compile(r"[+-]?\d*([.,])\d+(?:[eE][+-]?\d+)?")
-_THOUSAND_OR_ONE: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-_MARKS: Final = {",": "comma", ".": "point"}
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WORKBOOK: Final = b"PK\x03\x04"
 
@@ -54,8 +51,7 @@ class _TagList:
         self._line = 1
         """Where the row in hand begins."""
         self._problems: list[ConfigurationError] = []
-        self._marks: dict[str, int] = {}
-        """Decimal marks in use, with the line of the first."""
+        self._decimals = Decimals()
 
     def read(self) -> tuple[Tag, ...]:
         rows = self._rows()
@@ -66,6 +62,9 @@ class _TagList:
             remedy = 'write a quote inside quotes twice ("")'
             self._add(f"quoting is broken in or after this line: {error}", remedy)
             tags = []
+        for one in self._decimals.faults():
+            self._line = one.line
+            self._add(f"column {one.column}: {one.message}", one.remedy)
         if not tags and not self._problems:
             self._add("the list has no tags", "add a line for each tag")
         if self._problems:
@@ -117,27 +116,10 @@ class _TagList:
             return None
         for name in _NUMBERS:
             if name in values:
-                values[name] = self._number(name, values[name])
+                values[name] = self._decimals.read(values[name], self._line, name)
         if "role" in values:
             values["role"] = values["role"].lower()
         return self._tag(values)
-
-    def _number(self, column: str, cell: str) -> str:
-        """A number as Python writes it, for whatever is one with a decimal comma."""
-        number = _DECIMAL.fullmatch(cell)
-        if not number:
-            return cell
-        mark, other = (",", ".") if number[1] == "," else (".", ",")
-        if self._delimiter == "," and _THOUSAND_OR_ONE.fullmatch(cell):
-            remedy = f"write {cell.replace(',', '')} or {cell.replace(',', '.')}"
-            self._add(f"column {column}: {cell!r} may mean two numbers", remedy)
-        elif other in self._marks:
-            message = f"column {column}: {cell!r} has a decimal {_MARKS[mark]}"
-            message += f", line {self._marks[other]} a decimal {_MARKS[other]}"
-            self._add(message, "use one of them in the whole list")
-        else:
-            self._marks.setdefault(mark, self._line)
-        return cell.replace(",", ".")
 
     def _tag(self, values: dict[str, str]) -> Tag | None:
         try:

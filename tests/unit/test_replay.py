@@ -105,6 +105,20 @@ def test_numbers_with_a_decimal_comma_are_numbers(tmp_path):
     assert [sample[1:3] for sample in reel.samples(0, 1)] == [("Flow", 0.1), ("Druck", 1.0)]
 
 
+def test_three_digits_behind_a_comma_are_decimals_where_another_number_shows_it(tmp_path):
+    text = "time;a;note;b\n2020-01-01;1,001;2.5 mm;7\n2020-01-02;999;;1,5\n"
+    reel = _reel_of(tmp_path, text)
+    assert [(s.tag, s.value) for s in reel.samples(0, 2)] == [
+        ("a", 1.001), ("b", 7.0), ("a", 999.0), ("b", 1.5),
+    ]  # fmt: skip
+
+
+def test_what_an_ignored_column_may_mean_does_not_matter(tmp_path):
+    text = "time;a;b\n2020-01-01;1,001;2.5\n"
+    reel = _reel_of(tmp_path, text, ignored=["a"])
+    assert [sample.value for sample in reel.samples(0, 1)] == [2.5]
+
+
 def test_what_is_left_out_is_said(tmp_path):
     text = "time,a,note,on\n2020-01-01,inf,x,true\n2020-01-02,,y,false\n2020-01-03,NaN,z,true\n"
     (table,) = _reel_of(tmp_path, text.replace("01-02,,", "01-02,1,")).tables
@@ -121,7 +135,19 @@ def test_what_is_left_out_is_said(tmp_path):
     [
         ("x,a\n1,1\n2,2\n", "column 'x' is taken for the times, but 1 is no second.*--time"),
         ("time,a\n1577836800000,1\n", "1577836800000 is no second since 1970"),
-        ("time;a\n2020-01-01;1,5\n2020-01-02;1.5\n", "column 'a': a decimal comma .*1.5 with"),
+        (
+            "time;a\n2020-01-01;1,5\n2020-01-02;1.5\n",
+            "line 3, column 'a': '1.5' has a decimal point, line 2 .* comma",
+        ),
+        (
+            "time;a\n2020-01-01;999\n\n2020-01-02;1,001\n",
+            "line 4, column 'a': '1,001' may mean two",
+        ),
+        (
+            "time;a;b\n2020-01-01;1,001;2.5\n",
+            "column 'a': '1,001' .*write 1001 or 1.001, or --ignore",
+        ),
+        ('time,a\n2020-01-01,"1,001"\n', "line 2, column 'a': '1,001' may mean two"),
         ("Zeit;Fl\xfcss\n2020-01-01;1\n".encode("cp1252"), "no text in UTF-8 .*CSV UTF-8"),
     ],
 )

@@ -167,6 +167,13 @@ def test_products_are_read_with_a_decimal_comma(tmp_path):
     assert read_products(path) == {("A", "l/press"): 1.25, ("", "l/press"): 2.0}
 
 
+def test_a_run_time_that_may_mean_two_numbers_is_refused(tmp_path):
+    path = tmp_path / "products.csv"
+    path.write_text("product;asset;seconds_per_unit\nA;l/press;1,250\n")
+    with pytest.raises(InvalidConfigurationError, match=r"csv:2: .*write 1250 or 1\.250"):
+        read_products(path)
+
+
 def test_all_wrong_rows_of_products_are_named(tmp_path):
     path = tmp_path / "products.csv"
     rows = ["A,l/p,0", "A,l/p,x", "A,,1", "B,l/p", "C,l/p,1", "C,l/p,2", "D,l/p,inf"]

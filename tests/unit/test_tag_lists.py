@@ -130,6 +130,10 @@ SLIPS = {
         'asset,tag,address,high\na,b,c,"1,000"\n',
         ["tags.csv:2: column high: '1,000' may mean two numbers (write 1000 or 1.000)"],
     ),
+    "thousands or decimals between semicolons": (
+        "asset;tag;address;low;high\na;b;c;-1,000;999\n",
+        ["tags.csv:2: column low: '-1,000' may mean two numbers (write -1000 or -1.000)"],
+    ),
     "thousands": (
         "asset;tag;address;max\na;b;c;4.294.967.295\n",
         ["tags.csv:2: column max: '4.294.967.295' is no number"],
@@ -138,7 +142,7 @@ SLIPS = {
         "asset;tag;address;low;high\na;b;c;0,5;40\na;c;d;0;1.000\n",
         [
             "tags.csv:3: column high: '1.000' has a decimal point, line 2 a decimal comma "
-            "(use one of them in the whole list)"
+            "(use one of them in the whole file)"
         ],
     ),
     "period without a unit": (
