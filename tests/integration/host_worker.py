@@ -35,6 +35,8 @@ POISON = -1.0
 """A value that makes the operator raise."""
 LATE = -2.0
 """A value that the operator calls late."""
+DAWDLED = 8.0
+"""Seconds; longer than a worker of a test waits for an answer to a request."""
 LARGE = 12_000_000
 """Bytes by which a row is longer than a message may be."""
 
@@ -185,9 +187,11 @@ class Arguments:
     folder: str
     fingerprint: str = "sums-1"
     behaviour: Sequence[str] = ()
-    """`fails`, `ticks`, `large`, `newer`, `hangs`, `joins`, `windows`: see the code."""
+    """`fails`, `ticks`, `large`, `newer`, `hangs`, `dawdles`, `joins`, `windows`: see the code."""
     environment: str = "test"
     host: dict[str, float] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    """Of librdkafka."""
 
     def plant(self) -> Plant:
         """A plant without sources."""
@@ -197,7 +201,9 @@ class Arguments:
             windows=Windows(
                 sizes={parse_duration("10 s"): WindowSize(reopen_for=parse_duration("1 min"))}
             ),
-            kafka=KafkaSettings(bootstrap=self.bootstrap, partitions=self.partitions),
+            kafka=KafkaSettings(
+                bootstrap=self.bootstrap, partitions=self.partitions, options=self.options
+            ),
             registry=RegistrySettings(url=self.registry),
         )
 
@@ -233,6 +239,20 @@ def hang() -> None:
     BatchConsumer._fetch = fetch_once  # type: ignore[method-assign]
 
 
+def dawdle() -> None:
+    """Let go of partitions only after `DAWDLED` seconds, while the heart beats on."""
+    from streams.host.host import Host  # noqa: PLC0415
+
+    hand_over = Host.hand_over
+
+    async def hand_over_late(self: Host) -> None:
+        if self.owned:
+            await asyncio.sleep(DAWDLED)
+        await hand_over(self)
+
+    Host.hand_over = hand_over_late  # type: ignore[method-assign]
+
+
 def main() -> None:
     from streams.host import HostSettings, serve  # noqa: PLC0415  # tests need not load Faust
 
@@ -244,6 +264,8 @@ def main() -> None:
     (folder / f"{os.getpid()}.port").write_text(str(server.port))
     if "hangs" in arguments.behaviour:
         hang()
+    if "dawdles" in arguments.behaviour:
+        dawdle()
     serve(
         arguments.processor(),
         plant=arguments.plant(),

@@ -78,6 +78,23 @@ def test_a_worker_that_reads_nothing_ends(rig: Rig) -> None:
     rig.await_exact()
 
 
+def test_a_rebalance_that_takes_longer_than_an_answer_may_comes_to_an_end(rig: Rig) -> None:
+    """Who joins gives the request up after 6 s (`session_timeout`), and joins again."""
+    options = {"socket.timeout.ms": "1000"}
+    rig.feed(100)
+    rig.start(behaviour=["dawdles"])
+    rig.await_log("restored")
+    rig.until(lambda: sum(rig.offsets().values()) == 100)
+    rig.start(options=options)
+    rig.await_log("restored", 3)
+    whole, rest, other = (set(line["offsets"]) for line in rig.log_lines("restored"))
+    assert rest | other == whole
+    assert not rest & other
+    rig.feed(100)
+    rig.await_exact()
+    assert_books(rig, processed=200)
+
+
 def test_what_is_no_record_is_gone_past_and_what_was_aborted_does_not_count(rig: Rig) -> None:
     writer = Producer(producer_options(rig.kafka, transactional_id=rig.name))
     writer.init_transactions()
