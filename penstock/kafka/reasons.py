@@ -1,11 +1,12 @@
 """Why a client does not reach Kafka: who asks hears of a time-out, librdkafka says why beside."""
 
 import re
+import threading
 import time
 from concurrent.futures import Future, wait
 from typing import Any, Final
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from penstock.errors import KafkaUnavailableError
@@ -28,20 +29,25 @@ _REMEDIES: Final = {
 
 
 class Reasons:
-    """Notes what librdkafka reports of one client, as its `error_cb`."""
+    """Notes what librdkafka reports of one client, as its `error_cb`.
+
+    Threads may share the client: what one of them is told, all are.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self._lock = threading.Lock()
         self._last: KafkaError | None = None
         self._down: float | None = None
-        """Since when no broker can be reached."""
+        """Since when no broker can be reached; that one is back, librdkafka does not report."""
 
     def __call__(self, error: KafkaError) -> None:
         """Note it."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._down = self._down or time.monotonic()
-        else:
-            self._last = error
+        with self._lock:
+            if error.code() != KafkaError._ALL_BROKERS_DOWN:
+                self._last = error
+            elif self._down is None:
+                self._down = time.monotonic()
 
     def wait(self, admin: AdminClient, future: "Future[Any]") -> None:
         """Until an answer is there, or no broker could be reached for a while.
@@ -49,16 +55,35 @@ class Reasons:
         Raises:
             KafkaUnavailableError: The latter.
         """
-        self._last = self._down = None
-        deadline = time.monotonic() + 3 * ANSWER_SECONDS
+        begun = time.monotonic()
         while not wait([future], _LOOK_SECONDS).done:
             admin.poll(0)
-            if time.monotonic() > deadline:
+            if time.monotonic() - begun > 3 * ANSWER_SECONDS:
                 msg = "the question is not answered"
                 raise self.unavailable(msg)
-            if self._down and time.monotonic() - self._down > PATIENCE_SECONDS:
+            with self._lock:
+                down = self._down
+            if down is None or time.monotonic() - max(begun, down) <= PATIENCE_SECONDS:
+                continue
+            if not self._is_back(admin):
                 msg = "no broker can be reached"
                 raise self.unavailable(msg)
+        if future.exception() is None:
+            self._forget()
+
+    def _is_back(self, admin: AdminClient) -> bool:
+        """Whether a broker can be reached again."""
+        try:
+            admin.list_topics(timeout=_LOOK_SECONDS)
+        except KafkaException:
+            return False
+        self._forget()
+        return True
+
+    def _forget(self) -> None:
+        """A broker has answered: what was reported before is over."""
+        with self._lock:
+            self._last = self._down = None
 
     def unavailable(self, otherwise: str) -> KafkaUnavailableError:
         """The error for who asked.
@@ -66,7 +91,9 @@ class Reasons:
         Args:
             otherwise: What is said where librdkafka gives no reason.
         """
-        where, error = f"kafka.bootstrap {self._settings.bootstrap}", self._last
+        where = f"kafka.bootstrap {self._settings.bootstrap}"
+        with self._lock:
+            error = self._last
         if error is None:
             msg = f"nobody answers there as Kafka does: {otherwise}"
             return KafkaUnavailableError(msg, where=where, remedy=self._remedy())
