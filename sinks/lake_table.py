@@ -24,6 +24,7 @@ from sinks.lake_rows import PARTITION_BY
 Offsets = Mapping[int, int | None]
 """Of each Kafka partition the next offset; None where none is in the table."""
 
+_LOOK: Final = "look at the disk or store; the sink tries again by itself"
 _AGAIN: Final = "they wait, and are tried again"
 
 
@@ -60,7 +61,7 @@ class SourcedTable:
         try:
             return self._offset(self._created({}), partition)
         except (DeltaError, OSError) as error:
-            raise unreadable(self._uri, self._options, error) from error
+            raise unreadable(self._uri, self._options, error, remedy=_LOOK) from error
 
     @property
     def id(self) -> str:

@@ -1,6 +1,7 @@
 """`penstock lake …`."""
 
-from dataclasses import astuple, fields
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,16 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per row.")]
 
+
+@dataclass(frozen=True, slots=True)
+class _Lake:
+    """A lake: its address, the options of its store, and the tables that must be there."""
+
+    path: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
+
+
 commands = typer.Typer(
     name="lake", help="Read the lake, and look after its files.", no_args_is_help=True
 )
@@ -53,7 +64,8 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Run a query and show its rows."""
-    names, rows = lake.query(lake.open_lake(*_place(lake_path, config)), sql)
+    place = _place(lake_path, config)
+    names, rows = lake.query(lake.open_lake(place.path, place.options), sql)
     if show_rows(names, rows, as_json):
         typer.echo(_count(len(rows), "row"))
 
@@ -67,8 +79,7 @@ def init_views(
     config: Config = None,
 ) -> None:
     """Make a DuckDB file whose views show the lake as it is, for BI tools."""
-    path, _ = _place(lake_path, config)
-    made, missing = lake.init_views(path, file)
+    made, missing = lake.init_views(_place(lake_path, config).path, file)
     typer.echo(f"{file} has the views {', '.join(made)}")
     if missing:
         typer.echo(f"not in the lake yet: {', '.join(missing)}; run this again once they are")
@@ -84,8 +95,8 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Join small files, while sinks write and others read."""
-    path, options = _place(lake_path, config)
-    done = lake.compact(path, options, target_size=megabytes * MEGABYTE)
+    place = _place(lake_path, config)
+    done = lake.compact(place.path, place.options, target_size=megabytes * MEGABYTE)
     show_rows(_names(lake.Compacted), [astuple(one) for one in done], as_json)
 
 
@@ -104,8 +115,8 @@ def vacuum(
         duration = parse_duration(keep)
     except ValueError as error:
         raise ConfigurationError(str(error), where="--keep") from error
-    path, options = _place(lake_path, config)
-    done = lake.vacuum(path, options, keep=duration, dry_run=dry_run)
+    place = _place(lake_path, config)
+    done = lake.vacuum(place.path, place.options, keep=duration, dry_run=dry_run)
     rows = [(table.table, file) for table in done for file in table.files]
     if show_rows(["table", "file"], rows, as_json):
         typer.echo(f"{_count(len(rows), 'file')} {'would be ' * dry_run}deleted")
@@ -126,9 +137,8 @@ def check(
     needs. With the lake of a configuration, each of its tables must be there. What no longer is in
     the log is not seen here: `penstock audit` holds the lake against the topics.
     """
-    path, options = _place(lake_path, config)
-    of_plant = lake_path is None and path != DEFAULT_LAKE
-    found = lake.check(path, options, quick=quick, wanted=lake.TABLES if of_plant else ())
+    place = _place(lake_path, config)
+    found = lake.check(place.path, place.options, quick=quick, wanted=place.wanted)
     if found.lost:
         show_rows(_names(lake.LostFile), [astuple(one) for one in found.lost], as_json)
         raise typer.Exit(LakeError.exit_code)
@@ -144,19 +154,19 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _place(path: str | None, config: Path | None) -> tuple[str, dict[str, str]]:
-    """Address and options of the lake that is meant; says so where nobody named one."""
+def _place(path: str | None, config: Path | None) -> _Lake:
+    """The lake that is meant; says so where nobody named one."""
     if config is None and path is not None:
-        return path, {}
+        return _Lake(path)
     found = config or DEFAULT_CONFIG
     if config is None and not found.exists():
         typer.echo(f"the lake is {DEFAULT_LAKE}", err=True)
-        return DEFAULT_LAKE, {}
+        return _Lake(DEFAULT_LAKE)
     for settings in load_plant(found, [("sinks",)]).sinks.values():
         if settings.type == "parquet":
             if config is None:
                 typer.echo(f"the lake is {settings.path}, of {found}", err=True)
             options = {key: value.get_secret_value() for key, value in settings.options.items()}
-            return str(settings.path), options
+            return _Lake(str(settings.path), options, lake.TABLES)
     msg = "the configuration has no sink of type parquet"
     raise ConfigurationError(msg, where=str(found))

@@ -23,6 +23,7 @@ RESTORE: Final = (
     "'A damaged table' in docs/how-to/read-the-lake.md"
 )
 """What to do where a table's log is damaged."""
+_TRY_AGAIN: Final = "look at the disk or store, and try again"
 
 
 def uri_of(path: str, name: str) -> str:
@@ -53,13 +54,22 @@ def open_table(path: str, name: str, options: Mapping[str, str] | None) -> Delta
         raise unreadable(uri, found, error) from error
 
 
-def unreadable(uri: str, options: Mapping[str, str], error: Exception) -> LakeError:
-    """Why a table cannot be opened: the entries of its log that are damaged, where it is them."""
+def unreadable(
+    uri: str, options: Mapping[str, str], error: Exception, *, remedy: str = _TRY_AGAIN
+) -> LakeError:
+    """Why a table cannot be opened: the entries of its log that are damaged, where it is them.
+
+    Args:
+        uri: Of the table.
+        options: Of the object store.
+        error: What opening it gave.
+        remedy: What to do where it is not its log.
+    """
     if faults := log_faults(uri, options):
         found = ", ".join(f"{fault.path} ({fault.reason})" for fault in faults)
         return LakeError(f"the table's log is damaged: {found}", where=uri, remedy=RESTORE)
     msg = f"the table cannot be read now: {reason_of(error)}"
-    return LakeError(msg, where=uri, remedy="look at the disk or store, and try again")
+    return LakeError(msg, where=uri, remedy=remedy)
 
 
 def reason_of(error: Exception) -> str:

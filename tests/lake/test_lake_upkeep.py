@@ -1,7 +1,9 @@
 """Compaction, vacuum and check change no row, and get in nobody's way."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,9 +20,12 @@ from lake_worker import new_sink, record
 from typer.testing import CliRunner
 
 from penstock.cli import app
+from penstock.cli.lake import DEFAULT_LAKE
 from penstock.errors import ConfigurationError, LakeError, QueryError
 from penstock.kafka.topics import SENSORS
 from penstock.lake import check, compact, open_lake, query, upkeep, vacuum
+from sinks import lake_table
+from sinks.lake_rows import SAMPLES
 
 RECORDS = 12
 EVERYTHING = "select count(*), count(distinct (asset, value)), sum(value) from samples"
@@ -187,6 +193,44 @@ def test_check_names_missing_and_broken_files_and_the_offsets_in_them(tmp_path: 
     assert {lost.path for lost in check(str(tmp_path)).lost} == {
         row["path"] for row in found.values()
     }
+
+
+@pytest.mark.parametrize("place", ["lake", DEFAULT_LAKE])
+def test_check_wants_all_tables_of_a_configured_lake_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / place, last=1)
+    Path("plant.yaml").write_text(
+        "version: 1\nsite: {path: acme/bremen}\nwindows: {sizes: {10 s: {reopen_for: 1 h}}}\n"
+        f"sinks: {{lake: {{type: parquet, path: {place}}}}}\n"
+    )
+    code, lost = run("check")
+    assert (code, {row["table"] for row in lost}) == (3, {"windows", "kpis", "alerts"})
+    assert run("check", "--lake", place) == (0, [])
+
+
+def test_the_files_of_a_damaged_table_are_read_as_the_docs_say(tmp_path: Path) -> None:
+    fill(tmp_path, last=2)
+    DeltaTable(tmp_path / "samples").create_checkpoint()
+    text = Path("docs/how-to/read-the-lake.md").read_text()
+    found = re.search(r"`(select \* from read_parquet\('lake-samples-damaged/.*?'\))`", text)
+    assert found is not None
+    sql = found[1].replace("lake-samples-damaged", str(tmp_path / "samples"))
+    rows = duckdb.sql(sql)
+    assert {"value", "site", "date"} <= set(rows.columns) and len(rows) == 40
+
+
+def test_a_sink_that_cannot_read_its_table_says_that_it_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(lake_table.DeltaTable, "is_deltatable", away)
+    table = lake_table.SourcedTable(str(tmp_path), {}, SAMPLES, str)
+    with pytest.raises(LakeError, match=r"Input/output error .*the sink tries again by itself"):
+        table.offset(0)
 
 
 def test_check_reads_files_and_finds_what_their_footers_do_not_tell(tmp_path: Path) -> None:
