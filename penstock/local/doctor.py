@@ -178,7 +178,7 @@ def port(stack: LocalStack, name: Name) -> Finding:
     return Finding(
         check,
         "fail",
-        f"{number} is taken by {found}",
+        f"{number} is {found}",
         f"stop it, or take any free one: `{stack.elsewhere('up', stack.taken() or [name])}`",
     )
 

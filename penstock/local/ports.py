@@ -1,4 +1,4 @@
-"""TCP ports of this machine: which are free, and who holds the others."""
+"""TCP ports of this machine: which are free, and what keeps us from the others."""
 
 import contextlib
 import random
@@ -18,25 +18,40 @@ TRIES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that listens on a port; `pid` 0 where the system does not tell."""
+    """What keeps us from a port.
+
+    Args:
+        pid: Of the process that listens there; 0: the system does not tell, or there is none.
+        name: Of the process.
+        forbidden: Whether the port is free, but this user may not listen there.
+    """
 
     pid: int
     name: str
+    forbidden: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})" if self.pid else self.name
+        """What the port is, as in "port 80 is …"."""
+        if self.forbidden:
+            return "not for this user: ports below 1024 need root's rights (CAP_NET_BIND_SERVICE)"
+        return f"taken by {self.name}{f' (pid {self.pid})' if self.pid else ''}"
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port."""
+    return _refusal(port) is None
+
+
+def _refusal(port: int) -> OSError | None:
+    """What a server would be told that is to listen on this loopback port; None: it could."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As servers do: connections that linger after a kill do not count as taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return error
+        return None
 
 
 def free_port() -> int:
@@ -51,9 +66,12 @@ def free_port() -> int:
 
 
 def holder(port: int) -> Holder | None:
-    """Who listens on a port; None: nobody does."""
-    if is_free(port):
+    """Who listens on a port, or that we may not; None: we can."""
+    refusal = _refusal(port)
+    if refusal is None:
         return None
+    if isinstance(refusal, PermissionError):
+        return Holder(0, "", forbidden=True)
     with contextlib.suppress(psutil.Error):
         for entry in psutil.net_connections("tcp"):
             here = entry.laddr.port if entry.laddr else None

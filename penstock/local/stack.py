@@ -245,7 +245,7 @@ class LocalStack:
         if not taken:
             return
         msg = "; ".join(
-            f"port {self.port(name)}, where {name} should listen, is taken by {other}"
+            f"port {self.port(name)}, where {name} should listen, is {other}"
             for name, other in taken.items()
         )
         up, demo = self.elsewhere("up", taken), self.elsewhere("demo", taken)

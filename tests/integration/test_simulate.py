@@ -1,6 +1,7 @@
 """`penstock simulate`: it ends with any of its PLCs, and they with it, even if it is killed."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,10 +92,15 @@ def test_the_machines_go_on_without_their_erp_system(
 
 
 def test_options_that_an_existing_factory_does_not_take_are_named(tmp_path: Path) -> None:
-    write_factory(tmp_path)
-    command = [sys.executable, "-m", "penstock", "simulate", str(tmp_path), "--only", "none"]
-    done = subprocess.run(
-        [*command, "--seed", "2", "--speed", "60"], capture_output=True, text=True, check=False
-    )
-    assert "--speed, --seed ignored" in done.stderr
-    assert "port" not in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        write_factory(tmp_path, opcua_port=taken.getsockname()[1])
+        command = [sys.executable, "-m", "penstock", "simulate", str(tmp_path)]
+        done = subprocess.run(
+            [*command, "--only", "press_plc", "--seed", "2", "--speed", "60"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    told, error = done.stderr.split("\n", 1)
+    assert "--speed, --seed ignored" in told and "port" not in told
+    assert "is taken by" in error

@@ -48,6 +48,24 @@ def test_a_port_is_taken_while_somebody_listens() -> None:
     assert is_free(port)
 
 
+PRIVILEGED = """
+import os, sys
+from pathlib import Path
+from penstock.local.ports import holder
+if os.geteuid() == 0:
+    os.setuid(65534)
+lowest = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+print(holder(81) if not lowest.exists() or int(lowest.read_text()) > 81 else "no such port here")
+"""
+
+
+def test_a_port_that_needs_rights_is_not_called_taken() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRIVILEGED], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(("not for this user: ports below 1024", "no such port here"))
+
+
 @pytest.mark.parametrize("name", ["kafka", "registry"])
 def test_up_names_the_foreign_process(name: str, foreign, tmp_path) -> None:
     port, pid = foreign
