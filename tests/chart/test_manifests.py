@@ -72,6 +72,7 @@ def test_kubernetes_takes_the_manifests(render: Render, version: str) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_all_pods_are_restricted(render: Render, example: str) -> None:
+    last_word = {"name": "PENSTOCK_LAST_WORD", "value": "/dev/termination-log"}
     """Pod Security `restricted`, a read-only root, no token, requests and limits."""
     for name, pod in render(example).pods().items():
         assert pod["automountServiceAccountToken"] is False, name
@@ -91,6 +92,7 @@ def test_all_pods_are_restricted(render: Render, example: str) -> None:
             assert "memory" in container["resources"]["limits"]
             assert "command" not in container, "the image's own entry point, no shell"
             assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+            assert last_word in container["env"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -1,7 +1,9 @@
 """The command line loads what is asked for, and knows all that it has."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -34,3 +36,16 @@ def test_what_a_command_does_not_need_is_not_imported(words: str) -> None:
     loaded = set(done.stdout.split())
     assert "penstock.cli" in loaded
     assert not loaded & {"duckdb", "deltalake", "penstock.cli.demo"}
+
+
+def test_the_error_that_ends_a_process_is_left_where_it_is_asked_for(tmp_path: Path) -> None:
+    word = tmp_path / "termination-log"
+    command = [sys.executable, "-m", "penstock", "validate", str(tmp_path / "none.yaml")]
+    environment = os.environ | {"PENSTOCK_LAST_WORD": str(word)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert word.read_text().startswith("error PEN-1")
+    assert "none.yaml" in word.read_text()
+    environment["PENSTOCK_LAST_WORD"] = str(tmp_path)  # cannot be written
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (done.returncode, done.stderr)

@@ -74,6 +74,8 @@ volumeMounts: {{- include "penstock.mounts" . | nindent 2 }}
 {{- $kafka := .root.Values.kafka -}}
 {{- $registry := .root.Values.registry -}}
 {{- $secret := (.own).kafkaSecret | default $kafka.existingSecret -}}
+# What `kubectl describe` shows of a container that ended.
+- {name: PENSTOCK_LAST_WORD, value: /dev/termination-log}
 - {name: HOME, value: /tmp}
 - {name: MPLCONFIGDIR, value: /tmp}
 {{- if $kafka.existingSecret }}
