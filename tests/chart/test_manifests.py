@@ -72,8 +72,8 @@ def test_kubernetes_takes_the_manifests(render: Render, version: str) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_all_pods_are_restricted(render: Render, example: str) -> None:
-    last_word = {"name": "PENSTOCK_LAST_WORD", "value": "/dev/termination-log"}
     """Pod Security `restricted`, a read-only root, no token, requests and limits."""
+    last_word = {"name": "PENSTOCK_LAST_WORD", "value": "/dev/termination-log"}
     for name, pod in render(example).pods().items():
         assert pod["automountServiceAccountToken"] is False, name
         context = pod["securityContext"]
