@@ -13,6 +13,7 @@ from penstock.kafka.topics import KPIS, PRODUCTION
 from penstock.runtime.decoding import Decoder
 from penstock.settings.plant import Plant
 from penstock.settings.problems import suggestion
+from penstock.unknown import unknown
 
 Datum = Mapping[str, Any]
 KINDS: Final = ("size", "sliding", "shift", "order", "rolling")
@@ -48,10 +49,20 @@ class Why:
         """The record that counts."""
         return self.revisions[-1]
 
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Of each figure of that record that is null the reason."""
+        return unknown(self.last)
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         late = [dict(zip(("asset", "tag", "time", "value"), one, strict=True)) for one in self.late]
-        return {"kpi": self.kpi, "revisions": list(self.revisions), "late": late}
+        return {
+            "kpi": self.kpi,
+            "unknown": self.unknown,
+            "revisions": list(self.revisions),
+            "late": late,
+        }
 
 
 def why(plant: Plant, unit: str, kpi: str, time: int, kind: str | None = None) -> Why:

@@ -26,7 +26,10 @@ def kpis() -> str:
     text = (
         "# KPIs\n\n`dmz.kpis.v1` holds a [KpiWindow](schemas.md#kpiwindow) for every asset and "
         "line, and every window. Names and formulas are those of ISO 22400-2; `kpis` of the record "
-        "has the figures by name. Nothing is clipped; what cannot be computed is null.\n\n"
+        "has the figures by name. Nothing is clipped; what cannot be computed is null: a divisor "
+        "is 0, as PQ where nothing was produced and PBT where no time was planned, or a term is "
+        "not known, as GQ without a counter. [`penstock why`](cli.md#penstock-why) says in words "
+        "which, and so does the console where one points at the figure.\n\n"
         "## Figures\n\n"
     )
     rows: list[tuple[str, ...]] = []

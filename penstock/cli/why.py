@@ -54,6 +54,8 @@ def _show(found: Why, plant: Plant, console: Console) -> None:
     console.print(f"[bold]{found.kpi} = {figure}[/]  by {last['standard']}, "
                   f"time without an order counts as {last['no_order_counts']}, "
                   f"coverage {_figure(last['coverage'])}")  # fmt: skip
+    for name, reason in sorted(found.unknown.items(), key=lambda one: one[0] != found.kpi):
+        console.print(f"[yellow]unknown[/]: {escape(name)}, because {escape(reason)}")
     console.print(_revisions(found, zone))
     console.print(_balance(last))
     console.print(

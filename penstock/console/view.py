@@ -17,6 +17,7 @@ from penstock.clock import Clock, now
 from penstock.console.layout import NO_LINE, Layout, Machine
 from penstock.quality import is_good
 from penstock.settings.tags import Role
+from penstock.unknown import unknown
 from schemas import Kind, SensorEvent
 
 MOST_ALERTS: Final = 1_000
@@ -266,13 +267,14 @@ def _figures(datum: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if datum is None:
         return None
     kpis = datum["kpis"]
-    known = {name: kpis.get(name) for name in KPIS}
+    known = {name: kpis[name] for name in KPIS if name in kpis}
     return {
         "window": f"{datum['kind']} {datum['name']}",
         "until": datum["until"],
         "incomplete": datum["incomplete"],
         "standard": datum["standard"],
         "values": {name: value for name, value in known.items() if _finite(value)},
+        "unknown": unknown({**datum, "kpis": known}),
     }
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from scene import alert, fill, page, samples, view_of
+from scene import alert, figures, fill, page, samples, view_of
 
 from penstock.clock import now
 from penstock.codec.build import build_events
@@ -66,6 +66,21 @@ def troubled(tmp_path):
     pump = "acme/bremen/filling/line2/pump02"
     view.alert(alert(pump, id="f00d", message="pump02 does not behave as it normally does", **seen))
     return view
+
+
+def test_a_figure_that_is_not_known_says_why(tmp_path, open_page):
+    view = view_of(tmp_path)
+    fill(view)
+    nothing = {
+        "balance": [{"element": "producing", "planning": "planned", "duration": 1}],
+        "no_order_counts": "down", "produced": 0.0, "good": 0.0, "scrap": 0.0,
+        "planned_run_time": 0.0, "good_run_time": 0.0, "kpis": {"oee": 0.0, "quality_ratio": None},
+    }  # fmt: skip
+    view.kpi(figures("acme/bremen/packing/line3", 0.0, now(), **nothing))
+    shown = open_page(view)
+    box = shown.wait_for_selector(".kpis > [title]")
+    assert box.inner_text().split() == ["Quality", "–"]
+    assert box.get_attribute("title") == "nothing was produced"
 
 
 def test_the_line_in_trouble_is_first_and_says_why(troubled, open_page, tmp_path):

@@ -57,7 +57,8 @@ def scrape():
     view = View(Layout("acme/bremen", {LINE: (Machine(ASSET, None, {}),)}))
     figures = {
         "line": LINE, "asset": None, "kind": "sliding", "name": "1 h", "until": 1,
-        "incomplete": False, "standard": "iso22400", "version": VERSION, "kpis": {"oee": 0.5},
+        "incomplete": False, "missing": [], "standard": "iso22400", "version": VERSION,
+        "kpis": {"oee": 0.5},
     }  # fmt: skip
     view.kpi(figures)
     view.kpi(figures | {"asset": ASSET})

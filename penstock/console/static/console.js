@@ -62,13 +62,19 @@ function shownValue(value) {
 }
 
 function kpis(node, figures) {
-  const found = figures ? Object.keys(KPIS).filter((name) => name in figures.values) : [];
+  const found = figures ? Object.keys(KPIS).filter((name) => name in figures.values || name in figures.unknown) : [];
   sync(node, found, (name) => name, (name) => {
     const box = make("div", name === "oee" ? "first" : "");
     box.appendChild(make("dt", "", KPIS[name]));
     box.value = box.appendChild(make("dd"));
     return box;
-  }, (box, name) => put(box.value, percent(figures.values[name])));
+  }, (box, name) => {
+    const reason = figures.unknown[name] || "";
+    put(box.value, reason ? "–" : percent(figures.values[name]));
+    if (box.title !== reason) box.title = reason;
+    if (reason) box.value.setAttribute("aria-label", `unknown: ${reason}`);
+    else box.value.removeAttribute("aria-label");
+  });
 }
 
 function newLine() {

@@ -7,7 +7,7 @@ the properties give seconds. The names are those of ISO 22400-2.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from penstock.shifts import PLANNED, PLANNED_STOP
 from streams.operators.production.elements import (
@@ -69,6 +69,19 @@ class Account:
     good_run: float = math.nan
     execution: float = math.nan
     failures: Failures = field(default_factory=Failures)
+
+    @classmethod
+    def published(cls, record: Mapping[str, Any]) -> "Account":
+        """What a record (`KpiWindow`) tells of an account: not its execution time and failures."""
+        return cls(
+            {(one["element"], one["planning"]): one["duration"] for one in record["balance"]},
+            record["no_order_counts"],
+            produced=_figure(record["produced"]),
+            good=_figure(record["good"]),
+            scrap=_figure(record["scrap"]),
+            planned_run=_figure(record["planned_run_time"]),
+            good_run=_figure(record["good_run_time"]),
+        )
 
     def seconds(self, elements: Iterable[str], planning: str | None = None) -> float:
         """Time in elements, however or only so planned."""
@@ -134,3 +147,7 @@ class Account:
         """Share of the planned operation time of which the state is known; NaN of none."""
         unknown = self.seconds([UNKNOWN], PLANNED) + self.seconds([UNKNOWN], PLANNED_STOP)
         return 1.0 - unknown / self.pot if self.pot > 0 else math.nan
+
+
+def _figure(published: float | None) -> float:
+    return math.nan if published is None else published

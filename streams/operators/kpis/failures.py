@@ -34,8 +34,17 @@ KPIS: Final = (
         mtbf,
         kinds=("rolling",),
         note="`conventions` states divisor and censoring.",
+        terms=("/failures",),
     ),
-    Kpi("mttr", "Mean time to repair", "Σ TTR / repairs", "s", mttr, kinds=("rolling",)),
+    Kpi(
+        "mttr",
+        "Mean time to repair",
+        "Σ TTR / repairs",
+        "s",
+        mttr,
+        kinds=("rolling",),
+        terms=("/repairs",),
+    ),
     Kpi(
         "failures",
         "Failures",

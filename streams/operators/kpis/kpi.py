@@ -7,10 +7,12 @@ An entry point in the group `penstock.kpis` names the tuple; `docs/reference/kpi
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from streams.operators.kpis.account import Account
+from streams.operators.kpis.terms import TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Kpi:
         compute: The figure of an account; NaN where it cannot be computed, never clipped.
         kinds: Kinds of windows that have it; empty: all but `rolling`.
         note: What else one must know.
+        terms: Keys of `TERMS` that must be known, and be above 0 where a / stands before them.
     """
 
     name: str
@@ -34,10 +37,20 @@ class Kpi:
     compute: Callable[[Account], float]
     kinds: tuple[str, ...] = ()
     note: str = ""
+    terms: tuple[str, ...] = ()
 
     def belongs_to(self, kind: str) -> bool:
         """Whether windows of a kind have it."""
         return kind in self.kinds if self.kinds else kind != "rolling"
+
+    def unknown(self, record: Mapping[str, Any]) -> str:
+        """Why a published record (`KpiWindow`) has no figure, in words."""
+        account = Account.published(record)
+        for term in self.terms:
+            name = term.removeprefix("/")
+            if found := TERMS[name].lacks(account, divides=name != term):
+                return found
+        return f"{self.formula} cannot be computed"
 
 
 def ratio(part: float, whole: float) -> float:

@@ -34,7 +34,14 @@ def nee(account: Account) -> float:
 
 
 KPIS: Final = (
-    Kpi("effectiveness", "Effectiveness", "Σ PRU × PQ / APT", "", effectiveness),
+    Kpi(
+        "effectiveness",
+        "Effectiveness",
+        "Σ PRU × PQ / APT",
+        "",
+        effectiveness,
+        terms=("/APT", "Σ PRU × PQ"),
+    ),
     Kpi(
         "quality_ratio",
         "Quality ratio",
@@ -42,6 +49,7 @@ KPIS: Final = (
         "",
         quality_ratio,
         note="Of one product, or without PRU: GQ / PQ.",
+        terms=("GQ", "/PQ"),
     ),
     Kpi(
         "oee",
@@ -50,8 +58,14 @@ KPIS: Final = (
         "",
         oee,
         note="The same under both standards.",
+        terms=("/PBT", "Σ PRU × GQ"),
     ),
     Kpi(
-        "nee", "Net equipment effectiveness", "AUPT / PBT × Effectiveness × Quality ratio", "", nee
+        "nee",
+        "Net equipment effectiveness",
+        "AUPT / PBT × Effectiveness × Quality ratio",
+        "",
+        nee,
+        terms=("/PBT", "/APT", "/Σ PRU × PQ"),
     ),
 )

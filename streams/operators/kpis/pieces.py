@@ -5,7 +5,14 @@ from typing import Final
 from streams.operators.kpis.kpi import Kpi, ratio
 
 KPIS: Final = (
-    Kpi("scrap_ratio", "Scrap ratio", "SQ / PQ", "", lambda a: ratio(a.scrap, a.produced)),
+    Kpi(
+        "scrap_ratio",
+        "Scrap ratio",
+        "SQ / PQ",
+        "",
+        lambda a: ratio(a.scrap, a.produced),
+        terms=("SQ", "/PQ"),
+    ),
     Kpi(
         "throughput_rate",
         "Throughput rate",
@@ -14,6 +21,7 @@ KPIS: Final = (
         lambda a: ratio(a.produced, a.execution),
         kinds=("order",),
         note="Per order. It is no hourly rate.",
+        terms=("PQ", "/AOET"),
     ),
     Kpi(
         "allocation_ratio",
@@ -22,6 +30,7 @@ KPIS: Final = (
         "",
         lambda a: ratio(a.aubt, a.execution),
         kinds=("order",),
+        terms=("/AOET",),
     ),
     Kpi(
         "production_process_ratio",
@@ -30,6 +39,7 @@ KPIS: Final = (
         "",
         lambda a: ratio(a.apt, a.execution),
         kinds=("order",),
+        terms=("/AOET",),
     ),
     Kpi(
         "order_execution_time",
@@ -39,5 +49,6 @@ KPIS: Final = (
         lambda a: a.execution,
         kinds=("order",),
         note="From the first setup or production to the last time that was not idle.",
+        terms=("AOET",),
     ),
 )

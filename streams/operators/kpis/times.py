@@ -12,6 +12,7 @@ KPIS: Final = (
         "",
         lambda a: ratio(a.apt, a.pbt),
         note="Setup is not in APT. Above 1 where the unit produced in planned stops.",
+        terms=("/PBT",),
     ),
     Kpi(
         "technical_efficiency",
@@ -19,6 +20,7 @@ KPIS: Final = (
         "APT / (APT + ADET)",
         "",
         lambda a: ratio(a.apt, a.apt + a.adet),
+        terms=("/APT + ADET",),
     ),
     Kpi(
         "utilisation_efficiency",
@@ -26,6 +28,7 @@ KPIS: Final = (
         "APT / AUBT",
         "",
         lambda a: ratio(a.apt, a.aubt),
+        terms=("/AUBT",),
     ),
     Kpi(
         "allocation_efficiency",
@@ -33,6 +36,14 @@ KPIS: Final = (
         "AUBT / PBT",
         "",
         lambda a: ratio(a.aubt, a.pbt),
+        terms=("/PBT",),
     ),
-    Kpi("setup_ratio", "Setup ratio", "ASUT / AUPT", "", lambda a: ratio(a.asut, a.aupt)),
+    Kpi(
+        "setup_ratio",
+        "Setup ratio",
+        "ASUT / AUPT",
+        "",
+        lambda a: ratio(a.asut, a.aupt),
+        terms=("/AUPT",),
+    ),
 )

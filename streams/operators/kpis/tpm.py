@@ -18,6 +18,7 @@ KPIS: Final = (
         "(APT + minor stops) / PBT",
         "",
         lambda a: ratio(operating(a), a.pbt),
+        terms=("/PBT",),
     ),
     Kpi(
         "tpm_performance",
@@ -25,5 +26,6 @@ KPIS: Final = (
         "Σ PRU × PQ / (APT + minor stops)",
         "",
         lambda a: ratio(a.planned_run, operating(a)),
+        terms=("/APT + minor stops", "Σ PRU × PQ"),
     ),
 )
