@@ -76,6 +76,8 @@ class SerialLine:
         initial: int = 0,
     ) -> None:
         self._line, self._member, self._speed = line, member, speed
+        self._per_cycle = speed / _CYCLES_PER_SECOND
+        """Seconds of the process in a cycle."""
         self._rng = np.random.default_rng([seed, 4, line])
         self._wanted = quantities(seed, line)
         self._members = [
@@ -144,34 +146,45 @@ class SerialLine:
 
         `done` is the share of the order that is made: that of all machines.
         """
-        product = self._own.order.product
-        slowest = min(pieces_per_minute(one.profile, product) for one in self._members)
-        per_cycle = self._speed / _CYCLES_PER_SECOND
-        rate = slowest / 60.0 * per_cycle * float(self._rng.uniform(0.9, 1.0)) / quantity
-        pieces = self._own.order.pieces
-        done = 0.0
+        own, pieces = self._own, self._own.order.pieces
+        rate, done = self._pace() / quantity, 0.0
         while done < 1.0:
             to_end = math.ceil((1.0 - done) / rate)
-            length, cause = min(to_end, max(1, self._next_break - self._cycle)), -1
-            for place, one in enumerate(self._members):
-                to_failure = math.ceil((one.limit - one.wear) * one.profile.life / per_cycle)
-                if (until := max(1, min(to_failure, one.stop_in))) < length:
-                    length, cause = until, place
+            length, cause = self._until_interrupted(to_end)
             start, self._cycle = self._cycle, self._cycle + length
+            wear_rate = self._wear_rate(own)
             yield Segment(
-                start, self._cycle, Activity.PRODUCING, self._own.order, done * pieces,
-                rate * pieces, self._own.wear, per_cycle / self._own.profile.life,
+                start, self._cycle, Activity.PRODUCING, own.order,
+                done * pieces, rate * pieces, own.wear, wear_rate,
             )  # fmt: skip
             for one in self._members:
-                one.wear += per_cycle / one.profile.life * length
+                one.wear += self._wear_rate(one) * length
                 one.stop_in -= length
             done = 1.0 if length >= to_end else min(done + rate * length, 1.0)
-            if cause >= 0:
+            if cause is not None:
                 yield from self._interruption(cause, done)
             elif self._cycle >= self._next_break:
                 yield self._idle(Activity.BREAK, self._cycles(_BREAK_FOR), done)
                 while self._next_break <= self._cycle:
                     self._next_break += self._cycles(_BREAK_EVERY)
+
+    def _pace(self) -> float:
+        """Pieces per cycle of the slowest machine, which runs a little below its set speed."""
+        product = self._own.order.product
+        slowest = min(pieces_per_minute(one.profile, product) for one in self._members)
+        return slowest / 60.0 * self._per_cycle * float(self._rng.uniform(0.9, 1.0))
+
+    def _wear_rate(self, one: _Member) -> float:
+        return self._per_cycle / one.profile.life
+
+    def _until_interrupted(self, to_end: int) -> tuple[int, int | None]:
+        """Cycles to an order's end or what comes before it, and which machine ends them, if any."""
+        length, cause = min(to_end, max(1, self._next_break - self._cycle)), None
+        for place, one in enumerate(self._members):
+            to_failure = math.ceil((one.limit - one.wear) / self._wear_rate(one))
+            if (until := max(1, min(to_failure, one.stop_in))) < length:
+                length, cause = until, place
+        return length, cause
 
     def _interruption(self, cause: int, done: float) -> Iterator[Segment]:
         """One machine fails or stops, and the others wait."""
