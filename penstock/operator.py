@@ -132,7 +132,8 @@ class Result:
 
     Args:
         key: The Kafka key: what must stay in order.
-        record: One of the records of `schemas`, to be encoded by the processor.
+        record: One of the records of `schemas`, to be encoded by the processor; `Windowed`, if it
+            tells of a span of event time.
     """
 
     key: str

@@ -19,6 +19,7 @@ from schemas.production import (
     TimeShare,
 )
 from schemas.records import Kind, SensorEvent, Version, WindowStatistics
+from schemas.windowed import Windowed
 
 __all__ = [
     "SCHEMAS",
@@ -44,6 +45,7 @@ __all__ = [
     "TimeShare",
     "Version",
     "WindowStatistics",
+    "Windowed",
     "schema",
     "schema_text",
 ]

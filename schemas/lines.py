@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from schemas.records import Version
+from schemas.windowed import Windowed
 
 
 @dataclass(frozen=True, slots=True)
-class LinePartial:
+class LinePartial(Windowed):
     """A member's share in a window of its line; `line_partial.avsc` gives each field's meaning.
 
     `version` is set by the host that publishes; None until then.
@@ -25,9 +26,14 @@ class LinePartial:
     covered: int
     version: Version | None = None
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Begin and end of the window, microseconds."""
+        return self.window_start, self.window_start + self.window_size
+
 
 @dataclass(frozen=True, slots=True)
-class LineStatistics:
+class LineStatistics(Windowed):
     """Statistics of a window of a line; `line_statistics.avsc` gives each field's meaning."""
 
     line: str
@@ -43,3 +49,8 @@ class LineStatistics:
     members_present: int
     incomplete: bool
     missing: tuple[str, ...]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Begin and end of the window, microseconds."""
+        return self.window_start, self.window_start + self.window_size

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.records import Version
+from schemas.windowed import Windowed
 
 
 class ProductionTime(NamedTuple):
@@ -45,7 +46,7 @@ class LateChange(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ProductionPartial:
+class ProductionPartial(Windowed):
     """What an asset did in a pane; `production_partial.avsc` gives each field's meaning.
 
     `version` is set by the host that publishes; None until then.
@@ -64,6 +65,11 @@ class ProductionPartial:
     late: tuple[LateChange, ...] = ()
     flags: tuple[str, ...] = ()
     version: Version | None = None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Begin and end of the pane, microseconds."""
+        return self.pane_start, self.pane_start + self.pane_size
 
 
 class TimeShare(NamedTuple):
@@ -86,7 +92,7 @@ class KpiInput:
 
 
 @dataclass(frozen=True, slots=True)
-class KpiWindow:
+class KpiWindow(Windowed):
     """KPIs of a window; `kpi_window.avsc` gives each field's meaning. NaN stands for null."""
 
     id: str
@@ -118,3 +124,8 @@ class KpiWindow:
     conventions: Mapping[str, str]
     flags: tuple[str, ...]
     inputs: tuple[KpiInput, ...]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Begin and end of the window, microseconds."""
+        return self.window_start, self.window_end

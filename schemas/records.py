@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.windowed import Windowed
+
 
 class Kind(IntEnum):
     """What the values of a tag are."""
@@ -57,7 +59,7 @@ def _row(table: str, number: int) -> property:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WindowStatistics:
+class WindowStatistics(Windowed):
     """Statistics of one window; `window_statistics.avsc` gives each field's meaning.
 
     `counts` (3, K) and `figures` (8, K) have a row for each name of `COUNTS` and `FIGURES`, and a
@@ -90,3 +92,8 @@ class WindowStatistics:
     count, bad, late = (_row("counts", number) for number in range(3))
     mean, time_weighted_mean, minimum, maximum = (_row("figures", number) for number in range(4))
     standard_deviation, first, last, coverage = (_row("figures", number) for number in range(4, 8))
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Begin and end of the window, microseconds."""
+        return self.window_start, self.window_start + self.window_size

@@ -1,9 +1,10 @@
 """Windows that a reset to a time has cut: what the epoch before said of them stands."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from penstock.state.control import Control
+from schemas import Windowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +25,12 @@ class Cut:
         """As it was commanded."""
         return cls(control.since, control.told.get(partition, 0))
 
-    def through(self, record: Any) -> bool:
+    def through(self, record: object) -> bool:
         """Whether a result is of such a window."""
-        if not self.since:
+        if not self.since or not isinstance(record, Windowed):
             return False
-        for kind in ("window", "pane"):
-            start = getattr(record, f"{kind}_start", None)
-            if start is not None:
-                end = getattr(record, f"{kind}_end", None)
-                end = start + getattr(record, f"{kind}_size") if end is None else end
-                return bool(start < self.since and end <= self.until)
-        return False
+        start, end = record.span
+        return start < self.since and end <= self.until
 
 
 NOTHING_CUT: Final = Cut()

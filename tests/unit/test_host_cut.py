@@ -1,5 +1,6 @@
 """After a reset to a time, windows that it cut stay as they were told before."""
 
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,5 +106,7 @@ def test_what_nobody_told_before_is_told_as_far_as_it_is_known() -> None:
     assert not cut.through(ProductionPartial("line", "asset", 800_000, 200_001, 0, False))
     assert not cut.through(ProductionPartial("line", "asset", 900_000, 1, 0, False))
     assert not cut.through("no window")
+    named = SimpleNamespace(window_start=800_000, window_size=200_000)
+    assert not cut.through(named), "who tells of a window says so by its type"
     assert not NOTHING_CUT.through(pane)
     assert not Cut.of(Control(since=900_000, told={3: 1_000_000}), 4).through(pane)
