@@ -364,6 +364,12 @@ def test_a_change_of_the_configuration_rolls_the_pods(render: Render) -> None:
     assert len(marks) == 3
 
 
+def test_the_environment_is_noted_so_that_a_second_release_of_it_is_found(render: Render) -> None:
+    one = render("small").of("ConfigMap")["rel-penstock-configuration"]
+    assert one["metadata"]["annotations"]["penstock.io/environment"] == "rel"
+    assert one["metadata"]["annotations"]["penstock.io/kafka"] in one["data"]["plant.yaml"]
+
+
 def test_hooks_check_before_an_upgrade_and_come_after_their_configuration(render: Render) -> None:
     rendered = render("managed-kafka")
     weights = {

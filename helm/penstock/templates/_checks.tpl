@@ -34,6 +34,7 @@ plant.yaml: |
 {{- if not (or (hasKey ($plant.sources | default dict) $name) (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "secrets of %s: the plant has no source or sink %q" $each.existingSecret $name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- include "penstock.checkEnvironment" . -}}
 {{- if .Values.console.enabled }}
 {{- if not .Values.console.tls.existingSecret }}{{ fail "console.enabled: the page is served over TLS only: name a TLS secret in console.tls.existingSecret" }}{{ end -}}
 {{- if not .Values.console.token.existingSecret }}{{ fail "console.enabled: name a secret with a token of at least 16 characters in console.token.existingSecret" }}{{ end -}}
@@ -49,6 +50,16 @@ plant.yaml: |
 {{- if not (or .Values.kafka.existingSecret .Values.kafka.client.existingSecret) }}{{ fail "topics.strimzi.users: a user is called as its Secret: name that of the tools in kafka.existingSecret (SCRAM) or kafka.client.existingSecret (TLS)" }}{{ end -}}
 {{- end -}}
 {{- if and .Values.topics.strimzi.enabled (not .Values.topics.strimzi.cluster) }}{{ fail "topics.strimzi.cluster: name the Strimzi Kafka that the topics are of" }}{{ end -}}
+{{- end }}
+
+{{/* Asks the cluster, so `helm template` says nothing; other namespaces may not be readable. */}}
+{{- define "penstock.checkEnvironment" -}}
+{{- $environment := include "penstock.environment" . -}}
+{{- range (lookup "v1" "ConfigMap" .Release.Namespace "").items }}
+{{- $noted := .metadata.annotations | default dict -}}
+{{- $release := index $noted "meta.helm.sh/release-name" | default $.Release.Name -}}
+{{- if and (ne $release $.Release.Name) (eq (index $noted "penstock.io/environment" | default "") $environment) (eq (index $noted "penstock.io/kafka" | default "") $.Values.kafka.bootstrap) }}{{ fail (printf "plant.environment: the release %s in this namespace has the environment %q on the same Kafka: all samples would be published twice; give one of the two another environment, or uninstall it" $release $environment) }}{{ end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "penstock.checkSink" -}}
