@@ -87,42 +87,58 @@ def audit_lake(
         scans: Of the topic, from the first record that it still holds.
         dead: The topic's dead letters.
     """
-    sink, topic = source.sink, source.topic
-    table, audits, differences = TABLES[topic], [], []
+    audits, differences = [], []
     for number, scan in sorted(scans.items()):
-        if number not in source.offsets and not len(scan.counts):
-            continue
-        offset, until = source.offsets.get(number, 0), source.taken.get(number, 0)
-        end = max(offset, source.committed.get(number, 0))
-        where = f"{table}, {topic}[{number}]"
-        text = "commits of the table are lost: its next offset, and the one that its sink committed"
-        differences += compare(where, text, end, offset)
-        last = scan.first + len(scan.counts)
-        letters = dead.of(sink, number, scan.first, last, source.epoch)
-        again = np.array(dead.taken(sink, number, source.epoch, until), np.int64) - scan.first
-        buried = np.array(dead.left(sink, number, letters, until), np.int64) - scan.first
-        expected = scan.rows
-        retried = expected[again[again >= 0]]
-        expected[max(0, end - scan.first) :] = 0
-        expected[again[again >= 0]] = retried
-        expected[buried] = 0
-        mine = rows.get(number, np.empty(0, np.int64))
-        mine = mine[mine >= scan.first]
-        found = np.bincount(mine - scan.first, minlength=len(expected))
-        wanted = np.zeros(len(found), np.int64)
-        wanted[: len(expected)] = expected
-        for what, wrong in (("missing", found < wanted), ("too many", found > wanted)):
-            at = np.flatnonzero(wrong)
-            text = f"rows {what}, of offsets {runs(at + scan.first)}"
-            differences += compare(where, text, int(wanted[at].sum()), int(found[at].sum()))
-        off = int(np.abs(found - wanted).sum())
-        behind = int((scan.counts[max(0, offset - scan.first) :] != ABSENT).sum())
-        audits.append(
-            LakeAudit(
-                table, topic, number, offset, behind, int(found.sum()), int(wanted.sum()), off
-            )
-        )
+        if number in source.offsets or len(scan.counts):
+            audit, found = _audit(source, number, rows.get(number), scan, dead)
+            audits.append(audit)
+            differences += found
     return audits, differences
+
+
+def _audit(
+    source: LakeSource, number: int, rows: NDArray[np.int64] | None, scan: Scan, dead: Dead
+) -> tuple[LakeAudit, list[Difference]]:
+    """The audit of one partition, and where table and topic differ."""
+    topic, table = source.topic, TABLES[source.topic]
+    offset = source.offsets.get(number, 0)
+    end = max(offset, source.committed.get(number, 0))
+    where = f"{table}, {topic}[{number}]"
+    text = "commits of the table are lost: its next offset, and the one that its sink committed"
+    differences = list(compare(where, text, end, offset))
+    expected = _expected(source, number, end, scan, dead)
+    mine = np.empty(0, np.int64) if rows is None else rows[rows >= scan.first]
+    found = np.bincount(mine - scan.first, minlength=len(expected))
+    wanted = np.zeros(len(found), np.int64)
+    wanted[: len(expected)] = expected
+    for what, wrong in (("missing", found < wanted), ("too many", found > wanted)):
+        at = np.flatnonzero(wrong)
+        text = f"rows {what}, of offsets {runs(at + scan.first)}"
+        differences += compare(where, text, int(wanted[at].sum()), int(found[at].sum()))
+    off = int(np.abs(found - wanted).sum())
+    behind = int((scan.counts[max(0, offset - scan.first) :] != ABSENT).sum())
+    counts = (offset, behind, int(found.sum()), int(wanted.sum()), off)
+    return LakeAudit(table, topic, number, *counts), differences
+
+
+def _expected(
+    source: LakeSource, number: int, end: int, scan: Scan, dead: Dead
+) -> NDArray[np.int64]:
+    """How many rows of each record of a partition should be there, the sink having come to `end`.
+
+    Of a dead letter none, unless it was taken again.
+    """
+    until = source.taken.get(number, 0)
+    last = scan.first + len(scan.counts)
+    letters = dead.of(source.sink, number, scan.first, last, source.epoch)
+    again = np.array(dead.taken(source.sink, number, source.epoch, until), np.int64) - scan.first
+    buried = np.array(dead.left(source.sink, number, letters, until), np.int64) - scan.first
+    expected = scan.rows
+    retried = expected[again[again >= 0]]
+    expected[max(0, end - scan.first) :] = 0
+    expected[again[again >= 0]] = retried
+    expected[buried] = 0
+    return expected
 
 
 def lost_file(lost: LostFile) -> Difference:
