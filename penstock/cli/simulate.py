@@ -26,7 +26,7 @@ from penstock.factory.layout import LINES
 from penstock.local.ports import holder
 from penstock.runtime.process import SUPERVISED
 
-_GRACE = 6.0
+_GRACE = 30.0
 """Seconds that a PLC gets to end the truth in order."""
 
 

@@ -163,6 +163,9 @@ async def serve(device: Device, stop: asyncio.Event) -> None:
     machines = [_Variables(index, machine) for index, machine in enumerate(device.machines)]
     for variables in machines:
         await variables.create(server, namespace, device)
+        await asyncio.sleep(0)  # a busy machine takes seconds for all of them: a signal is heard
+        if stop.is_set():
+            return
     done = device.cycle()
     async with server:
         device.ready()
