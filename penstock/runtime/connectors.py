@@ -22,6 +22,8 @@ from penstock.units import microseconds
 TICK_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 5.0
+UNDELIVERED_SECONDS: Final = 30.0
+"""For which Kafka may take nothing until the connector is not ready."""
 MOST_TEXTS: Final = 20
 """Errors logged in a minute: texts may name a payload, and so differ each time."""
 
@@ -30,7 +32,8 @@ class ConnectorRunner:
     """One source's life.
 
     A lost link is flagged in the data (each tag's last value, `BadNoCommunication`), shown in
-    `status`, and tried again with back-off and jitter until `stop`.
+    `status`, and tried again with back-off and jitter until `stop`. While Kafka takes nothing, what
+    was read waits; after `UNDELIVERED_SECONDS` of it `status` is not ready.
 
     Args:
         connector: What reads the source.
@@ -54,6 +57,7 @@ class ConnectorRunner:
         self._log = structlog.get_logger().bind(source=connector.name)
         self._meter = _MeterExport(connector)
         self._lately = Lately(MOST_TEXTS)
+        self._linked = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Read until `stopping` is set, then send what is left.
@@ -102,7 +106,8 @@ class ConnectorRunner:
             self._lost(f"{type(error).__name__}: {error}")
         finally:
             metrics.CONNECTOR_UP.labels(self._connector.name).set(0)
-            self._status.ready = False
+            self._linked = False
+            self._judge()
             await self._stop()
 
     async def _stop(self) -> None:
@@ -116,10 +121,17 @@ class ConnectorRunner:
     def _connected(self) -> None:
         metrics.CONNECTOR_UP.labels(self._connector.name).set(1)
         metrics.CONNECTOR_CONNECTS.labels(self._connector.name).inc()
-        self._status.ready = True
+        self._linked = True
+        self._judge()
         self._status.note(connected=True)
         self._log.info("connected")
         collect_rarely()  # A client has as many objects as it watches tags, and more.
+
+    def _judge(self) -> None:
+        """Ready is who reads its source and gets rid of what it reads."""
+        waiting = self._publisher.undelivered_seconds
+        self._status.ready = self._linked and waiting < UNDELIVERED_SECONDS
+        self._status.note(undelivered_seconds=round(waiting, 1))
 
     def _lost(self, reason: str) -> None:
         self._export(reason)  # errors from before the loss, so that they do not hide it later
@@ -138,6 +150,7 @@ class ConnectorRunner:
 
     def _watch(self) -> None:
         self._status.beat()
+        self._judge()
         vouched = self._connector.meter.vouched
         flags = self._freshness.newly_stale(self._connector.clock(), vouched)
         if flags:

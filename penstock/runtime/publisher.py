@@ -60,7 +60,8 @@ class Publisher:
         self._unacknowledged = 0
         self._received = 0
         self._room = asyncio.Condition()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], float] = {}
+        """What Kafka has not acknowledged, and since when, oldest first."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Has an exception once nothing can be sent any more."""
         self._samples = metrics.CONNECTOR_SAMPLES.labels(source)
@@ -100,8 +101,14 @@ class Publisher:
         if not pending.samples and not pending.acknowledges:
             return
         task = asyncio.get_running_loop().create_task(self._send(pending))
-        self._tasks.add(task)
+        self._tasks[task] = time.monotonic()
         task.add_done_callback(self._sent)
+
+    @property
+    def undelivered_seconds(self) -> float:
+        """For how long the oldest samples have been waiting for Kafka's acknowledgement."""
+        oldest = next(iter(self._tasks.values()), None)
+        return 0.0 if oldest is None else time.monotonic() - oldest
 
     async def drain(self, timeout: float) -> int:
         """Send everything and wait; gives the number of samples left unacknowledged."""
@@ -154,6 +161,6 @@ class Publisher:
         self._acknowledge.observe(time.monotonic() - began)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) and not self.failed.done():
             self.failed.set_exception(error)

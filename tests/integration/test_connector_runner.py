@@ -305,9 +305,11 @@ async def standstill(connector: ListConnector) -> tuple[int, int]:
 
 
 async def test_a_broker_that_stands_still_and_one_that_is_killed(
-    own_rig: Rig, own_stack: LocalStack
+    own_rig: Rig, own_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under load: reading stands still at the bound, and all that was read arrives once."""
+    monkeypatch.setattr(connectors, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(connectors, "UNDELIVERED_SECONDS", 0.2)
     size = 500
     numbers = itertools.count()
 
@@ -327,8 +329,10 @@ async def test_a_broker_that_stands_still_and_one_that_is_killed(
             await until(lambda: waiting(connector, size) >= MOST_UNACKNOWLEDGED)
             read, acknowledged = await standstill(connector)
             assert 0 <= read - acknowledged * size - MOST_UNACKNOWLEDGED <= size
+            assert not own_rig.status.ready, "nobody gets what it reads"
             await asyncio.to_thread(go_on)
             await until(lambda a=acknowledged: len(connector.acknowledged) > a + 10)  # type: ignore[misc]
+            await until(lambda: own_rig.status.ready)
     total = connector.read_samples
     assert sorted(connector.acknowledged) == list(range(total // size)), "drained"
     found = own_rig.events(lambda read: len(values(read)) >= total)
