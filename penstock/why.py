@@ -107,6 +107,10 @@ def choose(
         raise NoFigureError(msg, remedy=suggestion(min(wanted, key=len), known) or "is it a line?")
     names = sorted({name for one in mine for name in one["kpis"]})
     if kpi not in names:
+        others = {one["asset"] or one["line"] for one in records if kpi in one["kpis"]}
+        if others:
+            msg = f"{min(wanted, key=len)!r} has no {kpi!r}"
+            raise NoFigureError(msg, remedy=f"ask for one that has, as {min(others)}")
         msg = f"there is no KPI {kpi!r}"
         raise NoFigureError(msg, remedy=suggestion(kpi, names) or f"one of {', '.join(names)}")
     held = [

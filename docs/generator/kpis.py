@@ -25,8 +25,11 @@ def kpis() -> str:
     elements = docstring("streams.operators.production.elements").partition("\n\n")[2]
     text = (
         "# KPIs\n\n`dmz.kpis.v1` holds a [KpiWindow](schemas.md#kpiwindow) for every asset and "
-        "line, and every window. Names and formulas are those of ISO 22400-2; `kpis` of the record "
-        "has the figures by name. Nothing is clipped; what cannot be computed is null: a divisor "
+        "line, and every window; `kpis` of the record has the figures by name. Names and formulas "
+        "are those of ISO 22400-2 (PRU and ASUT are called PRI and AUST in some editions), but "
+        "for three: MTBF and MTTR are divided by the number of failures, not by one more; they "
+        "and `failures` are of machines alone; time of which nothing is known is no planned busy "
+        "time. Nothing is clipped; what cannot be computed is null: a divisor "
         "is 0, as PQ where nothing was produced and PBT where no time was planned, or a term is "
         "not known, as GQ without a counter. [`penstock why`](cli.md#penstock-why) says in words "
         "which, and so does the console where one points at the figure.\n\n"

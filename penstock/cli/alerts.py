@@ -2,20 +2,19 @@
 
 import getpass
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from penstock.alerts.acknowledging import acknowledge
 from penstock.alerts.picture import picture
 from penstock.alerts.reading import Datum, find_alert, read_alerts
 from penstock.cli.plant import DEFAULT_CONFIG, Config
+from penstock.cli.times import site_time
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 
@@ -51,15 +50,16 @@ def list_(
             "there is no alert" if everything else "no alert is open; --all shows the others"
         )
         return
-    table = Table("id", "state", "severity", "asset", "what", "raised", "by")
+    table = Table(Column("id", no_wrap=True), "state", "asset", "what", "raised")
     for one in found:
+        by = f" by {_plain(one['acknowledged_by'])}" if one["acknowledged_by"] else ""
         table.add_row(
             one["id"],
-            f"[{_STYLES.get(one['state'], '')}]{escape(one['state'])}[/]",
-            escape(one["severity"]),
-            *(escape(_plain(one[name])) for name in ("asset", "message")),
-            _local(one["raised"], plant),
-            escape(_plain(one["acknowledged_by"] or "")),
+            f"[{_STYLES.get(one['state'], '')}]{escape(one['state'] + by)}[/], "
+            + escape(one["severity"]),
+            escape(_plain(one["asset"]).removeprefix(f"{plant.site.path}/")),
+            escape(_plain(one["message"])),
+            site_time(one["raised"], plant),
         )
     console = Console(highlight=False)
     console.print(table)
@@ -89,17 +89,17 @@ def show(
         "severity": alert["severity"],
         "asset": alert["asset"],
         "cause": alert["cause"],
-        "since": _local(alert["onset"], plant),
-        "raised": _local(alert["raised"], plant),
+        "since": site_time(alert["onset"], plant),
+        "raised": site_time(alert["raised"], plant),
         "acknowledged": _by(alert, plant),
-        "cleared": _local(alert["cleared"], plant),
+        "cleared": site_time(alert["cleared"], plant),
         "value": f"{alert['value']:.3g}, limit {alert['limit']:.3g}",
     }
     typer.echo(_plain(alert["message"]))
     for word in alert["evidence"]["words"]:
         typer.echo(f"  {_plain(word)}")
     for key, value in rows.items():
-        if value:
+        if value not in ("", "–"):
             typer.echo(f"{key.ljust(13)} {_plain(value)}")
     if plot is not None:
         typer.echo(f"the signals are drawn in {plot}")
@@ -118,24 +118,14 @@ def ack(
     who = getpass.getuser() if by is None else by
     acknowledge(plant, alert, who, note)
     typer.echo(f"{alert['id']} acknowledged by {_plain(who)}: {_plain(alert['message'])}")
+    typer.echo("it shows as soon as the processor 'alerts' has taken it in", err=True)
 
 
 def _by(alert: Datum, plant: Plant) -> str:
     if alert["acknowledged_by"] is None:
         return ""
     note = f": {alert['note']}" if alert["note"] else ""
-    return f"{_local(alert['acknowledged'], plant)} by {alert['acknowledged_by']}{note}"
-
-
-def _local(time: int | None, plant: Plant) -> str:
-    """A time for people, by the site's clock; "" for none."""
-    if time is None:
-        return ""
-    try:
-        found = datetime.fromtimestamp(time / 1e6, ZoneInfo(plant.site.timezone))
-    except (ValueError, OverflowError, OSError):
-        return str(time)
-    return f"{found:%Y-%m-%d %H:%M:%S}"
+    return f"{site_time(alert['acknowledged'], plant)} by {alert['acknowledged_by']}{note}"
 
 
 def _plain(text: Any) -> str:

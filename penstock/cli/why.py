@@ -1,8 +1,8 @@
 """`penstock why`."""
 
 import json
-from datetime import datetime
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 import typer
@@ -11,11 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from penstock.cli.plant import DEFAULT_CONFIG, Config
-from penstock.cli.times import parse_time
+from penstock.cli.times import parse_time, site_time
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 from penstock.why import KINDS, Datum, Why
 from penstock.why import why as look_up
+
+MOST_REVISIONS: Final = 6
+LITTLE_UNKNOWN: Final = 0.05
+"""Share of a window of which nothing may be known without a word."""
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +30,9 @@ def register(app: typer.Typer) -> None:
 def why(
     line: Annotated[str, typer.Argument(help="Path of a line or asset, below the site.")],
     kpi: Annotated[str, typer.Argument(help="As oee; docs/reference/kpis.md lists them.")],
-    time: Annotated[str, typer.Argument(help="ISO 8601, as 2026-03-01T06:00:00+01:00.")],
+    time: Annotated[
+        str, typer.Argument(help="As 2026-03-01T06:00:00; the site's, where no offset says.")
+    ],
     config: Config = DEFAULT_CONFIG,
     window: Annotated[
         str | None, typer.Option(help=f"{', '.join(KINDS)}; else the shift, or the shortest.")
@@ -38,7 +44,8 @@ def why(
         msg = f"there is no window {window!r}: one of {', '.join(KINDS)}"
         raise typer.BadParameter(msg, param_hint="--window")
     plant = load_plant(config, ())
-    found = look_up(plant, line, kpi, parse_time(time, "TIME"), window)
+    zone = ZoneInfo(plant.site.timezone)
+    found = look_up(plant, line, kpi, parse_time(time, "TIME", zone), window)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
@@ -46,42 +53,66 @@ def why(
 
 
 def _show(found: Why, plant: Plant, console: Console) -> None:
-    last, zone = found.last, ZoneInfo(plant.site.timezone)
+    last = found.last
     unit = last["asset"] or last["line"]
-    console.print(f"[bold]{escape(unit)}[/]  {last['kind']} {escape(last['name'])}, "
-                  f"{_at(last['window_start'], zone)} to {_at(last['until'], zone)}")  # fmt: skip
+    span = f"{site_time(last['window_start'], plant)} to {site_time(last['until'], plant)}"
+    console.print(f"[bold]{escape(unit)}[/]  {last['kind']} {escape(last['name'])}, {span}")
     figure = _figure(last["kpis"][found.kpi])
     console.print(f"[bold]{found.kpi} = {figure}[/]  by {last['standard']}, "
                   f"time without an order counts as {last['no_order_counts']}, "
                   f"coverage {_figure(last['coverage'])}")  # fmt: skip
     for name, reason in sorted(found.unknown.items(), key=lambda one: one[0] != found.kpi):
         console.print(f"[yellow]unknown[/]: {escape(name)}, because {escape(reason)}")
-    console.print(_revisions(found, zone))
+    console.print(_revisions(found, plant))
     console.print(_balance(last))
     console.print(
         f"pieces: produced {_figure(last['produced'])}, good {_figure(last['good'])}, scrap "
         f"{_figure(last['scrap'])}; planned run time {_figure(last['planned_run_time'])} s, "
         f"of good pieces {_figure(last['good_run_time'])} s"
     )
+    if (known := _known(last)) is not None:
+        console.print(f"[yellow]doubtful[/]: {known}")
     for flag in last["flags"]:
         console.print(f"[yellow]doubtful[/]: {escape(flag)}")
     if last["missing"]:
         console.print(f"[yellow]missing[/]: {escape(', '.join(last['missing']))}")
     table = Table("late sample", "tag", "time", "value")
     for asset, tag, time, value in found.late:
-        table.add_row(escape(asset), escape(tag), _at(time, zone), escape(value))
+        table.add_row(escape(asset), escape(tag), site_time(time, plant), escape(value))
     console.print(table if found.late else "no late sample changed it")
 
 
-def _revisions(found: Why, zone: ZoneInfo) -> Table:
+def _revisions(found: Why, plant: Plant) -> Table:
     table = Table("revision", found.kpi, "until", "event time", "late samples", "")
-    for one in found.revisions:
+    shown = _telling(found)
+    if len(shown) < len(found.revisions):
+        left = len(found.revisions) - len(shown)
+        table.caption = f"{left} more, most of the same figure: --json has all"
+    for one in shown:
         state = "incomplete" if one["incomplete"] else "" if one["final"] else "still runs"
         late = sum(each["late"] for each in one["inputs"])
         table.add_row(str(one["revision"]), _figure(one["kpis"].get(found.kpi)),
-                      _at(one["until"], zone), _at(one["watermark"], zone), str(late),
+                      site_time(one["until"], plant), site_time(one["watermark"], plant), str(late),
                       state)  # fmt: skip
     return table
+
+
+def _telling(found: Why) -> list[Datum]:
+    """The first revision, the newest of those that changed the figure, and the last."""
+    figures = [one["kpis"].get(found.kpi) for one in found.revisions]
+    changed = [one for one, (a, b) in zip(found.revisions[1:], pairwise(figures), strict=True)
+               if a != b]  # fmt: skip
+    telling = [found.revisions[0], *changed[-MOST_REVISIONS:], found.last]
+    return [one for n, one in enumerate(telling) if all(one is not other for other in telling[:n])]
+
+
+def _known(record: Datum) -> str | None:
+    """Of how much of the time it is known what it went into, if that is not nearly all."""
+    whole = sum(one["duration"] for one in record["balance"])
+    lost = sum(one["duration"] for one in record["balance"] if one["element"] == "unknown")
+    if lost < LITTLE_UNKNOWN * whole or not whole:
+        return None
+    return f"of {whole / 1e6:,.0f} s only {(whole - lost) / 1e6:,.0f} s are known"
 
 
 def _balance(record: Datum) -> Table:
@@ -99,11 +130,3 @@ def _balance(record: Datum) -> Table:
 
 def _figure(value: float | None) -> str:
     return "unknown" if value is None or value != value else f"{value:,.6g}"  # noqa: PLR0124 - NaN
-
-
-def _at(time: int, zone: ZoneInfo) -> str:
-    """A time at the site; of what was never heard a dash."""
-    try:
-        return f"{datetime.fromtimestamp(time / 1e6, zone):%Y-%m-%d %H:%M:%S}"
-    except (OverflowError, ValueError, OSError):
-        return "–"

@@ -256,7 +256,17 @@ def _because(machines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     named = {
         status: [one["name"] for one in machines if one["status"] == status] for status in TROUBLE
     }
-    return [{"status": status, "names": names[:5]} for status, names in named.items() if names]
+    return [{"status": status, "names": _few(names)} for status, names in named.items() if names]
+
+
+def _few(names: list[str], most: int = 5) -> list[str]:
+    """The first names, and how many more there are.
+
+    >>> _few(["a", "b", "c", "d"], 2)
+    ['a', 'b', 'and 2 more']
+    """
+    left = len(names) - most
+    return names if left <= 0 else [*names[:most], f"and {left} more"]
 
 
 def _runs(machines: list[dict[str, Any]]) -> bool:

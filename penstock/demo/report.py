@@ -139,7 +139,8 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("writes to devices", str(report.writes), report.writes == 0),
     ]  # fmt: skip
     for line, oee in (report.oee or {}).items():
-        lines.append((f"OEE of {line}", "unknown" if oee is None else f"{oee:.1%}", None))
+        told = "unknown" if oee is None else f"{oee:.1%}"
+        lines.append((f"OEE of {line}", f"{told} in the last sliding window", None))
     for incident in report.incidents:
         told, good = _recovery(incident, drained=report.ok)
         lines.append((f"killed: {incident['what']}", told, good))

@@ -46,9 +46,14 @@ def _rule(text: str) -> str:
     return text
 
 
+def _minute(time: str) -> int:
+    """Of the day."""
+    return int(time[:2]) * 60 + int(time[3:])
+
+
 def _minutes(span: str) -> set[int]:
     """The minutes of the day that a span holds; from a time to the same time is a whole day."""
-    begin, end = (int(one[:2]) * 60 + int(one[3:]) for one in span.split("-"))
+    begin, end = map(_minute, span.split("-"))
     length = (end - begin - 1) % _DAY_MINUTES + 1
     return {(begin + n) % _DAY_MINUTES for n in range(length)}
 
@@ -136,6 +141,13 @@ class Calendar(Model):
             if stop.shift not in self.shifts:
                 remedy = suggestion(stop.shift, self.shifts)
                 msg = f"planned stop {stop.name!r} is in no shift {stop.shift!r}: {remedy}"
+                raise ValueError(msg)
+            span = self.shifts[stop.shift]
+            if _minute(stop.at) not in _minutes(span):
+                msg = (
+                    f"planned stop {stop.name!r} at {stop.at} is outside its shift "
+                    f"{stop.shift!r} ({span})"
+                )
                 raise ValueError(msg)
         return self
 

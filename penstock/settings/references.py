@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from penstock.errors import ConfigurationError
 from penstock.settings.problems import suggestion
+from penstock.settings.production import RULE
 from penstock.settings.tags import Tag
 from penstock.settings.yaml_file import Document
 
@@ -27,7 +28,10 @@ def check_references(
     assets = _section(data, "assets")
     yield from _check_assets(data, assets, document)
     yield from _check_lines(data, assets, document)
-    yield from _check_tags([tag for rows in tags.values() for tag in rows], assets)
+    every = [tag for rows in tags.values() for tag in rows]
+    yield from _check_tags(every, assets)
+    if tags.keys() == _section(data, "sources").keys():  # else they may be in a list that is wrong
+        yield from _check_states(data, every, document)
 
 
 def _section(data: Any, name: str) -> dict[str, Any]:
@@ -76,6 +80,27 @@ def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[Conf
             remedy = suggestion(tag.asset, assets) or "add it there"
             yield ConfigurationError(message, where=tag.where, remedy=remedy)
     yield from twice(tags)
+
+
+def _check_states(
+    data: Mapping[str, Any], tags: Sequence[Tag], document: Document
+) -> Iterator[ConfigurationError]:
+    """The tags by which an asset's time is told must be there, in the unit that is meant."""
+    for asset, settings in _section(data, "assets").items():
+        name = settings.get("states") if isinstance(settings, dict) else None
+        states = _section(_section(data, "states"), name) if isinstance(name, str) else {}
+        own = {tag.tag: tag for tag in tags if tag.asset == asset}
+        rule = RULE.fullmatch(str(states.get("producing_when", "")))
+        place = ("assets", asset, "states")
+        for wanted in (states.get("state"), states.get("mode"), rule and rule["tag"]):
+            if own and isinstance(wanted, str) and wanted not in own:
+                message = f"{name!r} needs a tag {wanted!r}, which no tag list has of this asset"
+                remedy = suggestion(wanted, own) or "add it to a tag list"
+                yield document.problem(place, message, remedy=remedy)
+        tag = own.get(rule["tag"]) if rule else None
+        if rule and tag and rule["unit"] and tag.unit and rule["unit"] != tag.unit:
+            message = f"{name!r} compares {tag.tag!r} in {rule['unit']!r}, which is in {tag.unit!r}"
+            yield document.problem(place, message, remedy="write the limit in the tag's unit")
 
 
 def twice(tags: Sequence[Tag]) -> Iterator[ConfigurationError]:

@@ -98,7 +98,7 @@ sources:
     security: {certificate: certs/client.der, password: "${file:secrets/press}"}
     tags: tags/press.csv
 states:
-  packml: {state: StateCurrent, producing: [6], failure: [8, 9]}
+  packml: {state: force, producing: [6], failure: [8, 9]}
 calendars:
   3shift:
     shifts: {early: 06:00-14:00, night: 22:00-06:00}
@@ -293,7 +293,7 @@ SLIPS = {
     "malformed YAML": (
         ("  packml: {state:", "  packml: [state:"),
         [
-            "plant.yaml:16:64: malformed YAML: expected ',' or ']', but got '}', "
+            "plant.yaml:16:57: malformed YAML: expected ',' or ']', but got '}', "
             "while parsing a flow sequence "
             "(close the bracket that line 16 opens, or put a comma before this)"
         ],

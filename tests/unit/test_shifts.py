@@ -78,7 +78,7 @@ def test_planned_stops_are_cut_out_of_their_shift():
 )
 def test_planning_leaves_no_gap(begin, length, days):
     made = calendar(
-        days=days, planned_stops=[BREAK], shifts={"a": "22:00-05:00", "night": "05:30-06:00"}
+        days=days, planned_stops=[BREAK], shifts={"a": "22:00-01:00", "night": "01:30-06:00"}
     )
     parts = list(made.planning(begin, begin + length))
     assert parts[0][0] == begin and parts[-1][1] == begin + length

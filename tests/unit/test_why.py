@@ -58,6 +58,12 @@ def test_what_is_not_there_is_named(unit: str, kpi: str, time: int, fault: str) 
         choose([record()], {unit}, kpi, time)
 
 
+def test_a_figure_that_only_machines_have_is_told_of_with_one_of_them() -> None:
+    records = [record(), record(asset=PRESS, kpis={"mtbf": 36.4})]
+    with pytest.raises(NoFigureError, match=r"'line1' has no 'mtbf'.*as acme/bremen/line1/press"):
+        choose(records, {"line1", LINE}, "mtbf", 30)
+
+
 def test_late_samples_are_those_of_the_windows_panes_once_each() -> None:
     late = {"tag": "ScrapCount", "time": 12, "value": "7"}
     partials = [

@@ -95,7 +95,7 @@ function updateLine(card, line) {
   card.setAttribute("aria-label", `Line ${line.name}, ${text}`);
   kpis(card.kpis, line.kpis);
   const figures = line.kpis;
-  put(card.window, figures ? `${figures.window}, ${figures.standard}${figures.incomplete ? ", incomplete" : ""}` : "");
+  put(card.window, figures ? `${figures.window}, ${figures.standard}${figures.incomplete ? ", incomplete" : ""}, ${ago(shown.now - figures.until)} old` : "");
   sync(card.machines, line.machines, (m) => m.path, newMachine, updateMachine);
 }
 function newMachine(item) {
