@@ -31,6 +31,8 @@ NOTES = """- **Connector cores**: of all OPC UA connectors together, each a proc
 - **Broker**: samples and window statistics, without state, alerts and KPIs. Written is with all
   replicas; samples are read once by each processor and sink that wants them.
 - **Catches up 1 h in**: after all workers were away for an hour.
+- **Between sites**: what of this goes over a line to a centre is in
+  [Mirror sites to a centre](../how-to/edge-to-centre.md#when-it-pays).
 
 ## How evenly assets fall
 
