@@ -21,7 +21,10 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Schema(GenerateJsonSchema):
-    """Durations as people write them, and no titles that only repeat a key."""
+    """Durations as people write them; no titles that only repeat a key, no keys that none writes."""
+
+    def field_is_present(self, field: Any) -> bool:
+        return not field.get("serialization_exclude", False)
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -45,7 +48,6 @@ def plant_schema() -> dict[str, Any]:
     schema = Plant.model_json_schema(schema_generator=_Schema)
     definitions = schema["$defs"]
     properties = schema["properties"]
-    del properties["tags"], definitions["Tag"], definitions["Role"]
     for section in GROUPS:
         references = {}
         for kind in components.names(GROUPS[section]):

@@ -21,7 +21,8 @@ def test_published_schema_is_up_to_date() -> None:
 
 def test_has_every_section_and_component() -> None:
     schema = plant_schema()
-    assert set(schema["properties"]) == set(Plant.model_fields) - {"tags"}
+    assert set(schema["properties"]) == set(Plant.model_fields) - {"tags", "run_times"}
+    assert "free_days" not in schema["$defs"]["Calendar"]["properties"]
     offered = schema["properties"]["sources"]["additionalProperties"]["oneOf"]
     kinds = [follow(schema, choice)["properties"]["type"]["const"] for choice in offered]
     assert kinds == components.names("connectors")
