@@ -142,13 +142,14 @@ class Monitor:
         return self._judge(time, usable)
 
     def _judge(self, time: int, values: Floats) -> Verdict:
-        known = values[self.columns]
+        columns = self.columns  # To learn may change them.
+        known = values[columns]
         feature = self.features.step(known)
         absent = ~np.isfinite(known)
         unknown = np.isfinite(values)
-        unknown[self.columns] = False
+        unknown[columns] = False
         unknown[: len(self.constant)] &= self.constant & self.runs.moved[: len(self.constant)]
-        missing = (*self.columns[absent].tolist(), *np.flatnonzero(unknown).tolist())
+        missing = (*columns[absent].tolist(), *np.flatnonzero(unknown).tolist())
         if 2 * absent.sum() > len(absent):
             on = self.alarm.since
             return Verdict(State.INCOMPLETE, Learning.GATED, alarm_since=on, missing=missing)
@@ -164,7 +165,7 @@ class Monitor:
         if whole and not on and usual >= self.settings.learn_from:
             learning = self._learn(feature.copy(), found.score, values, again=bool(unknown.any()))
         state = State.INCOMPLETE if missing else State.ALARM if on else State.OK
-        return Verdict(state, learning, found, p_value, self.alarm.since, self.columns, missing)
+        return Verdict(state, learning, found, p_value, self.alarm.since, columns, missing)
 
     def _learn(self, feature: Floats, score: float, values: Floats, *, again: bool) -> Learning:
         if again:

@@ -160,6 +160,19 @@ def test_a_tag_that_appears_is_named_until_it_is_known():
     assert found[0].missing == (3,) and found[0].state is State.INCOMPLETE
     assert found[0].p_value == found[0].p_value
     assert found[-1].missing == () and found[-1].columns.tolist() == [0, 1, 2, 3]
+    scored = [one for one in found if one.found is not None]
+    assert all(len(one.columns) == len(one.found.contributions) for one in scored)
+
+
+def test_a_tag_that_did_not_change_is_named_from_its_first_change_until_it_is_known():
+    watched = monitor()
+    judge(watched, machine(200))
+    rows = machine(300, seed=2)
+    rows[100:, 3] += np.random.default_rng(3).standard_normal(200)
+    found = judge(watched, rows, 200)
+    assert {one.missing for one in found[:100]} == {()}
+    assert {(one.missing, one.state) for one in found[100:200]} == {((3,), State.INCOMPLETE)}
+    assert found[-1].missing == () and found[-1].columns.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("rows", [np.full((500, 4), np.nan), np.full((500, 4), 3.0)])
