@@ -1,5 +1,6 @@
 """Scores the rows of a table one after the other, each before anything later is known."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,37 @@ class Scores:
         """(N) whether an alarm was on."""
         return np.array([verdict.alarm_since is not None for verdict in self.verdicts], np.bool_)
 
+    def remarks(self) -> list[str]:
+        """What a person would want to know of the columns that are not watched, a line each."""
+        learned = (one.columns.tolist() for one in self.verdicts if one.columns is not None)
+        watched: list[int] = next(learned, [])
+        names = enumerate(self.table.tags)
+        return [self._unwatched(name, place) for place, name in names if place not in watched]
+
+    def _unwatched(self, name: str, place: int) -> str:
+        first = self.table.values[: self.warm_up, place]
+        known = first[np.isfinite(first)]
+        still = len(known) and (known == known[0]).all()
+        why = "does not change" if still else "has too few values"
+        remark = (
+            f"{self.table.path}: column {name!r} {why} in the rows learned first: it is not watched"
+        )
+        changed = self._first(place in one.missing for one in self.verdicts)
+        if changed is None:
+            return remark
+        later = self._first(
+            one.columns is not None and place in one.columns for one in self.verdicts
+        )
+        return f"{remark}; it changes at {changed}" + (
+            f", watched from {later} on" if later else ""
+        )
+
+    def _first(self, holds: Iterable[bool]) -> str | None:
+        """The time of the first row of which it holds."""
+        times = (time for time, one in zip(self.table.times, holds, strict=True) if one)
+        found = next(times, None)
+        return None if found is None else str(found.astype("datetime64[us]").item())
+
     def rows(self) -> pa.Table:
         """One row per row of the table."""
         count, tags = len(self.verdicts), self.table.tags
@@ -56,6 +88,10 @@ class Scores:
                 "p_value": _figures(self.p_values),
                 "alarm": self.alarms,
                 "state": pa.array([verdict.state.value for verdict in self.verdicts]),
+                "missing": pa.array(
+                    [[tags[at] for at in verdict.missing] for verdict in self.verdicts],
+                    pa.list_(pa.string()),
+                ),
                 "learning": pa.array([verdict.learning.value for verdict in self.verdicts]),
                 **{f"contribution_{tag}": _figures(shares[:, at]) for at, tag in enumerate(tags)},
             }

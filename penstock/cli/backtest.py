@@ -1,8 +1,9 @@
 """`penstock backtest`."""
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,14 @@ from penstock.detector import Detector, DetectorSettings
 from penstock.errors import BacktestError
 from penstock.history.table import Table, read_table
 
+_LEAST: Final = 20
+"""Rows that must be learned first."""
+_SHOWN: Final = ("alarms", "alarms_per_day", "f1", "false_alarm_rate", "missed_alarm_rate",
+                 "events", "events_found", "false_alarms", "delay_seconds")  # fmt: skip
+
+_GREAT: Final = 100
+"""From here on a figure is shown without decimals."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -34,7 +43,7 @@ def run(
     ],
     detector: Annotated[str, typer.Option(help="Name of the detector.")] = "pca",
     labels: Annotated[
-        str | None, typer.Option(help="Column that is not 0 where a row is abnormal.")
+        str | None, typer.Option(help="Column that is 1, true or yes where a row is abnormal.")
     ] = None,
     windows: Annotated[
         Path | None, typer.Option(help="JSON file with windows that are abnormal, by file.")
@@ -63,9 +72,10 @@ def run(
     """
     kind: type[Detector] = components.load("detectors", detector)
     monitor, options = _settings(kind, setting or [])
-    tables = [read_table(file, time=time, labels=labels, ignored=ignore or ()) for file in files]
-    for remark in (remark for table in tables for remark in table.remarks()):
-        typer.echo(remark, err=True)
+    tables = [
+        read_table(file, time=time, labels=labels, ignored=ignore or (), ordered=True)
+        for file in files
+    ]
     events = read_windows(windows, files) if windows else {}
     scored, truths, measured = [], [], []
     for table in tables:
@@ -81,7 +91,13 @@ def run(
         from penstock.backtest.plot import draw  # noqa: PLC0415 - a second, only where it is asked for
 
         draw(plot, scored, truths, monitor.alarm_below)
-    _report(detector, scored, measured, Console(), as_json=as_json)
+    notes = [note for one in scored for note in (*one.table.remarks(), *one.remarks())]
+    for note in notes:
+        typer.echo(note, err=True)
+    if as_json:
+        _tell_scripts(detector, scored, measured, notes)
+    else:
+        _show(scored, measured, Console())
 
 
 def _settings(kind: type[Detector], given: list[str]) -> tuple[MonitorSettings, DetectorSettings]:
@@ -114,10 +130,12 @@ def _training(asked: str | None, table: Table, monitor: MonitorSettings) -> int:
     except ValueError as error:
         msg = f"{asked!r} is no number of rows"
         raise BacktestError(msg, where="--train-rows", remedy="write 400 or 15%") from error
-    least = 20
-    if not least <= rows < count:
+    if count <= _LEAST:
+        msg = f"the file is too short: {count} rows, at least {_LEAST + 1} are needed"
+        raise BacktestError(msg, where=str(table.path), remedy="give a longer one")
+    if not _LEAST <= rows < count:
         msg = f"{rows} of {count} rows cannot be learned first"
-        remedy = f"--train-rows must be at least {least} and less than the file's rows"
+        remedy = f"with --train-rows, name {_LEAST} to {count - 1} of them"
         raise BacktestError(msg, where=str(table.path), remedy=remedy)
     return rows
 
@@ -137,32 +155,38 @@ def _write(out: Path, scored: list[Scores]) -> None:
         raise BacktestError(msg, where=str(out), remedy="name another place with --out") from error
 
 
-def _report(
-    detector: str,
-    scored: list[Scores],
-    measured: list[Measures],
-    console: Console,
-    *,
-    as_json: bool,
+def _tell_scripts(
+    detector: str, scored: list[Scores], measured: list[Measures], notes: list[str]
 ) -> None:
-    names = [str(one.table.path) for one in scored]
-    figures: dict[str, Any] = {
-        name: {"train_rows": one.warm_up, **part.as_dict()}
-        for name, one, part in zip(names, scored, measured, strict=True)
+    files = {
+        str(one.table.path): {"train_rows": one.warm_up, **part.as_dict()}
+        for one, part in zip(scored, measured, strict=True)
     }
     together = pooled(measured).as_dict()
-    if as_json:
-        found = {"detector": detector, "files": figures, "pooled": together}
-        typer.echo(json.dumps(found, indent=2))
-        return
-    columns = [name for name in together if not name.startswith("true_neg")]
-    shown = Shown("file", *(name.replace("_", " ") for name in columns))
-    for name, one in [*figures.items(), ("pooled", together)]:
-        shown.add_row(name, *(_text(one.get(column)) for column in columns))
+    found = {"detector": detector, "files": files, "pooled": together, "notes": notes}
+    typer.echo(json.dumps(found, indent=2))
+
+
+def _show(scored: list[Scores], measured: list[Measures], console: Console) -> None:
+    """A line per file, of a terminal's usual width."""
+    together = pooled(measured).as_dict()
+    columns = [name for name in _SHOWN if name in together]
+    shown = Shown(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    shown.add_column("file", overflow="fold", vertical="bottom")
+    for name in columns:
+        shown.add_column(name.replace("_", "\n"), justify="right", vertical="bottom", no_wrap=True)
+    folder = os.path.commonpath([one.table.path.resolve().parent for one in scored])
+    for one, part in zip(scored, measured, strict=True):
+        figures = part.as_dict()
+        where = os.path.relpath(one.table.path.resolve(), folder)
+        shown.add_row(where, *(_text(figures[column]) for column in columns))
+    if len(scored) > 1:
+        shown.add_row("pooled", *(_text(together[column]) for column in columns))
     console.print(shown)
+    console.print("All figures: --json.")
 
 
-def _text(value: Any) -> str:
+def _text(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.0f}" if value >= _GREAT or value == int(value) else f"{value:.3g}"

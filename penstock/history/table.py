@@ -21,6 +21,7 @@ _ABSENT: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 _TIMES: Final = ("time", "timestamp", "datetime", "date", "ts")
 _SENSIBLE: Final = (631_152_000_000_000, 4_102_444_800_000_000)
 """Microseconds of 1990 and 2100; numbers outside are mostly counters, or milliseconds."""
+_LABELS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _Columns = dict[str, list[Any]]
 LABELS: Final = frozenset({"anomaly", "changepoint", "label", "labels", "is_anomaly"})
 """Names of columns that say what a person thinks of a row; they are never signals."""
@@ -62,6 +63,7 @@ def read_table(
     time: str | None = None,
     labels: str | None = None,
     ignored: Sequence[str] = (),
+    ordered: bool = False,
 ) -> Table:
     """Read a file; the delimiter of a CSV file is found.
 
@@ -70,8 +72,9 @@ def read_table(
     Args:
         path: CSV, or Parquet by its ending.
         time: The column of times; None: the one that is called so, or the first.
-        labels: The column of labels: true where it is not 0.
+        labels: The column of labels: true where it is not 0; true, yes, false and no are read, too.
         ignored: Columns that are no signals.
+        ordered: Whether no row may be earlier than the one before it.
 
     Raises:
         HistoryError: It cannot be read, or makes no sense; line and remedy are named.
@@ -88,7 +91,7 @@ def read_table(
         msg = f"it cannot be read: {error}"
         raise HistoryError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
     reading = _Reading(path, columns, lines)
-    named, time = time, time or _time_column(columns)
+    named, time = time, time or _time_column(path, columns)
     for name in (time, labels):
         if name is not None and name not in columns:
             msg = f"there is no column {name!r}"
@@ -103,10 +106,10 @@ def read_table(
     empty = sum(cell is None or cell == "" for tag in tags for cell in columns[tag])
     return Table(
         path=path,
-        times=reading.times(time, sure=named is not None),
+        times=reading.times(time, sure=named is not None, ordered=ordered),
         tags=tags,
         values=values,
-        labels=None if labels is None else np.array(reading.column(labels, _number)) > 0,
+        labels=None if labels is None else np.array(reading.column(labels, _label), np.bool_),
         left=tuple(name for name in signals if name not in tags),
         unfit=int(np.isnan(values).sum()) - empty,
     )
@@ -127,7 +130,7 @@ class _Reading:
         except (ValueError, TypeError):  # text, or of Parquet a date or list
             return False
 
-    def times(self, name: str, *, sure: bool) -> NDArray[np.int64]:
+    def times(self, name: str, *, sure: bool, ordered: bool) -> NDArray[np.int64]:
         """The column of times; numbers in it must be likely ones, unless a person named it."""
         found = self.column(name, _microseconds)
         for cell, time in zip(self._columns[name], found, strict=True):
@@ -135,7 +138,13 @@ class _Reading:
                 msg = f"column {name!r} is taken for the times, but {cell} is no second since 1970"
                 remedy = "name the column of times with --time, or write 2020-03-09 10:14:33"
                 raise HistoryError(msg, where=str(self._path), remedy=remedy)
-        return np.array(found, np.int64)
+        times = np.array(found, np.int64)
+        back = np.flatnonzero(np.diff(times) < 0)
+        if ordered and len(back):
+            before, line = self._lines[back[0]], self._lines[back[0] + 1]
+            msg, remedy = f"line {line} is earlier than line {before}", f"sort the file by {name!r}"
+            raise HistoryError(msg, where=str(self._path), remedy=remedy)
+        return times
 
     def column(self, name: str, convert: Callable[[Any], Any]) -> list[Any]:
         """A column's cells, converted."""
@@ -145,14 +154,7 @@ class _Reading:
                 found.append(convert(cell))
             except (ValueError, TypeError, OverflowError) as error:
                 where = f"{self._path}, line {line}, column {name!r}"
-                what, remedy = (
-                    ("time", "write it as 2020-03-09 10:14:33, or name another column with --time")
-                    if convert is _microseconds
-                    else (
-                        "number",
-                        "leave the cell empty where nothing was measured, or --ignore the column",
-                    )
-                )
+                what, remedy = _WANTED[convert]
                 msg = f"{cell!r} is no {what}"
                 raise HistoryError(msg, where=where, remedy=remedy) from error
         return found
@@ -223,9 +225,29 @@ def _with_rows(path: Path, columns: _Columns) -> _Columns:
     return columns
 
 
-def _time_column(columns: Sequence[str] | dict[str, list[Any]]) -> str:
+def _time_column(path: Path, columns: _Columns) -> str:
+    """The column that is called so, or else the first one if it begins with a time.
+
+    Raises:
+        HistoryError: There is none.
+    """
     named = [name for known in _TIMES for name in columns if name.lower() == known]
-    return named[0] if named else next(iter(columns))
+    if named:
+        return named[0]
+    name, cells = next(iter(columns.items()))
+    cell = next((cell for cell in cells if not _absent(cell)), "")
+    try:
+        found = _SENSIBLE[0] <= _microseconds(cell) < _SENSIBLE[1]
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        found = False
+    if not found:
+        msg = (
+            f"no column of times was found: none is called {', '.join(_TIMES)},"
+            f" and the first one, {name!r}, begins with {cell!r}"
+        )
+        remedy = "name it with --time; a time is 2020-03-09 10:14:33, or seconds since 1970"
+        raise HistoryError(msg, where=str(path), remedy=remedy)
+    return name
 
 
 def _is_number(cell: Any) -> bool:
@@ -252,6 +274,19 @@ def _number(cell: Any) -> float:
     return value if math.isfinite(value) else math.nan
 
 
+def _label(cell: Any) -> bool:
+    """A cell as a label; none where it is empty.
+
+    >>> [_label(cell) for cell in ("1.0", "0", "", "Yes", False)]
+    [True, False, False, True, False]
+    """
+    known = _LABELS.get(str(cell).lower())
+    if known is not None:
+        return known
+    value = _number(cell)
+    return bool(value) and not math.isnan(value)
+
+
 def _microseconds(cell: Any) -> int:
     """A time as microseconds; a number is seconds since 1970.
 
@@ -267,3 +302,11 @@ def _microseconds(cell: Any) -> int:
         return round(cell * 1e6)
     known: datetime = cell if cell.tzinfo else cell.replace(tzinfo=UTC)
     return (known - _EPOCH) // timedelta(microseconds=1)
+
+
+_WANTED: Final[dict[Callable[[Any], Any], tuple[str, str]]] = {
+    _microseconds: ("time", "write it as 2020-03-09 10:14:33, or name another column with --time"),
+    _number: ("number", "leave the cell empty where nothing was measured, or --ignore the column"),
+    _label: ("label", "write 0 or 1, true or false, yes or no; empty is 0"),
+}
+"""By how a cell is read: what it should have been, and what to do."""

@@ -21,7 +21,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Schema(GenerateJsonSchema):
-    """Durations as people write them; no titles that only repeat a key, no keys that none writes."""
+    """Durations as people write them; no titles that only repeat a key, no keys of our own."""
 
     def field_is_present(self, field: Any) -> bool:
         return not field.get("serialization_exclude", False)

@@ -22,12 +22,12 @@ def command():
     app = typer.Typer()
     register(app)
 
-    def run(*arguments):
+    def run(*arguments, shown="stdout"):
         found = CliRunner().invoke(app, [str(one) for one in arguments])
         if isinstance(found.exception, PenstockError):
             raise found.exception
         assert found.exit_code == 0, found.output
-        return found.stdout
+        return getattr(found, shown)
 
     return run
 
@@ -107,12 +107,84 @@ def test_windows_of_the_numenta_benchmark(tmp_path, command):
         ({7: "yesterday;1;2;ok;0"}, r"line 8, column 'datetime': 'yesterday' is no time \(write"),
         ({7: "2026-01-01 00:00:06;1"}, r"line 8: 2 cells, the first line names 5 columns \(compl"),
         ({0: "datetime;flow;flow;note;anomaly"}, r"line 1: column 'flow' is there twice"),
+        (
+            {7: "2025-12-31 00:00:06;1;2;ok;0"},
+            r"a\.csv: line 8 is earlier than line 7 \(sort the file by 'datetime'\)",
+        ),
+        (
+            {7: "2026-01-01 00:00:06;1;2;ok;maybe"},
+            r"line 8, column 'anomaly': 'maybe' is no label \(write 0 or 1, true or false, yes",
+        ),
     ],
 )
 def test_bad_cells_are_named_with_line_and_remedy(tmp_path, command, cells, message):
     with pytest.raises(PenstockError) as caught:
-        command(write(tmp_path / "a.csv", cells=cells), *SMALL)
+        command(write(tmp_path / "a.csv", cells=cells), "--labels", "anomaly", *SMALL)
     assert re.search(message, str(caught.value))
+
+
+def test_rows_may_have_the_same_time(tmp_path, command):
+    file = write(tmp_path / "a.csv", cells={7: "2026-01-01 00:00:05;1;2;ok;0"})
+    assert json.loads(command(file, *SMALL, "--json"))["pooled"]["rows"] == 200
+
+
+@pytest.mark.parametrize("words", [("no", "Yes"), ("false", "TRUE"), ("0", "2"), ("", "1.0")])
+def test_labels_may_be_words(tmp_path, command, words):
+    file = write(tmp_path / "a.csv")
+    figures = command(file, "--labels", "anomaly", *SMALL, "--json")
+    lines = file.read_text().splitlines()
+    cut = [line.rpartition(";") for line in lines[1:]]
+    said = [f"{line};{words[label == '1.0']}" for line, _, label in cut]
+    file.write_text("\n".join([lines[0], *said]) + "\n")
+    assert command(file, "--labels", "anomaly", *SMALL, "--json") == figures
+
+
+def test_labels_of_parquet_may_be_booleans(tmp_path, command):
+    file = tmp_path / "a.parquet"
+    times = pa.array(np.arange(200) * 1_000_000, pa.timestamp("us"))
+    bad = np.arange(200) >= 150
+    columns = {"time": times, "x": np.random.default_rng(1).standard_normal(200), "bad": bad}
+    pq.write_table(pa.table(columns), file)
+    report = json.loads(command(file, "--labels", "bad", *SMALL, "--json"))["pooled"]
+    assert (report["events"], report["true_positives"] + report["false_negatives"]) == (1, 50)
+
+
+@pytest.mark.parametrize("detector", ["pca", "half-space-trees"])
+def test_columns_that_are_not_watched_are_said(tmp_path, command, detector):
+    file, out = tmp_path / "a.csv", tmp_path / "s.parquet"
+    rng, lines = np.random.default_rng(4), ["time,a,b,jumps,moves,rare"]
+    for row in range(600):
+        values = [rng.standard_normal(), 5, 7 if row < 300 else 1e6]
+        values += [rng.standard_normal() if row >= 300 else 0, "" if row % 50 else row]
+        lines.append(",".join(map(str, [1_767_225_600 + row, *values])))
+    file.write_text("\n".join(lines) + "\n")
+    words = (file, "--detector", detector, *SMALL, "--set", "smoothing=1", "--out", out)
+    notes = json.loads(command(*words, "--json"))["notes"]
+    still = "does not change in the rows learned first: it is not watched"
+    assert [note.removeprefix(f"{file}: column ") for note in notes[:2]] == [
+        f"'b' {still}",
+        f"'jumps' {still}; it changes at 2026-01-01 00:05:00",
+    ]
+    assert re.search(rf"'moves' {still}; .*00:05:00, watched from 2026-01-01 00:0[67]", notes[2])
+    assert notes[3].endswith(
+        "'rare' has too few values in the rows learned first: it is not watched"
+    )
+    assert command(*words, shown="stderr").splitlines() == notes
+    missing = pq.read_table(out)["missing"].to_pylist()
+    assert missing[299:301] == [[], ["jumps", "moves"]] and missing[-1] == []
+
+
+@pytest.mark.parametrize("count", [1, 15])
+def test_the_figures_fit_a_terminal_of_80_columns(tmp_path, command, monkeypatch, count):
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "valve").mkdir()
+    files = [write(tmp_path / "valve" / f"{n}.csv", rows=130, fault=[120]) for n in range(count)]
+    files.append(write(tmp_path / "machine_temperature.csv", rows=130, fault=[120]))
+    shown = command(*files, "--labels", "anomaly", *SMALL)
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
+    rows = [line.split() for line in shown.splitlines()]
+    for name in (*(f"valve/{n}.csv" for n in range(count)), "pooled"):
+        assert [len(row) for row in rows if row and row[0] == name] == [10]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +193,8 @@ def test_bad_cells_are_named_with_line_and_remedy(tmp_path, command, cells, mess
         ("", "it is empty"),
         ("time,a\n", "it has no rows"),
         ("time,a\n1,x\n", "no column holds numbers"),
+        ("a,b\n11.288,1\n", "no column of times was found: .*'a', begins with '11.288' .name it"),
+        ("time,a\n1767225600,1\n", "the file is too short: 1 rows, at least 21 are needed"),
     ],
 )
 def test_files_of_nothing_are_refused(tmp_path, command, text, message):

@@ -133,7 +133,12 @@ def test_what_is_left_out_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("x,a\n1,1\n2,2\n", "column 'x' is taken for the times, but 1 is no second.*--time"),
+        ("x,a\n11.288,1\n", "no column of times .* with '11.288'"),
+        ("x,a\nok,1\n", "no column of times .* with 'ok'"),
+        (
+            "x,a\n1,1\n2,2\n",
+            "no column of times was found: none is called time, .*, 'x', begins with '1' .*--time",
+        ),
         ("time,a\n1577836800000,1\n", "1577836800000 is no second since 1970"),
         (
             "time;a\n2020-01-01;1,5\n2020-01-02;1.5\n",
