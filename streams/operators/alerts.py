@@ -6,9 +6,9 @@ a whole window none of the asset's tags had a good value from the source.
 **Life cycle.** An alert is *raised* once its condition has held for `on_delay` of event time
 without a break, and *cleared* once it has not held for `off_delay` without a break. An anomaly
 holds no more where the detector has ended its alarm and the p-value is beyond its threshold by
-`deadband`; between the two nothing changes. What is not known (a score that is warming up, frozen
-or incomplete) changes nothing either: it neither raises nor clears. *Acknowledged* says that a
-person took note of it. It may come at any time, also after the alert was cleared or before it is
+`deadband`; between the two nothing changes. What is not known (a score that is warming up or
+frozen) changes nothing either: it neither raises nor clears. An incomplete score is of the tags
+that are there: it can raise, but not clear. *Acknowledged* says that a person took note of it. It may come at any time, also after the alert was cleared or before it is
 known here; of several acknowledgements the earliest counts.
 
 **One per asset and cause.** While an alert is not cleared, no other is raised for the same. Its id

@@ -70,9 +70,10 @@ def run(records, operator=None):
 
 
 def verdict(one):
-    if one.state not in ("ok", "alarm") or math.isnan(one.p_value):
+    if one.state not in ("ok", "alarm", "incomplete") or math.isnan(one.p_value):
         return None
-    return True if one.alarm else False if one.p_value >= 0.05 else None
+    clears = one.state != "incomplete" and one.p_value >= 0.05
+    return True if one.alarm else False if clears else None
 
 
 def oracle(found):

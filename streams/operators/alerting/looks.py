@@ -10,8 +10,9 @@ from streams.operators.alerting.parameters import AlertParameters
 
 SILENT: Final = "silent/"
 """How the causes begin that say that a source gives nothing."""
-_KNOWN: Final = ("ok", "alarm")
-"""States of a score in which its alarm means something."""
+_WHOLE: Final = ("ok", "alarm")
+_SCORED: Final = (*_WHOLE, "incomplete")
+"""States of a score; an incomplete one is of the tags that are there."""
 _MUCH: Final = 0.5
 """Coverage of a tag's window from which on its source is held to be back."""
 _GRAVE: Final = 0.1
@@ -27,9 +28,11 @@ def look(record: AnomalyScore | SignalWindow, parameters: AlertParameters) -> Ob
 
 def _anomaly(score: AnomalyScore, parameters: AlertParameters) -> Observation:
     holds: bool | None = None
-    if score.state in _KNOWN and not math.isnan(score.p_value):
+    if score.state in _SCORED and not math.isnan(score.p_value):
         if score.alarm:
             holds = True
+        elif score.state not in _WHOLE:
+            holds = None  # what is missing may be what was abnormal
         elif score.p_value >= min(1.0, parameters.deadband * score.threshold):
             holds = False
     name = score.asset.rpartition("/")[2]
