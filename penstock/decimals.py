@@ -39,8 +39,8 @@ class Decimals:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, int] = {}
-        """Of each mark the line where a number first has it beyond doubt."""
+        self._seen: dict[str, tuple[int, str]] = {}
+        """Of each mark the line and column where a number first has it beyond doubt."""
         self._doubtful: list[Fault] = []
         self._mixed: list[Fault] = []
 
@@ -52,19 +52,21 @@ class Decimals:
         mark, point = number[1], cell.replace(",", ".")
         other = "." if mark == "," else ","
         if _THOUSAND_OR_ONE.fullmatch(cell):
-            if "," not in self._lines and len(self._doubtful) < _MOST:
+            if "," not in self._seen and len(self._doubtful) < _MOST:
                 remedy = f"write {cell.replace(',', '')} or {point}"
                 message = f"{cell!r} may mean two numbers"
                 self._doubtful.append(Fault(line, column, message, remedy))
-        elif other not in self._lines:
-            self._lines.setdefault(mark, line)
+        elif other not in self._seen:
+            self._seen.setdefault(mark, (line, column))
         elif len(self._mixed) < _MOST:
             message = f"{cell!r} has a decimal {_NAMES[mark]}"
-            message += f", line {self._lines[other]} a decimal {_NAMES[other]}"
+            there, where = self._seen[other]
+            message += f", line {there} a decimal {_NAMES[other]}"
+            message += f" in column {where!r}" if where != column else ""
             self._mixed.append(Fault(line, column, message, "use one of them in the whole file"))
         return point
 
     def faults(self) -> list[Fault]:
         """What may mean something else of all that was read, by line."""
-        doubtful = [] if "," in self._lines else self._doubtful
+        doubtful = [] if "," in self._seen else self._doubtful
         return sorted(doubtful + self._mixed, key=lambda fault: fault.line)

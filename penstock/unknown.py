@@ -9,6 +9,9 @@ from penstock import components
 
 def unknown(record: Mapping[str, Any]) -> dict[str, str]:
     """Of each null figure of a `KpiWindow` the reason."""
+    if record["work_units"] == 0:
+        why = "the configuration does not say which machine is the line's constraint"
+        return {name: why for name, value in record["kpis"].items() if value is None}
     late = ", ".join(name.rpartition("/")[2] for name in record["missing"])
     so_far = f"; nothing was heard of {late} up to the window's end" if late else ""
     return {

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -102,7 +103,8 @@ def reset(
     processor: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
     to_time: Annotated[
-        str | None, typer.Option(help="Windows from then on; ISO 8601, UTC if not said.")
+        str | None,
+        typer.Option(help="Windows from then on; by the site's clock, if no offset says."),
     ] = None,
     to_beginning: Annotated[
         bool, typer.Option("--to-beginning", help="From the first record that is kept.")
@@ -123,7 +125,8 @@ def reset(
     if not yes:
         msg = "this throws the state away: say --yes"
         raise typer.BadParameter(msg)
-    time = None if to_time is None else parse_time(to_time, "--to-time")
+    zone = ZoneInfo(load_plant(config, ()).site.timezone)
+    time = None if to_time is None else parse_time(to_time, "--to-time", zone)
     control = _administration(config, processor).reset(time)
     typer.echo(f"{processor} starts anew in epoch {control.epoch}")
     for topic, starts in control.starts.items():

@@ -14,6 +14,7 @@ from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.times import parse_time, site_time
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
+from penstock.shifts import NOT_SCHEDULED
 from penstock.why import KINDS, Datum, Why
 from penstock.why import why as look_up
 
@@ -85,9 +86,8 @@ def _show(found: Why, plant: Plant, console: Console) -> None:
 def _revisions(found: Why, plant: Plant) -> Table:
     table = Table("revision", found.kpi, "until", "event time", "late samples", "")
     shown = _telling(found)
-    if len(shown) < len(found.revisions):
-        left = len(found.revisions) - len(shown)
-        table.caption = f"{left} more, most of the same figure: --json has all"
+    if left := len(found.revisions) - len(shown):
+        table.caption = f"{left} more between them: --json has all"
     for one in shown:
         state = "incomplete" if one["incomplete"] else "" if one["final"] else "still runs"
         late = sum(each["late"] for each in one["inputs"])
@@ -107,12 +107,13 @@ def _telling(found: Why) -> list[Datum]:
 
 
 def _known(record: Datum) -> str | None:
-    """Of how much of the time it is known what it went into, if that is not nearly all."""
-    whole = sum(one["duration"] for one in record["balance"])
-    lost = sum(one["duration"] for one in record["balance"] if one["element"] == "unknown")
+    """Of how much of the shifts' time it is known what it went into, if that is not nearly all."""
+    shifts = [one for one in record["balance"] if one["planning"] != NOT_SCHEDULED]
+    whole = sum(one["duration"] for one in shifts)
+    lost = sum(one["duration"] for one in shifts if one["element"] == "unknown")
     if lost < LITTLE_UNKNOWN * whole or not whole:
         return None
-    return f"of {whole / 1e6:,.0f} s only {(whole - lost) / 1e6:,.0f} s are known"
+    return f"of {whole / 1e6:,.1f} s only {(whole - lost) / 1e6:,.1f} s are known"
 
 
 def _balance(record: Datum) -> Table:

@@ -1,6 +1,6 @@
 """The factory's ERP system, as far as there is one: it writes the lines' orders to Kafka.
 
-Each order is there before the first machine of its line begins it, with the dates that planners
+Each order is there before its line begins it, with the dates that planners
 had in mind: one order after the other at the line's constraint, without failures or breaks.
 """
 
@@ -37,7 +37,7 @@ from penstock.runtime.process import on_stop_signal
 from penstock.settings.plant import KafkaSettings, RegistrySettings
 
 AHEAD: Final = 3
-"""Orders that are released before the line's fastest machine needs them."""
+"""Orders that are released before the line needs them."""
 _LOOK_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 2.0
 """For which Kafka is waited; whoever stops the factory need not wait much longer."""
@@ -54,9 +54,8 @@ class LineOrders:
     """
 
     def __init__(self, factory: Factory, line: Line) -> None:
-        self._machines = [
-            Machine(place, seed=factory.seed, speed=factory.speed) for place in line.places
-        ]
+        # All machines of a line are at the same order.
+        self._machine = Machine(line.places[0], seed=factory.seed, speed=factory.speed)
         self._orders = _planned(factory, line)
         self._released = 0
 
@@ -65,12 +64,11 @@ class LineOrders:
 
         The first time these are all those that are in work, too.
         """
-        for machine in self._machines:
-            machine.advance(cycle)
-        numbers = [machine.segment.order.number for machine in self._machines]
-        first = self._released + 1 if self._released else min(numbers)
+        self._machine.advance(cycle)
+        number = self._machine.segment.order.number
+        first = self._released + 1 if self._released else number
         found = []
-        while self._released < max(numbers) + AHEAD:
+        while self._released < number + AHEAD:
             self._released, order = next(self._orders)
             if self._released >= first:
                 found.append(order)

@@ -163,7 +163,7 @@ class SerialLine:
             done = 1.0 if length >= to_end else min(done + rate * length, 1.0)
             if cause is not None:
                 yield from self._interruption(cause, done)
-            elif self._cycle >= self._next_break:
+            elif done < 1.0 and self._cycle >= self._next_break:
                 yield self._idle(Activity.BREAK, self._cycles(_BREAK_FOR), done)
                 while self._next_break <= self._cycle:
                     self._next_break += self._cycles(_BREAK_EVERY)

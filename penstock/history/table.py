@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,7 +83,7 @@ def read_table(
         if path.suffix in (".parquet", ".pq"):
             columns, lines = _parquet(path)
         else:
-            columns, lines = _csv(path, ignored)
+            columns, lines = _csv(path, {*ignored, *filter(None, (time, labels))})
     except UnicodeDecodeError as error:
         msg, remedy = "it is no text in UTF-8", "save it as 'CSV UTF-8'"
         raise HistoryError(msg, where=str(path), remedy=remedy) from error
@@ -160,7 +160,7 @@ class _Reading:
         return found
 
 
-def _csv(path: Path, ignored: Sequence[str]) -> tuple[_Columns, list[int]]:
+def _csv(path: Path, alone: Collection[str]) -> tuple[_Columns, list[int]]:
     """The columns, and the line of each row."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         header = file.readline()
@@ -187,24 +187,30 @@ def _csv(path: Path, ignored: Sequence[str]) -> tuple[_Columns, list[int]]:
             lines.append(reader.line_num + 1)
             for name, cell in zip(names, cells, strict=True):
                 columns[name].append(cell.strip())
-    return _with_rows(path, _with_points(path, columns, lines, ignored)), lines
+    return _with_rows(path, _with_points(path, columns, lines, alone)), lines
 
 
 def _with_points(
-    path: Path, columns: _Columns, lines: Sequence[int], ignored: Sequence[str]
+    path: Path, columns: _Columns, lines: Sequence[int], alone: Collection[str]
 ) -> _Columns:
     """The columns, with a decimal point in those of numbers.
+
+    Times, labels and what is ignored (`alone`) may be written otherwise than the signals.
 
     Raises:
         HistoryError: A number may mean something else.
     """
     decimals = Decimals()
     written = dict(columns)
+    apart = {*alone, *(name for name in columns if name.lower() in {*_TIMES, *LABELS})}
+    if not any("," in cell for cells in columns.values() for cell in cells):
+        return written
     for name, cells in columns.items():
         first = next((cell for cell in cells if not _absent(cell)), "")
-        if name not in ignored and _is_number(first.replace(",", ".")):
+        if _is_number(first.replace(",", ".")):
             rows = zip(lines, cells, strict=True)
-            written[name] = [decimals.read(cell, line, name) for line, cell in rows]
+            reading = Decimals() if name in apart else decimals
+            written[name] = [reading.read(cell, line, name) for line, cell in rows]
     for fault in decimals.faults():
         where = f"{path}, line {fault.line}, column {fault.column!r}"
         remedy = f"{fault.remedy}, or --ignore the column"

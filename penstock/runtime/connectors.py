@@ -23,7 +23,7 @@ TICK_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 5.0
 UNDELIVERED_SECONDS: Final = 30.0
-"""For which Kafka may take nothing until the connector is not ready."""
+"""For which anything may wait for Kafka until the connector is not ready."""
 MOST_TEXTS: Final = 20
 """Errors logged in a minute: texts may name a payload, and so differ each time."""
 
@@ -32,8 +32,8 @@ class ConnectorRunner:
     """One source's life.
 
     A lost link is flagged in the data (each tag's last value, `BadNoCommunication`), shown in
-    `status`, and tried again with back-off and jitter until `stop`. While Kafka takes nothing, what
-    was read waits; after `UNDELIVERED_SECONDS` of it `status` is not ready.
+    `status`, and tried again with back-off and jitter until `stop`. What Kafka does not take waits;
+    where anything has waited for `UNDELIVERED_SECONDS`, `status` is not ready.
 
     Args:
         connector: What reads the source.

@@ -1,5 +1,6 @@
 """Checks that what one part of a configuration names is declared in another."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 from penstock.errors import ConfigurationError
 from penstock.settings.problems import suggestion
 from penstock.settings.production import RULE
-from penstock.settings.tags import Tag
+from penstock.settings.tags import Role, Tag
 from penstock.settings.yaml_file import Document
 
 _ASSET_REFERENCES: Final = {"calendar": "calendars", "states": "states"}
@@ -92,15 +93,34 @@ def _check_states(
         own = {tag.tag: tag for tag in tags if tag.asset == asset}
         rule = RULE.fullmatch(str(states.get("producing_when", "")))
         place = ("assets", asset, "states")
-        for wanted in (states.get("state"), states.get("mode"), rule and rule["tag"]):
-            if own and isinstance(wanted, str) and wanted not in own:
+        roles = {tag.role for tag in own.values()}
+        for wanted, role in (
+            (states.get("state"), Role.STATE),
+            (states.get("mode"), Role.MODE),
+            (rule and rule["tag"], None),
+        ):
+            there = not own or wanted in own or role in roles
+            if isinstance(wanted, str) and not there:
                 message = f"{name!r} needs a tag {wanted!r}, which no tag list has of this asset"
                 remedy = suggestion(wanted, own) or "add it to a tag list"
                 yield document.problem(place, message, remedy=remedy)
         tag = own.get(rule["tag"]) if rule else None
-        if rule and tag and rule["unit"] and tag.unit and rule["unit"] != tag.unit:
+        if rule and tag and rule["unit"] and tag.unit and _differ(rule["unit"], tag.unit):
             message = f"{name!r} compares {tag.tag!r} in {rule['unit']!r}, which is in {tag.unit!r}"
             yield document.problem(place, message, remedy="write the limit in the tag's unit")
+
+
+def _differ(unit: str, other: str) -> bool:
+    """Whether two units are different however they are written.
+
+    >>> _differ("A", "V"), _differ("degC", "°C"), _differ("\u00b5A", "\u03bcA")
+    (True, False, False)
+    """
+    return _spelled(unit) != _spelled(other)
+
+
+def _spelled(unit: str) -> str:
+    return unicodedata.normalize("NFKC", unit).replace("°", "deg").replace("Ω", "ohm").casefold()
 
 
 def twice(tags: Sequence[Tag]) -> Iterator[ConfigurationError]:

@@ -8,8 +8,9 @@ without a break, and *cleared* once it has not held for `off_delay` without a br
 holds no more where the detector has ended its alarm and the p-value is beyond its threshold by
 `deadband`; between the two nothing changes. What is not known (a score that is warming up or
 frozen) changes nothing either: it neither raises nor clears. An incomplete score is of the tags
-that are there: it can raise, but not clear. *Acknowledged* says that a person took note of it. It may come at any time, also after the alert was cleared or before it is
-known here; of several acknowledgements the earliest counts.
+that are there: it can raise, but not clear. *Acknowledged* says that a person took note of it. It
+may come at any time, also after the alert was cleared or before it is known here; of several
+acknowledgements the earliest counts.
 
 **One per asset and cause.** While an alert is not cleared, no other is raised for the same. Its id
 comes from asset, cause and onset, so that it is the same whenever it is computed again.

@@ -98,6 +98,13 @@ def test_a_plant_whose_times_could_never_be_told_is_refused(tmp_path, files, fau
         load_plant(stated(tmp_path, **files))
 
 
+def test_a_tag_of_the_role_tells_the_state_whatever_its_name(tmp_path):
+    tags = TAGS.replace("unit\n", "unit,role\n").replace(
+        "StateCurrent,1/40001,uint16,", "Zustand,1/40001,uint16,,state"
+    ).replace("Mode,1/40002,uint16,", "Modus,1/40002,uint16,,mode")  # fmt: skip
+    assert load_plant(stated(tmp_path, tags=tags.replace("uint16,A", "uint16,A,")))
+
+
 def test_where_a_tag_list_is_wrong_itself_nothing_is_said_of_tags_that_may_be_in_it(tmp_path):
     with pytest.raises(InvalidConfigurationError) as raised:
         load_plant(stated(tmp_path, tags=TAGS.replace("tag,address", "tga,address")))

@@ -11,6 +11,7 @@ from penstock.errors import ConfigurationError, HistoryError
 from penstock.history.note import notebook
 from penstock.history.pace import Pace
 from penstock.history.reel import read_reel
+from penstock.history.table import read_table
 
 SECOND = 1_000_000
 
@@ -172,3 +173,12 @@ def test_the_name_of_a_source_of_the_plant_is_refused(files, tmp_path):
     error = CliRunner().invoke(app, [*words, "--source", "modbus1"]).exception
     assert isinstance(error, ConfigurationError)
     assert "'modbus1' is a source of the plant" in str(error)
+
+
+def test_times_and_labels_may_be_written_otherwise_than_the_signals(tmp_path):
+    path = tmp_path / "mixed.csv"
+    path.write_text("time;a;anomaly\n1583749473.5;0,5;0.0\n1583749474.5;1,5;1.0\n")
+    found = read_table(path, labels="anomaly")
+    assert found.values.tolist() == [[0.5], [1.5]]
+    assert found.labels is not None and found.labels.tolist() == [False, True]
+    assert found.times.tolist() == [1583749473_500_000, 1583749474_500_000]

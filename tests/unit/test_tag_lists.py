@@ -142,7 +142,7 @@ SLIPS = {
         "asset;tag;address;low;high\na;b;c;0,5;40\na;c;d;0;1.000\n",
         [
             "tags.csv:3: column high: '1.000' has a decimal point, line 2 a decimal comma "
-            "(use one of them in the whole file)"
+            "in column 'low' (use one of them in the whole file)"
         ],
     ),
     "period without a unit": (

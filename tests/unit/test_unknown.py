@@ -33,7 +33,7 @@ def record(account: Account, kind: str = "shift", **more: Any) -> dict[str, Any]
             {"element": element, "planning": how, "duration": time}
             for (element, how), time in account.times.items()
         ],
-        "kind": kind,
+        "kind": kind, "work_units": 1,
         "no_order_counts": account.no_order_counts,
         "produced": _null(account.produced), "good": _null(account.good),
         "scrap": _null(account.scrap), "planned_run_time": _null(account.planned_run),
@@ -47,19 +47,28 @@ def _null(value: float) -> float | None:
 
 
 def account(
-    times: dict[tuple[str, str], int], good: int | None = 3, scrap: int | None = 1, run: float = 2.0
+    times: dict[tuple[str, str], int],
+    good: int | None = 3,
+    scrap: int | None = 1,
+    run: float = 2.0,
+    total: int | None = None,
 ) -> Account:
     """Of pieces that take `run` seconds each; None and NaN are not known."""
     known = [math.nan if one is None else float(one) for one in (good, scrap)]
-    made = sum(known)
+    made = sum(known) if total is None else float(total)
     return Account(times, "down", made, *known, made * run, known[0] * run)
 
 
-@given(TIMES, PIECES, PIECES, st.sampled_from([2.0, math.nan]))
+@given(TIMES, PIECES, PIECES, st.sampled_from([2.0, math.nan]), PIECES)
 def test_each_null_figure_has_a_reason_that_names_a_term(
-    times: dict[tuple[str, str], int], good: int | None, scrap: int | None, run: float
+    times: dict[tuple[str, str], int],
+    good: int | None,
+    scrap: int | None,
+    run: float,
+    total: int | None,
 ) -> None:
-    found = record(account(times, good, scrap, run))
+    only_total = total if good is None and scrap is None else None
+    found = record(account(times, good, scrap, run, only_total))
     reasons = unknown(found)
     assert reasons.keys() == {name for name, value in found["kpis"].items() if value is None}
     for one in installed_kpis():
@@ -78,6 +87,13 @@ RUNS = {("producing", "planned"): 60}
         (account(RUNS, None), "scrap_ratio", "no counter tells what was made"),
         (account(RUNS, run=math.nan), "oee", "no planned run time"),
         (account({}), "availability", "no time was planned"),
+        (account(RUNS, None, None, total=4), "oee", "no counter tells what was good"),
+        (account(RUNS, None, None, total=4), "nee", "no counter tells what was good"),
+        (
+            account({("unknown", "planned"): 60}),
+            "effectiveness",
+            "in the time whose state is known it did not produce",
+        ),
         (account({("unknown", "planned"): 60}), "oee", "of no planned time the state is known"),
         (account({("setup", "planned"): 60}), "effectiveness", "it did not produce"),
     ],
@@ -119,3 +135,29 @@ def test_why_tells_the_reason_of_the_figure_that_is_asked_for_first(
     reasons = [line for line in told.splitlines() if line.startswith("unknown: ")]
     assert reasons[0] == "unknown: quality_ratio, because nothing was produced"
     assert "unknown: scrap_ratio, because nothing was produced" in reasons
+
+
+def test_a_serial_line_without_a_constraint_is_told_so() -> None:
+    found = record(account({}), work_units=0)
+    assert "constraint" in unknown(found)["oee"]
+
+
+def revision(number: int, oee: float, **more: Any) -> dict[str, Any]:
+    return {"revision": number, "kpis": {"oee": oee}, **more}
+
+
+def test_of_many_revisions_the_first_the_last_and_the_newest_changes_are_shown() -> None:
+    figures = [0.1, 0.2, *([0.3] * 20), 0.4, 0.4]
+    found = Why("oee", [revision(n, one) for n, one in enumerate(figures)], ())
+    assert [one["revision"] for one in command._telling(found)] == [0, 1, 2, 22, 23]
+    moving = Why("oee", [revision(n, n / 100) for n in range(50)], ())
+    assert [one["revision"] for one in command._telling(moving)] == [0, *range(44, 50)]
+    assert len(command._telling(Why("oee", [revision(0, 0.5)], ()))) == 1
+
+
+def test_little_that_is_known_of_the_shifts_time_is_told() -> None:
+    balance = [("producing", "planned", 60), ("unknown", "not_scheduled", 3_000)]
+    shares = [{"element": e, "planning": p, "duration": s * 1_000_000} for e, p, s in balance]
+    assert command._known({"balance": shares}) is None
+    shares[1]["planning"] = "planned"
+    assert command._known({"balance": shares}) == "of 3,060.0 s only 60.0 s are known"

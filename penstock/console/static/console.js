@@ -55,6 +55,7 @@ function ago(us) {
   if (s < 5400) return `${Math.round(s / 60)} min`;
   return s < 129600 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
 }
+function age(us) { return us < 1e6 ? "now" : `${ago(us)} ago`; }
 function shownValue(value) {
   if (value === null) return "–";
   if (typeof value !== "number") return String(value);
@@ -95,7 +96,7 @@ function updateLine(card, line) {
   card.setAttribute("aria-label", `Line ${line.name}, ${text}`);
   kpis(card.kpis, line.kpis);
   const figures = line.kpis;
-  put(card.window, figures ? `${figures.window}, ${figures.standard}${figures.incomplete ? ", incomplete" : ""}, ${ago(shown.now - figures.until)} old` : "");
+  put(card.window, figures ? `${figures.window}, ${figures.standard}${figures.incomplete ? ", incomplete" : ""}, as of ${age(shown.now - figures.until)}` : "");
   sync(card.machines, line.machines, (m) => m.path, newMachine, updateMachine);
 }
 function newMachine(item) {

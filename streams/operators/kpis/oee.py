@@ -58,7 +58,7 @@ KPIS: Final = (
         "",
         oee,
         note="The same under both standards.",
-        terms=("/PBT", "Σ PRU × GQ"),
+        terms=("/PBT", "GQ", "Σ PRU × GQ"),
     ),
     Kpi(
         "nee",
@@ -66,6 +66,6 @@ KPIS: Final = (
         "AUPT / PBT × Effectiveness × Quality ratio",
         "",
         nee,
-        terms=("/PBT", "/APT", "/Σ PRU × PQ"),
+        terms=("/PBT", "/APT", "GQ", "/Σ PRU × PQ", "Σ PRU × GQ"),
     ),
 )

@@ -38,19 +38,31 @@ class Term:
 
 
 def _no_busy_time(account: Account) -> str:
-    if account.seconds([UNKNOWN], PLANNED) > 0:
+    planned = {element for (element, how), time in account.times.items() if how == PLANNED and time}
+    if planned == {UNKNOWN}:
         return "of no planned time the state is known"
-    planned = any(time for (_, how), time in account.times.items() if how == PLANNED)
+    if UNKNOWN in planned:
+        return "all planned time whose state is known was without an order"
     return "all planned time was without an order" if planned else "no time was planned"
+
+
+def _as_far_as_known(words: str) -> Callable[[Account], str]:
+    def told(account: Account) -> str:
+        known = account.seconds([UNKNOWN]) == 0
+        return words if known else f"in the time whose state is known {words}"
+
+    return told
 
 
 TERMS: Final[Mapping[str, Term]] = {
     "PBT": Term(lambda a: a.pbt, _no_busy_time),
-    "APT": Term(lambda a: a.apt, "it did not produce"),
-    "APT + ADET": Term(lambda a: a.apt + a.adet, "it neither produced nor was delayed"),
-    "APT + minor stops": Term(lambda a: a.apt + a.minor, "it did not produce"),
-    "AUPT": Term(lambda a: a.aupt, "it neither produced nor was set up"),
-    "AUBT": Term(lambda a: a.aubt, "it was not busy"),
+    "APT": Term(lambda a: a.apt, _as_far_as_known("it did not produce")),
+    "APT + ADET": Term(
+        lambda a: a.apt + a.adet, _as_far_as_known("it neither produced nor was delayed")
+    ),
+    "APT + minor stops": Term(lambda a: a.apt + a.minor, _as_far_as_known("it did not produce")),
+    "AUPT": Term(lambda a: a.aupt, _as_far_as_known("it neither produced nor was set up")),
+    "AUBT": Term(lambda a: a.aubt, _as_far_as_known("it was not busy")),
     "AOET": Term(lambda a: a.execution, "no work on the order yet", "no work on the order yet"),
     "PQ": Term(lambda a: a.produced, "nothing was produced", _NO_COUNTER),
     "GQ": Term(lambda a: a.good, "", "no counter tells what was good"),
