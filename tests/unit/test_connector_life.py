@@ -24,6 +24,8 @@ from penstock.testing.connectors import ListConnector
 class NoKafka:
     """A publisher whose samples go nowhere."""
 
+    undelivered_seconds = 0.0
+
     def __init__(self) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
