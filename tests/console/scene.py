@@ -66,7 +66,8 @@ def fill(view, *, failed="press02", state=6):
 def figures(line, oee, time, **more):
     return {
         "line": line, "asset": None, "kind": "sliding", "name": "1 h", "until": time,
-        "incomplete": False, "missing": [], "standard": "iso22400", "version": VERSION,
+        "incomplete": False, "work_units": 1, "missing": [], "standard": "iso22400",
+        "version": VERSION,
         "kpis": {
             "oee": oee, "availability": oee + 0.1, "effectiveness": 0.941,
             "quality_ratio": 0.982, "mtbf": None,
