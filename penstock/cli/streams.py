@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -83,7 +82,8 @@ def park(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Let a processor's workers store what they have and stand still; they stay alive."""
-    _administration(config, processor).park(reason)
+    plant = load_plant(config, ())
+    Administration(plant, _processor(plant, processor)).park(reason)
     typer.echo(f"{processor} is parked: {reason}")
 
 
@@ -125,9 +125,10 @@ def reset(
     if not yes:
         msg = "this throws the state away: say --yes"
         raise typer.BadParameter(msg)
-    zone = ZoneInfo(load_plant(config, ()).site.timezone)
+    plant = load_plant(config, ())
+    zone = ZoneInfo(plant.site.timezone)
     time = None if to_time is None else parse_time(to_time, "--to-time", zone)
-    control = _administration(config, processor).reset(time)
+    control = Administration(plant, _processor(plant, processor)).reset(time)
     typer.echo(f"{processor} starts anew in epoch {control.epoch}")
     for topic, starts in control.starts.items():
         offsets = ", ".join(str(at) for _, at in sorted(starts.items()))
@@ -146,11 +147,6 @@ def _overview(plant: Plant, processor: Processor) -> ProcessorOverview:
 def _processor(plant: Plant, name: str) -> Processor:
     processor: Processor = components.load("processors", name)(plant)
     return processor
-
-
-def _administration(config: Path, name: str) -> Administration:
-    plant = load_plant(config, ())
-    return Administration(plant, _processor(plant, name))
 
 
 def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:

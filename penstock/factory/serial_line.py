@@ -3,7 +3,7 @@
 While one machine is set up, has failed or has stopped, all others wait for it. What it scraps does
 not come to those behind it. A timeline is an endless row of segments. Within one, pieces and wear
 grow in a straight line, so any cycle of it can be computed directly, and going forward a day costs
-a day's segments only.
+a day's segments of the line, for each of its machines.
 """
 
 import itertools
@@ -48,7 +48,11 @@ class _Member:
         self.order: Order
 
     def about(self, seconds: float) -> float:
-        return seconds * float(self.rng.uniform(0.7, 1.3))
+        return _about(self.rng, seconds)
+
+
+def _about(rng: np.random.Generator, seconds: float) -> float:
+    return seconds * float(rng.uniform(0.7, 1.3))
 
 
 class SerialLine:
@@ -104,7 +108,7 @@ class SerialLine:
                 scrap = one.order.scrap(one.order.pieces)
                 one.scrap += scrap
                 one.good += one.order.pieces - scrap
-            between = _BETWEEN_ORDERS * float(self._rng.uniform(0.7, 1.3))
+            between = _about(self._rng, _BETWEEN_ORDERS)
             yield self._idle(Activity.NO_ORDER, self._cycles(between), 1.0)
 
     def _cycles(self, seconds: float) -> int:

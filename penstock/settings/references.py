@@ -87,10 +87,13 @@ def _check_states(
     data: Mapping[str, Any], tags: Sequence[Tag], document: Document
 ) -> Iterator[ConfigurationError]:
     """The tags by which an asset's time is told must be there, in the unit that is meant."""
+    by_asset: dict[str, dict[str, Tag]] = {}
+    for tag in tags:
+        by_asset.setdefault(tag.asset, {})[tag.tag] = tag
     for asset, settings in _section(data, "assets").items():
         name = settings.get("states") if isinstance(settings, dict) else None
         states = _section(_section(data, "states"), name) if isinstance(name, str) else {}
-        own = {tag.tag: tag for tag in tags if tag.asset == asset}
+        own = by_asset.get(asset, {})
         rule = RULE.fullmatch(str(states.get("producing_when", "")))
         place = ("assets", asset, "states")
         roles = {tag.role for tag in own.values()}
@@ -104,9 +107,10 @@ def _check_states(
                 message = f"{name!r} needs a tag {wanted!r}, which no tag list has of this asset"
                 remedy = suggestion(wanted, own) or "add it to a tag list"
                 yield document.problem(place, message, remedy=remedy)
-        tag = own.get(rule["tag"]) if rule else None
-        if rule and tag and rule["unit"] and tag.unit and _differ(rule["unit"], tag.unit):
-            message = f"{name!r} compares {tag.tag!r} in {rule['unit']!r}, which is in {tag.unit!r}"
+        ruled = own.get(rule["tag"]) if rule else None
+        if rule and ruled and rule["unit"] and ruled.unit and _differ(rule["unit"], ruled.unit):
+            message = f"{name!r} compares {ruled.tag!r} in {rule['unit']!r}, "
+            message += f"which is in {ruled.unit!r}"
             yield document.problem(place, message, remedy="write the limit in the tag's unit")
 
 
