@@ -125,6 +125,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return fetched
 
 
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _positions(consumer: AIOKafkaConsumer, partitions: Iterable[TP]) -> dict[TP, int]:
     """The next offset of each partition that is assigned, and has one."""
     subscription = consumer._subscription.subscription
@@ -222,7 +227,10 @@ class BatchConsumer(driver.Consumer):
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await self._thread.call_thread(consumer.commit, wanted)
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
+            if _is_cancelled():
+                raise
+            # A thread that stops cancels what it was asked, and that comes back to who asked.
             _log.info("offsets not committed for display", error=repr(error))
             return False
         return True

@@ -253,7 +253,12 @@ class Rig:
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.1)
 
+    def said(self, text: str) -> bool:
+        """Whether the workers' logs hold it anywhere."""
+        return any(text in path.read_text() for path in self.folder.glob("*.log"))
+
     def logs(self) -> str:
+        """The ends of the workers' logs, for a failed test's words."""
         return "\n".join(path.read_text()[-3000:] for path in sorted(self.folder.glob("*.log")))
 
     def log_lines(self, event: str) -> list[dict[str, Any]]:

@@ -72,8 +72,8 @@ def test_a_worker_that_reads_nothing_ends(rig: Rig) -> None:
     rig.until(lambda: sum(rig.offsets().values()) > 0)
     rig.feed(100)
     assert worker.wait(30) == 1
-    assert "StalledError" in rig.logs()
-    assert "although records wait" in rig.logs()
+    assert rig.said("StalledError")
+    assert rig.said("although records wait")
     rig.start()
     rig.await_exact()
 
@@ -178,7 +178,7 @@ def test_stop_ends_soon_while_kafka_is_down(own_stack: LocalStack, own_rig: Rig)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0
         assert time.monotonic() - begun < 5.0
-        assert "not handed over in time" in rig.logs()
+        assert rig.said("not handed over in time")
     finally:
         own_stack.start("kafka")
     rig.start()

@@ -126,7 +126,7 @@ def test_who_is_fenced_again_and_again_gives_up(rig: Rig) -> None:
         rig.feed(200)
         rig.await_log("fenced", count)
     assert worker.wait(30) == 1
-    assert "another deployment takes over the partitions that our group assigns" in rig.logs()
+    assert rig.said("another deployment takes over the partitions that our group assigns")
     rig.start()
     rig.await_exact()
 

@@ -118,4 +118,4 @@ def test_topics_of_other_partition_counts_are_refused(both: Rig) -> None:
     ensure_topics(rig.kafka.model_copy(update={"partitions": 2}), others)
     ensure_topics(rig.kafka, [one for one in rig.contracts if one.name != rig.more])
     assert rig.start().wait(40) == 1
-    assert "topics that are read together have different numbers of partitions" in rig.logs()
+    assert rig.said("topics that are read together have different numbers of partitions")

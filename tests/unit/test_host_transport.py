@@ -1,8 +1,10 @@
-"""What a consumer takes of the user's `kafka.options`, and which offsets are no records."""
+"""What a consumer takes of `kafka.options`, which offsets are no records, and how it commits."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,3 +64,41 @@ def test_where_nothing_was_fetched_before_no_gap_is_guessed() -> None:
     fetched.positions = {PLACE: 7}
     consumer._tell_of_gaps(fetched)
     assert keeper.passed == []
+
+
+class StoppedThread:
+    """Cancels what it is asked, as the consumer's thread does when it stops."""
+
+    def _ensure_consumer(self) -> Any:
+        return SimpleNamespace(commit=None)
+
+    async def call_thread(self, *_: Any) -> None:
+        raise asyncio.CancelledError
+
+
+class BusyThread(StoppedThread):
+    """Does not answer."""
+
+    async def call_thread(self, *_: Any) -> None:
+        await asyncio.sleep(3600)
+
+
+def commits_by(thread: StoppedThread) -> Any:
+    consumer: Any = BatchConsumer.__new__(BatchConsumer)
+    consumer._thread = thread
+    return consumer._commit({PLACE: 7})
+
+
+def test_a_commit_that_the_stopping_thread_cancels_does_not_cancel_who_stops_it() -> None:
+    assert asyncio.run(commits_by(StoppedThread())) is False
+
+
+def test_who_is_cancelled_while_it_commits_ends() -> None:
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(commits_by(BusyThread()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
