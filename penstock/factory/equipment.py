@@ -160,7 +160,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             _kind(
                 "cnc",
-                Profile(piece=1.2, setup=100, life=2400, scrap=0.03, load=0.7),
+                Profile(piece=1.2, setup=100, life=2400, scrap=0.01, load=0.7),
                 mains(),
                 _drives("spindle", "axis_x", "axis_z"),
                 _bearings(1),
@@ -169,7 +169,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             _kind(
                 "packer",
-                Profile(piece=1.1, setup=45, life=2000, stop_every=700, scrap=0.01, load=0.5),
+                Profile(piece=1.1, setup=45, life=2000, stop_every=700, scrap=0.004, load=0.5),
                 mains(),
                 _drives("conveyor", "sealer"),
                 _bearings(2),
@@ -179,7 +179,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             _kind(
                 "pump",
-                Profile(piece=1.0, setup=30, life=1400, stop_every=2700, scrap=0.005, load=0.75),
+                Profile(piece=1.0, setup=30, life=1400, stop_every=2700, scrap=0.002, load=0.75),
                 mains(),
                 _drives("motor", "booster"),
                 _bearings(6),
@@ -188,7 +188,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             _kind(
                 "mixer",
-                Profile(piece=1.05, setup=80, life=2600, scrap=0.015, load=0.8),
+                Profile(piece=1.05, setup=80, life=2600, scrap=0.005, load=0.8),
                 mains(),
                 _drives("agitator", "discharge", "dosing"),
                 _bearings(2),
@@ -198,7 +198,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             _kind(
                 "filler",
-                Profile(piece=1.25, setup=60, life=2000, stop_every=600, scrap=0.02, load=0.6),
+                Profile(piece=1.25, setup=60, life=2000, stop_every=600, scrap=0.007, load=0.6),
                 mains(),
                 _drives("carousel", "infeed", "capper"),
                 _bearings(4),
@@ -209,7 +209,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             _kind(
                 "palletizer",
-                Profile(piece=1.1, setup=20, life=3000, stop_every=900, scrap=0.002, load=0.55),
+                Profile(piece=1.1, setup=20, life=3000, stop_every=900, scrap=0.001, load=0.55),
                 mains(),
                 _drives("axis_1", "axis_2", "axis_3", "axis_4"),
                 _bearings(5),

@@ -41,7 +41,7 @@ class Profile:
     repair: float = 90.0
     stop_every: float = 1200.0
     stop: float = 25.0
-    scrap: float = 0.02
+    scrap: float = 0.007
     load: float = 0.8
 
 
