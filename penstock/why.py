@@ -1,8 +1,10 @@
 """How a published KPI came about: its revisions, and the late samples that moved it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -65,14 +67,14 @@ class Why:
         }
 
 
-def why(plant: Plant, unit: str, kpi: str, time: int, kind: str | None = None) -> Why:
+def why(plant: Plant, unit: str, kpi: str, time: int | None, kind: str | None = None) -> Why:
     """Look up the window of a line or asset that holds a time.
 
     Args:
         plant: Where Kafka is.
         unit: Path of the line or asset, with or without the site.
         kpi: Its name.
-        time: Microseconds since 1970-01-01 UTC.
+        time: Microseconds since 1970-01-01 UTC; None: the newest whose figure is known.
         kind: One of `KINDS`; None: the shift if there is one, else the shortest window.
 
     Raises:
@@ -84,7 +86,8 @@ def why(plant: Plant, unit: str, kpi: str, time: int, kind: str | None = None) -
     try:
         decoder = Decoder(registry)
         records = list(_read(plant, decoder, KPIS.name))
-        found = choose(records, {unit, plant.asset_path(unit)}, kpi, time, kind)
+        zone = ZoneInfo(plant.site.timezone)
+        found = choose(records, {unit, plant.asset_path(unit)}, kpi, time, kind, zone)
         late = late_of(found[-1], _read(plant, decoder, PRODUCTION.name))
     finally:
         registry.close()
@@ -92,40 +95,66 @@ def why(plant: Plant, unit: str, kpi: str, time: int, kind: str | None = None) -
 
 
 def choose(
-    records: Sequence[Datum], units: Iterable[str], kpi: str, time: int, kind: str | None = None
+    records: Sequence[Datum],
+    units: Iterable[str],
+    kpi: str,
+    time: int | None,
+    kind: str | None = None,
+    zone: tzinfo = UTC,
 ) -> list[Datum]:
     """The revisions of the window that is asked for, the oldest version first.
+
+    Args:
+        records: All that were published.
+        units: The names that the unit may have.
+        kpi: Its name.
+        time: That the window holds; None: the newest whose figure is known, if one is.
+        kind: As for `why`.
+        zone: Of the times that an error names.
 
     Raises:
         NoFigureError: There is none.
     """
-    wanted = set(units)
-    mine = [one for one in records if (one["asset"] or one["line"]) in wanted]
+    mine = _of_unit(records, set(units), kpi)
+    what = f"{kind or ''} window with {kpi!r}".lstrip()
+    asked = [one for one in mine if kpi in one["kpis"] and kind in (None, one["kind"])]
+    if not asked:
+        msg = f"there is no {what}"
+        raise NoFigureError(msg, remedy="look at another --window")
+    if time is None:
+        known = [one for one in asked if one["kpis"][kpi] is not None]
+        time = max(one["window_start"] for one in known or asked)
+    held = [one for one in asked if one["window_start"] <= time < one["window_end"]]
+    if not held:
+        msg = f"no {what} holds this time"
+        first = _say(min(one["window_start"] for one in asked), zone)
+        last = _say(max(one["window_end"] for one in asked), zone)
+        raise NoFigureError(msg, remedy=f"there are some from {first} to {last}")
+    shifts = [one for one in held if one["kind"] == "shift"]
+    best = min(shifts or held, key=lambda one: (one["window_end"] - one["window_start"], one["id"]))
+    return sorted((one for one in mine if one["id"] == best["id"]), key=_version)
+
+
+def _of_unit(records: Sequence[Datum], units: Set[str], kpi: str) -> list[Datum]:
+    mine = [one for one in records if (one["asset"] or one["line"]) in units]
+    asked = min(units, key=len)
     if not mine:
-        msg = f"no KPIs of {min(wanted, key=len)!r} were published"
+        msg = f"no KPIs of {asked!r} were published"
         known = {one["asset"] or one["line"] for one in records}
-        raise NoFigureError(msg, remedy=suggestion(min(wanted, key=len), known) or "is it a line?")
+        raise NoFigureError(msg, remedy=suggestion(asked, known) or "is it a line?")
     names = sorted({name for one in mine for name in one["kpis"]})
     if kpi not in names:
         others = {one["asset"] or one["line"] for one in records if kpi in one["kpis"]}
         if others:
-            msg = f"{min(wanted, key=len)!r} has no {kpi!r}"
+            msg = f"{asked!r} has no {kpi!r}"
             raise NoFigureError(msg, remedy=f"ask for one that has, as {min(others)}")
         msg = f"there is no KPI {kpi!r}"
         raise NoFigureError(msg, remedy=suggestion(kpi, names) or f"one of {', '.join(names)}")
-    held = [
-        one
-        for one in mine
-        if one["window_start"] <= time < one["window_end"]
-        and kpi in one["kpis"]
-        and kind in (None, one["kind"])
-    ]
-    if not held:
-        msg = f"no {kind or ''} window with {kpi!r} holds this time".replace("  ", " ")
-        raise NoFigureError(msg, remedy="look at another time, or another --window")
-    shifts = [one for one in held if one["kind"] == "shift"]
-    best = min(shifts or held, key=lambda one: (one["window_end"] - one["window_start"], one["id"]))
-    return sorted((one for one in mine if one["id"] == best["id"]), key=_version)
+    return mine
+
+
+def _say(time: int, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(time // 1_000_000, zone).isoformat()
 
 
 def late_of(record: Datum, partials: Iterable[Datum]) -> list[tuple[str, str, int, str]]:

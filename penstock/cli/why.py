@@ -32,8 +32,12 @@ def why(
     line: Annotated[str, typer.Argument(help="Path of a line or asset, below the site.")],
     kpi: Annotated[str, typer.Argument(help="As oee; docs/reference/kpis.md lists them.")],
     time: Annotated[
-        str, typer.Argument(help="As 2026-03-01T06:00:00; the site's, where no offset says.")
-    ],
+        str | None,
+        typer.Argument(
+            help="As 2026-03-01T06:00:00; the site's, where no offset says. Without it: the newest "
+            "whose figure is known."
+        ),
+    ] = None,
     config: Config = DEFAULT_CONFIG,
     window: Annotated[
         str | None, typer.Option(help=f"{', '.join(KINDS)}; else the shift, or the shortest.")
@@ -46,7 +50,8 @@ def why(
         raise typer.BadParameter(msg, param_hint="--window")
     plant = load_plant(config, ())
     zone = ZoneInfo(plant.site.timezone)
-    found = look_up(plant, line, kpi, parse_time(time, "TIME", zone), window)
+    at = None if time is None else parse_time(time, "TIME", zone)
+    found = look_up(plant, line, kpi, at, window)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
@@ -62,8 +67,11 @@ def _show(found: Why, plant: Plant, console: Console) -> None:
     console.print(f"[bold]{found.kpi} = {figure}[/]  by {last['standard']}, "
                   f"time without an order counts as {last['no_order_counts']}, "
                   f"coverage {_figure(last['coverage'])}")  # fmt: skip
-    for name, reason in sorted(found.unknown.items(), key=lambda one: one[0] != found.kpi):
-        console.print(f"[yellow]unknown[/]: {escape(name)}, because {escape(reason)}")
+    others = found.unknown
+    if reason := others.pop(found.kpi, None):
+        console.print(f"[yellow]unknown[/]: {escape(reason)}")
+    if others:
+        console.print(f"unknown, too: {escape(', '.join(others))} (--json says why)")
     console.print(_revisions(found, plant))
     console.print(_balance(last))
     console.print(
@@ -84,12 +92,12 @@ def _show(found: Why, plant: Plant, console: Console) -> None:
 
 
 def _revisions(found: Why, plant: Plant) -> Table:
-    table = Table("revision", found.kpi, "until", "event time", "late samples", "")
+    table = Table("revision", found.kpi, "until", "event time", "late samples", "state")
     shown = _telling(found)
     if left := len(found.revisions) - len(shown):
         table.caption = f"{left} more between them: --json has all"
     for one in shown:
-        state = "incomplete" if one["incomplete"] else "" if one["final"] else "still runs"
+        state = "incomplete" if one["incomplete"] else "final" if one["final"] else "still runs"
         late = sum(each["late"] for each in one["inputs"])
         table.add_row(str(one["revision"]), _figure(one["kpis"].get(found.kpi)),
                       site_time(one["until"], plant), site_time(one["watermark"], plant), str(late),

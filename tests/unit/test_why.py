@@ -45,12 +45,21 @@ def test_a_shift_goes_before_shorter_windows() -> None:
     assert choose(records[::2], {LINE}, "oee", 30)[0]["kind"] == "size"
 
 
+def test_without_a_time_it_is_the_newest_window_whose_figure_is_known() -> None:
+    unknown = record(start=120, end=180, kpis={"oee": None})
+    records = [record(), record(start=60, end=120), unknown]
+    assert choose(records, {LINE}, "oee", None)[0]["window_start"] == 60
+    assert choose([unknown], {LINE}, "oee", None) == [unknown]
+    with pytest.raises(NoFigureError, match="there is no shift window with 'oee'"):
+        choose(records, {LINE}, "oee", None, "shift")
+
+
 @pytest.mark.parametrize(
     ("unit", "kpi", "time", "fault"),
     [
         ("line2", "oee", 30, "no KPIs of 'line2'"),
         (LINE, "oe", 30, "there is no KPI 'oe'"),
-        (LINE, "oee", 61, "no window with 'oee' holds this time"),
+        (LINE, "oee", 61, "no window with 'oee' holds this time .*from 1970-01-01T00"),
     ],
 )
 def test_what_is_not_there_is_named(unit: str, kpi: str, time: int, fault: str) -> None:
