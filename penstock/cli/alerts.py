@@ -89,17 +89,17 @@ def show(
         "severity": alert["severity"],
         "asset": alert["asset"],
         "cause": alert["cause"],
-        "since": site_time(alert["onset"], plant),
-        "raised": site_time(alert["raised"], plant),
+        "since": _when(alert["onset"], plant),
+        "raised": _when(alert["raised"], plant),
         "acknowledged": _by(alert, plant),
-        "cleared": site_time(alert["cleared"], plant),
+        "cleared": _when(alert["cleared"], plant),
         "value": f"{alert['value']:.3g}, limit {alert['limit']:.3g}",
     }
     typer.echo(_plain(alert["message"]))
     for word in alert["evidence"]["words"]:
         typer.echo(f"  {_plain(word)}")
     for key, value in rows.items():
-        if value not in ("", "–"):
+        if value:
             typer.echo(f"{key.ljust(13)} {_plain(value)}")
     if plot is not None:
         typer.echo(f"the signals are drawn in {plot}")
@@ -121,9 +121,13 @@ def ack(
     typer.echo("it shows as soon as the processor 'alerts' has taken it in", err=True)
 
 
-def _by(alert: Datum, plant: Plant) -> str:
+def _when(time: int | None, plant: Plant) -> str | None:
+    return None if time is None else site_time(time, plant)
+
+
+def _by(alert: Datum, plant: Plant) -> str | None:
     if alert["acknowledged_by"] is None:
-        return ""
+        return None
     note = f": {alert['note']}" if alert["note"] else ""
     return f"{site_time(alert['acknowledged'], plant)} by {alert['acknowledged_by']}{note}"
 

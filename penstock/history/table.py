@@ -1,10 +1,8 @@
 """Reads signals over time from a CSV or Parquet file; faults are named with line and remedy."""
 
 import csv
-import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +13,11 @@ from numpy.typing import NDArray
 
 from penstock.decimals import Decimals
 from penstock.errors import HistoryError
+from penstock.history.cells import WANTED, absent, is_number, label, microseconds, number
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ABSENT: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 _TIMES: Final = ("time", "timestamp", "datetime", "date", "ts")
 _SENSIBLE: Final = (631_152_000_000_000, 4_102_444_800_000_000)
 """Microseconds of 1990 and 2100; numbers outside are mostly counters, or milliseconds."""
-_LABELS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _Columns = dict[str, list[Any]]
 LABELS: Final = frozenset({"anomaly", "changepoint", "label", "labels", "is_anomaly"})
 """Names of columns that say what a person thinks of a row; they are never signals."""
@@ -52,6 +48,10 @@ class Table:
     def remarks(self) -> list[str]:
         """What a person would want to know of the reading, a line each."""
         found = [f"{self.path}: column {name!r} is ignored: no numbers" for name in self.left]
+        if back := int((np.diff(self.times) < 0).sum()):
+            what = "is 1 row" if back == 1 else f"are {back} rows"
+            found.append(f"{self.path}: there {what} earlier than the one before: sort it by time, "
+                         "or samples may come too late for their windows")  # fmt: skip
         if self.unfit:
             found.append(f"{self.path}: {self.unfit} cells of inf, NaN or the like are no samples")
         return found
@@ -102,14 +102,14 @@ def read_table(
     if not tags:
         msg = "no column holds numbers"
         raise HistoryError(msg, where=str(path), remedy="give a file with signals as columns")
-    values = np.array([reading.column(tag, _number) for tag in tags], np.float64).T
+    values = np.array([reading.column(tag, number) for tag in tags], np.float64).T
     empty = sum(cell is None or cell == "" for tag in tags for cell in columns[tag])
     return Table(
         path=path,
         times=reading.times(time, sure=named is not None, ordered=ordered),
         tags=tags,
         values=values,
-        labels=None if labels is None else np.array(reading.column(labels, _label), np.bool_),
+        labels=None if labels is None else np.array(reading.column(labels, label), np.bool_),
         left=tuple(name for name in signals if name not in tags),
         unfit=int(np.isnan(values).sum()) - empty,
     )
@@ -123,18 +123,18 @@ class _Reading:
 
     def numeric(self, name: str) -> bool:
         """Whether the first cell that is not empty is a number; a column of none is none."""
-        cells = (cell for cell in self._columns[name] if not _absent(cell))
+        cells = (cell for cell in self._columns[name] if not absent(cell))
         try:
             first = next(cells, None)
-            return not (first is None or isinstance(first, bool) or _number(first) is None)
+            return not (first is None or isinstance(first, bool) or number(first) is None)
         except (ValueError, TypeError):  # text, or of Parquet a date or list
             return False
 
     def times(self, name: str, *, sure: bool, ordered: bool) -> NDArray[np.int64]:
         """The column of times; numbers in it must be likely ones, unless a person named it."""
-        found = self.column(name, _microseconds)
+        found = self.column(name, microseconds)
         for cell, time in zip(self._columns[name], found, strict=True):
-            if not (sure or _SENSIBLE[0] <= time < _SENSIBLE[1]) and _is_number(cell):
+            if not (sure or _SENSIBLE[0] <= time < _SENSIBLE[1]) and is_number(cell):
                 msg = f"column {name!r} is taken for the times, but {cell} is no second since 1970"
                 remedy = "name the column of times with --time, or write 2020-03-09 10:14:33"
                 raise HistoryError(msg, where=str(self._path), remedy=remedy)
@@ -154,7 +154,7 @@ class _Reading:
                 found.append(convert(cell))
             except (ValueError, TypeError, OverflowError) as error:
                 where = f"{self._path}, line {line}, column {name!r}"
-                what, remedy = _WANTED[convert]
+                what, remedy = WANTED[convert]
                 msg = f"{cell!r} is no {what}"
                 raise HistoryError(msg, where=where, remedy=remedy) from error
         return found
@@ -206,8 +206,8 @@ def _with_points(
     if not any("," in cell for cells in columns.values() for cell in cells):
         return written
     for name, cells in columns.items():
-        first = next((cell for cell in cells if not _absent(cell)), "")
-        if _is_number(first.replace(",", ".")):
+        first = next((cell for cell in cells if not absent(cell)), "")
+        if is_number(first.replace(",", ".")):
             rows = zip(lines, cells, strict=True)
             reading = Decimals() if name in apart else decimals
             written[name] = [reading.read(cell, line, name) for line, cell in rows]
@@ -241,9 +241,9 @@ def _time_column(path: Path, columns: _Columns) -> str:
     if named:
         return named[0]
     name, cells = next(iter(columns.items()))
-    cell = next((cell for cell in cells if not _absent(cell)), "")
+    cell = next((cell for cell in cells if not absent(cell)), "")
     try:
-        found = _SENSIBLE[0] <= _microseconds(cell) < _SENSIBLE[1]
+        found = _SENSIBLE[0] <= microseconds(cell) < _SENSIBLE[1]
     except (ValueError, TypeError, OverflowError, AttributeError):
         found = False
     if not found:
@@ -254,65 +254,3 @@ def _time_column(path: Path, columns: _Columns) -> str:
         remedy = "name it with --time; a time is 2020-03-09 10:14:33, or seconds since 1970"
         raise HistoryError(msg, where=str(path), remedy=remedy)
     return name
-
-
-def _is_number(cell: Any) -> bool:
-    try:
-        float(cell)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-def _absent(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and cell.lower() in _ABSENT)
-
-
-def _number(cell: Any) -> float:
-    """A cell as a number; NaN where it is empty or infinite.
-
-    >>> _number("1.5"), _number("NaN"), _number("inf")
-    (1.5, nan, nan)
-    """
-    if _absent(cell):
-        return math.nan
-    value = float(cell)
-    return value if math.isfinite(value) else math.nan
-
-
-def _label(cell: Any) -> bool:
-    """A cell as a label; none where it is empty.
-
-    >>> [_label(cell) for cell in ("1.0", "0", "", "Yes", False)]
-    [True, False, False, True, False]
-    """
-    known = _LABELS.get(str(cell).lower())
-    if known is not None:
-        return known
-    value = _number(cell)
-    return bool(value) and not math.isnan(value)
-
-
-def _microseconds(cell: Any) -> int:
-    """A time as microseconds; a number is seconds since 1970.
-
-    >>> _microseconds("1970-01-01 00:00:01"), _microseconds("2.5")
-    (1000000, 2500000)
-    """
-    if isinstance(cell, str):
-        try:
-            return round(float(cell) * 1e6)
-        except ValueError:
-            cell = datetime.fromisoformat(cell)
-    if isinstance(cell, int | float):
-        return round(cell * 1e6)
-    known: datetime = cell if cell.tzinfo else cell.replace(tzinfo=UTC)
-    return (known - _EPOCH) // timedelta(microseconds=1)
-
-
-_WANTED: Final[dict[Callable[[Any], Any], tuple[str, str]]] = {
-    _microseconds: ("time", "write it as 2020-03-09 10:14:33, or name another column with --time"),
-    _number: ("number", "leave the cell empty where nothing was measured, or --ignore the column"),
-    _label: ("label", "write 0 or 1, true or false, yes or no; empty is 0"),
-}
-"""By how a cell is read: what it should have been, and what to do."""
