@@ -55,14 +55,22 @@ def status(
 
 
 @commands.command()
-def check(config: Config = DEFAULT_CONFIG) -> None:
+def check(
+    processors: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PROCESSOR]...", help="Only these.", show_default="all that would run"
+        ),
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
     """See that this release and configuration can go on with the stored state; exit code 3 if not.
 
     For before an upgrade: nothing is changed, and workers may run. What a person parked, or what
     kept failing, is told of and is no reason against it.
     """
     plant, refused = load_plant(config, ()), 0
-    for processor in chosen(plant):
+    for processor in [_processor(plant, name) for name in processors or ()] or chosen(plant):
         try:
             found = unfit(plant, processor)
         except TopicError:  # it never ran

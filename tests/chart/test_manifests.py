@@ -242,6 +242,38 @@ def test_the_plant_decides_which_processors_run(
     assert found == {name for name in wanted if f"-{name}" not in wanted and name[0] != "-"}
 
 
+NOTHING: dict[str, Any] = {
+    "plant": {"processors": None, "lines": None, "sources": {"press_plc": None},
+              "sinks": {"lake": None}},
+    "connectors": None, "workers": None, "sinks": None, "files": None, "secrets": None,
+    "secretFiles": None, "networkPolicy": {"devices": None, "sinks": None},
+}  # fmt: skip
+
+
+def test_null_is_nothing(render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key with nothing behind it is as none; in a second file it takes away what was said."""
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps(NOTHING))
+    rendered = render("small", "-f", str(file))
+    data = rendered.of("ConfigMap")["rel-penstock-configuration"]["data"]
+    assert "null" not in data["plant.yaml"]
+    assert processors(rendered) == {"window-statistics", "anomaly-scores", "alerts"}
+    assert not rendered.of("Deployment")
+
+
+def test_the_check_before_an_upgrade_asks_about_the_processors_that_run(render: Render) -> None:
+    def asked(*words: str) -> tuple[list[str], list[str]]:
+        pod = render("small", *words).pods()["rel-penstock-check"]
+        return tuple(one["args"][:-2] for one in (pod["initContainers"][-1], pod["containers"][0]))
+
+    off = "--set=workers.{}.enabled=false"
+    names = ["alerts", "anomaly-scores", "line-partials", "line-statistics", "window-statistics"]
+    check = ["streams", "check"]
+    assert asked() == (["schemas", "check"], [*check, *names])
+    assert asked(off.format("alerts")) == (["schemas", "check"], [*check, *names[1:]])
+    assert asked(*map(off.format, names))[1] == ["schemas", "check"]
+
+
 def secrets_of(pod: Any) -> Iterator[str]:
     for container in pod["containers"]:
         for one in container["env"]:

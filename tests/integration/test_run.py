@@ -58,6 +58,7 @@ def told_by_its_tools(plant: Plant) -> None:
     refused = ask("streams", "check", code=3)
     assert "window-statistics: cannot go on" in refused
     assert "the state is of other parameters" in refused
+    assert ask("streams", "check", "anomaly-scores") == "anomaly-scores: can go on\n"
     plant.settings["windows"] = before
     plant.write()
 

@@ -25,11 +25,11 @@ plant.yaml: |
 {{- end -}}
 {{- range $source := $plant.sources }}
 {{- $tags := $source.tags | default "" -}}
-{{- $there := hasKey $.Values.files $tags -}}
+{{- $there := hasKey ($.Values.files | default dict) $tags -}}
 {{- range $more := $.Values.filesFrom }}{{ range $key := $more.keys }}{{ if eq (printf "%s/%s" (trimSuffix "/" $more.folder) $key) $tags }}{{ $there = true }}{{ end }}{{ end }}{{ end -}}
 {{- if and $tags (not $there) }}{{ fail (printf "files: the plant names the tag list %s, which is not there: add it with --set-file 'files.%s=%s', or name its ConfigMap in filesFrom" $tags ($tags | replace "." "\\.") $tags) }}{{ end -}}
 {{- end -}}
-{{- range $each := concat .Values.secrets .Values.secretFiles }}
+{{- range $each := concat (.Values.secrets | default list) (.Values.secretFiles | default list) }}
 {{- range $name := $each.for }}
 {{- if not (or (hasKey ($plant.sources | default dict) $name) (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "secrets of %s: the plant has no source or sink %q" $each.existingSecret $name) }}{{ end -}}
 {{- end -}}

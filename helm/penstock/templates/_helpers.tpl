@@ -33,14 +33,26 @@ penstock.io/name: {{ .name | quote }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
-{{/* The plant's configuration without Kafka and the registry, as a dictionary. */}}
+{{/*
+The plant's configuration without Kafka and the registry, as a dictionary. As in all values, null is
+nothing: so a values file takes away what one before it says. In a file of the plant, `validate` judges it.
+*/}}
 {{- define "penstock.plant" -}}
 {{- $plant := .Values.plant -}}
-{{- if kindIs "string" $plant }}{{ $plant = fromYaml $plant }}{{ end -}}
+{{- if kindIs "string" $plant }}{{ $plant = fromYaml $plant }}{{ else }}{{ $plant = deepCopy $plant }}{{ end -}}
 {{- if hasKey $plant "Error" }}{{ fail (printf "plant: this is no YAML: %s" $plant.Error) }}{{ end -}}
 {{- if not $plant.site }}{{ fail "plant: there is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" }}{{ end -}}
 {{- range $section := list "kafka" "registry" }}
 {{- if hasKey $plant $section }}{{ fail (printf "plant.%s: the chart writes this section from the values '%s': move it there" $section $section) }}{{ end -}}
+{{- end -}}
+{{- range $section := keys $plant }}
+{{- if kindIs "invalid" (index $plant $section) }}{{ $_ := unset $plant $section }}{{ end -}}
+{{- end -}}
+{{- range $section := list "sources" "sinks" "processors" }}
+{{- $all := index $plant $section | default dict -}}
+{{- range $name := keys $all }}
+{{- if kindIs "invalid" (index $all $name) }}{{ $_ := unset $all $name }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $plant -}}
 {{- end }}
@@ -61,7 +73,7 @@ penstock.io/name: {{ .name | quote }}
 {{- if and $sasl (not $kafka.existingSecret) }}{{ fail (printf "kafka.security is %s: name the secret with user and password in kafka.existingSecret" $kafka.security) }}{{ end -}}
 {{- if and $kafka.existingSecret (not $sasl) }}{{ fail (printf "kafka.existingSecret would not be used with kafka.security %s: set SASL_SSL, or remove it" $kafka.security) }}{{ end -}}
 {{- if and $kafka.client.existingSecret (not (hasSuffix "SSL" $kafka.security)) }}{{ fail (printf "kafka.client.existingSecret would not be used with kafka.security %s: set SSL" $kafka.security) }}{{ end -}}
-{{- if kindIs "string" .Values.plant }}{{ .Values.plant | trimSuffix "\n" }}{{ else }}{{ toYaml .Values.plant }}{{ end }}
+{{- if kindIs "string" .Values.plant }}{{ .Values.plant | trimSuffix "\n" }}{{ else }}{{ toYaml $plant }}{{ end }}
 {{- if not $plant.environment }}
 environment: {{ .Release.Name | quote }}
 {{- end }}
@@ -104,22 +116,23 @@ registry:
 {{- $plant := fromYaml (include "penstock.plant" .) -}}
 {{- $defaults := .Values.defaults -}}
 {{- $found := dict "connector" dict "processor" dict "sink" dict -}}
-{{- range $name := keys .Values.connectors }}
+{{- range $name := keys (.Values.connectors | default dict) }}
 {{- if not (hasKey ($plant.sources | default dict) $name) }}{{ fail (printf "connectors.%s: the plant has no such source; it has: %s" $name (keys ($plant.sources | default dict) | sortAlpha | join ", ")) }}{{ end -}}
 {{- end -}}
-{{- range $name := keys .Values.sinks }}
+{{- range $name := keys (.Values.sinks | default dict) }}
 {{- if not (hasKey ($plant.sinks | default dict) $name) }}{{ fail (printf "sinks.%s: the plant has no such sink; it has: %s" $name (keys ($plant.sinks | default dict) | sortAlpha | join ", ")) }}{{ end -}}
 {{- end -}}
 {{- range $name, $source := $plant.sources }}
-{{- $own := merge (dict "type" $source.type) (index $.Values.connectors $name | default dict | deepCopy) ($defaults.connectors | deepCopy) -}}
+{{- $own := merge (dict "type" ($source | default dict).type) (index ($.Values.connectors | default dict) $name | default dict | deepCopy) ($defaults.connectors | deepCopy) -}}
 {{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.connector $name $own }}{{ end -}}
 {{- end -}}
 {{- range $name, $sink := $plant.sinks }}
-{{- $own := merge (dict "type" $sink.type "path" ($sink.path | default "")) (index $.Values.sinks $name | default dict | deepCopy) ($defaults.sinks | deepCopy) -}}
+{{- $own := merge (dict "type" $sink.type "path" ($sink.path | default "")) (index ($.Values.sinks | default dict) $name | default dict | deepCopy) ($defaults.sinks | deepCopy) -}}
 {{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.sink $name $own }}{{ end -}}
 {{- end -}}
-{{- range $name, $worker := .Values.workers }}
-{{- $own := merge (dict) ($worker | default dict | deepCopy) ($defaults.workers | deepCopy) -}}
+{{- $known := keys (fromYaml (.Files.Get "files/rights.yaml")).processors -}}
+{{- range $name := concat $known (keys (.Values.workers | default dict)) | uniq }}
+{{- $own := merge (dict) (index ($.Values.workers | default dict) $name | default dict | deepCopy) ($defaults.workers | deepCopy) -}}
 {{- $wanted := include "penstock.wanted" (dict "plant" $plant "name" $name) -}}
 {{- $enabled := hasKey $own "enabled" | ternary (toString $own.enabled) $wanted -}}
 {{- if eq $enabled "true" }}{{ $_ := set $found.processor $name $own }}{{ end -}}
