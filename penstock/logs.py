@@ -11,8 +11,10 @@ from structlog.typing import EventDict
 SIZE_LIMIT: Final = 20_000_000
 """Bytes of a log file, beyond which a new one is begun."""
 
-_SILENT = ("asyncua", "asyncuagds", "pymodbus", "pymodbus.logging", "librdkafka", "aiokafka")
-"""Libraries that narrate every failure that Penstock reports itself, with the remedy."""
+_SILENT = ("asyncua", "asyncuagds", "pymodbus", "pymodbus.logging", "librdkafka", "aiokafka",
+           "mode.timers")  # fmt: skip
+"""Libraries that narrate every failure that Penstock reports itself, with the remedy; and timers
+that say each time that a commit took longer than its interval, as all do while Kafka is away."""
 _TERSE = ("abc", "faust", "mode", "httpx", "httpx2", "httpcore", "httpcore2")
 """Libraries whose warnings matter; the services of `mode` log under `abc`."""
 

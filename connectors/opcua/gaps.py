@@ -77,7 +77,7 @@ class Gaps:
                 await self._fill(history, gaps, put)
         except Exception as error:
             # A lost link shows elsewhere, and the next session goes on.
-            self._count(f"gaps are not filled yet: {error or type(error).__name__}")
+            self._count(f"gaps are not filled yet: {str(error) or 'no answer in time'}")
 
     async def _fill(
         self, history: History, gaps: Sequence[Gap], put: Callable[[Page], Awaitable[None]]

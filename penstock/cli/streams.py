@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from penstock import components
 from penstock.cli.plant import DEFAULT_CONFIG, Config
@@ -20,7 +20,7 @@ from penstock.settings.plant import Plant
 from penstock.state.administration import Administration
 from penstock.state.overview import PartitionOverview, ProcessorOverview, overview, unfit
 
-_FEW: Final = ("topic", "partition", "lag", "watermark behind", "snapshot", "state")
+_FEW: Final = ("topic", "partition", "lag", "watermark\nbehind", "snapshot", "state")
 _ALL: Final = (
     "topic", "partition", "epoch", "next", "end", "lag", "snapshot", "size", "watermark behind",
     "records in", "processed · duplicate · dead", "samples in", "aggregated · bad · late",
@@ -165,7 +165,7 @@ def _show(found: ProcessorOverview, console: Console, *, wide: bool) -> None:
     if not found.partitions:
         console.print("  it never ran")
         return
-    table = Table(*(_ALL if wide else _FEW))
+    table = Table(*(Column(name, overflow="fold") for name in (_ALL if wide else _FEW)))
     for one in found.partitions:
         table.add_row(*(_cells(one) if wide else _few_cells(one, found.workers)))
     console.print(table)
@@ -193,8 +193,10 @@ def _snapshot(one: PartitionOverview) -> str:
 
 
 def _behind(one: PartitionOverview) -> str:
+    """From the source that is ahead to the one that is most behind; one span where they agree."""
     time, marks = now(), (one.watermark_greatest, one.watermark_least)
-    return " … ".join("–" if mark is None else _span((time - mark) / 1e6) for mark in marks)
+    spans = ["–" if mark is None else _span((time - mark) / 1e6) for mark in marks]
+    return " … ".join(dict.fromkeys(spans))
 
 
 def _cells(one: PartitionOverview) -> Iterator[str]:

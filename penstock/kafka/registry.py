@@ -163,7 +163,7 @@ class Registry:
         except SchemaRegistryError as error:
             raise self._translate(error, what) from error
         except Exception as error:  # of whichever HTTP library the client found
-            msg = f"the schema registry does not answer: {error or type(error).__name__}"
+            msg = f"the schema registry does not answer: {str(error) or type(error).__name__}"
             raise RegistryUnavailableError(
                 msg, where=self._where, remedy="start it, or correct registry.url"
             ) from error

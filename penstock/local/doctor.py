@@ -49,7 +49,7 @@ def diagnose(stack: LocalStack) -> Iterator[Finding]:
         lambda _: java_runs(),
         jars,
         folder,
-        lambda stack: disk(shutil.disk_usage(_existing(stack.folder.path)).free),
+        lambda stack: disk(*fullest(stack.folder.path)),
         lambda _: memory(psutil.virtual_memory().available),
         lambda stack: clock(stack.folder.path),
     )
@@ -123,11 +123,21 @@ def folder(stack: LocalStack) -> Finding:
     return Finding("folder", "ok", f"{path}{'' if path.exists() else ' (made at the first start)'}")
 
 
-def disk(free: int) -> Finding:
+def fullest(path: Path) -> tuple[int, Path]:
+    """Of the disks that hold a stack, the one with the least room: bytes free, and what lies there.
+
+    Args:
+        path: The stack's folder.
+    """
+    parts = [_existing(part) for part in (path, *(path / name for name in (*NAMES, "logs")))]
+    return min((shutil.disk_usage(part).free, part) for part in dict.fromkeys(parts))
+
+
+def disk(free: int, path: Path) -> Finding:
     """Whether there is room for the data; `free` in bytes."""
-    detail = f"{free / GB:.1f} GB free"
+    detail = f"{free / GB:.1f} GB free at {path}"
     if free < GB:
-        return Finding("disk", "fail", detail, "free some: Kafka stops when the disk is full")
+        return Finding("disk", "fail", detail, "free some: Kafka ends when the disk is full")
     if free < 5 * GB:
         return Finding("disk", "warn", detail, "enough to try; free some for longer runs")
     return Finding("disk", "ok", detail)

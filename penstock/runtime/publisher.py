@@ -119,11 +119,13 @@ class Publisher:
 
     async def _wait_for_room(self) -> None:
         began = time.monotonic()
-        self._log.warning("blocked", unacknowledged=self._unacknowledged)
+        self._log.warning(
+            "reading stands still", error=f"{self._unacknowledged} samples wait for Kafka"
+        )
         async with self._room:
             await self._room.wait_for(lambda: self._unacknowledged < MOST_UNACKNOWLEDGED)
         self._blocked.inc(time.monotonic() - began)
-        self._log.info("unblocked", seconds=round(time.monotonic() - began, 3))
+        self._log.info("reading goes on", seconds=round(time.monotonic() - began, 3))
 
     async def _send(self, pending: _Pending) -> None:
         messages = [

@@ -18,6 +18,7 @@ structlog.get_logger().bind(source="plc").warning("link lost", error="unplugged\
 logging.getLogger("somebody").error("said %s", "this")
 logging.getLogger("somebody").info("narrated")
 logging.getLogger("pymodbus").error("narrated")
+logging.getLogger("mode.timers").warning("Timer commit is overlapping")
 thread = threading.Thread(target=lambda: structlog.get_logger().info("in a thread"))
 thread.start(); thread.join()
 try:

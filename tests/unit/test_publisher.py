@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from penstock.codec.sensor_event import decode
 from penstock.codec.wire import unframe
@@ -99,9 +100,13 @@ async def test_reading_waits_at_the_bound_and_loses_nothing_if_it_is_given_up(
     kafka: Kafka, publisher: Publisher
 ) -> None:
     await publisher.add(samples(MOST_UNACKNOWLEDGED - 1))
-    blocked = asyncio.create_task(publisher.add(samples(7)))
-    await turns()
+    with capture_logs() as said:
+        blocked = asyncio.create_task(publisher.add(samples(7)))
+        await turns()
     assert not blocked.done()
+    assert [(one["event"], one["error"]) for one in said] == [
+        ("reading stands still", f"{MOST_UNACKNOWLEDGED + 6} samples wait for Kafka")
+    ]
     blocked.cancel()  # the connector is stopped meanwhile
     publisher.put(samples(1))  # flags still find room
     await turns()

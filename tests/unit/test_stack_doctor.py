@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -40,9 +41,9 @@ def test_the_readme_names_the_memory_that_doctor_wants() -> None:
 @pytest.mark.parametrize(
     ("finding", "verdict"),
     [
-        (doctor.disk(10**12), "ok"),
-        (doctor.disk(2 * 10**9), "warn"),
-        (doctor.disk(10**8), "fail"),
+        (doctor.disk(10**12, Path("/")), "ok"),
+        (doctor.disk(2 * 10**9, Path("/")), "warn"),
+        (doctor.disk(10**8, Path("/")), "fail"),
         (doctor.memory(10**10), "ok"),
         (doctor.memory(10**9), "warn"),
         (doctor.memory(10**8), "fail"),
@@ -54,6 +55,23 @@ def test_the_readme_names_the_memory_that_doctor_wants() -> None:
 def test_verdict(finding: Finding, verdict: str) -> None:
     assert finding.verdict == verdict
     assert bool(finding.remedy) == (verdict != "ok")
+
+
+def test_the_fullest_of_the_disks_that_hold_a_stack_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kafka").mkdir()
+    room = {tmp_path: 10**12, tmp_path / "kafka": 10**6}
+
+    def usage(path: Path) -> _Usage:
+        return _Usage(room[path])
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    assert doctor.fullest(tmp_path) == (10**6, tmp_path / "kafka")
+
+
+class _Usage(NamedTuple):
+    free: int
 
 
 def test_a_clock_behind_the_stack_s_own_logs_is_told(stack: LocalStack) -> None:
