@@ -1,5 +1,6 @@
 """`penstock certs …`: certificates for OPC UA."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,7 +31,10 @@ def _certs() -> None:
 def create(
     folder: Folder = FOLDER,
     uri: Annotated[
-        str | None, typer.Option(help="Application URI.", show_default="urn:<machine>:penstock")
+        str | None,
+        typer.Option(
+            help="Application URI.", show_default="of the one replaced, else urn:<machine>:penstock"
+        ),
     ] = None,
     host: Annotated[
         list[str] | None, typer.Option(help="A further name or address of this machine.")
@@ -47,6 +51,7 @@ def create(
         msg = f"there is already: {', '.join(present)}"
         remedy = "keep it, since servers may trust it, or --force to replace it"
         raise ConfigurationError(msg, remedy=remedy)
+    uri = uri or _uri_of(certificate)
     make_client_certificate(certificate, key, application_uri=uri, hosts=host or (), days=days)
     trusted.mkdir(exist_ok=True)
     for line in _lines(describe(certificate, clock.now())):
@@ -91,6 +96,15 @@ def trust(
     if not yes:
         typer.confirm("Does the server itself show the same thumbprint?", abort=True)
     typer.echo(f"trusted: {put_to_trusted(path, trusted, rejected)}")
+
+
+def _uri_of(certificate: Path) -> str | None:
+    """That of the certificate to be replaced: a renewal is of the same application."""
+    if not certificate.exists():
+        return None
+    with contextlib.suppress(ConfigurationError):
+        return next(iter(describe(certificate, clock.now()).uris), None)
+    return None
 
 
 def _lines(found: Described) -> list[str]:

@@ -107,8 +107,9 @@ def test_certs_are_made_shown_and_kept(tmp_path: Path) -> None:
     assert "PRIVATE" not in shown
     assert "servers may trust it" in str(run("certs", "create", *folder).exception)
     before = (tmp_path / "client.der").read_bytes()
-    assert run("certs", "create", *folder, "--force").exit_code == 0
+    renewed = run("certs", "create", *folder, "--force")
     assert (tmp_path / "client.der").read_bytes() != before
+    assert "urn:acme:penstock" in renewed.output
 
 
 def test_certs_show_names_what_is_wrong(tmp_path: Path) -> None:
