@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from deltalake import DeltaTable
 
@@ -20,6 +20,8 @@ from penstock.processor import Processor, chosen
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta
 from penstock.state.reading import read_metas
+
+_COMPACTED: Final = {one.name for one in topics.TOPICS if one.retention_ms is None}
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class _Auditor:
         sampled = {one.topic: one.sampled for one in processor.reads}
         for number, meta in sorted(metas.items()):
             held = {
-                topic: Held(scans[number], dead, late, sampled[topic])
+                topic: Held(scans[number], dead, late, sampled[topic], topic in _COMPACTED)
                 for topic, (scans, dead, late) in found.items()
             }
             rows, differences = audit_processor(processor.name, meta, held)
