@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from penstock import components
-from penstock.cli.plant import DEFAULT_CONFIG, Config
+from penstock.cli import devices
+from penstock.cli.plant import DEFAULT_CONFIG, Config, SourceName
 from penstock.commissioning import probing
 from penstock.commissioning.offers import OFFERS
 from penstock.commissioning.sample import sample_plant, sample_tags, source_name
 from penstock.errors import ConfigurationError
 from penstock.settings.loader import load_source
 
-SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="Its name in `sources`.")]
 NOT_AS_IT_SHOULD_BE: Final = 3
 
 commands = typer.Typer(
@@ -26,7 +26,7 @@ commands = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    import_module("penstock.cli.devices")  # adds its own to the same family
+    devices.register(commands)
     app.add_typer(commands)
 
 

@@ -14,8 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from penstock import components
-from penstock.cli.connectors import SourceName, commands
-from penstock.cli.plant import DEFAULT_CONFIG, Config
+from penstock.cli.plant import DEFAULT_CONFIG, Config, SourceName
 from penstock.commissioning.load import measure
 from penstock.commissioning.offers import Browses, ImportsTags, Interpretation, Node, ReadsAddresses
 from penstock.commissioning.rows import append_row, as_csv, rows_of, rows_of_tags
@@ -43,7 +42,13 @@ class Form(StrEnum):
     json = "json"
 
 
-@commands.command()
+def register(commands: typer.Typer) -> None:
+    """Add the commands to their family."""
+    for command in (browse, read, watch, load):
+        commands.command()(command)
+    commands.command("import")(import_tags)
+
+
 def browse(
     source: SourceName,
     config: Config = DEFAULT_CONFIG,
@@ -97,7 +102,6 @@ def _not_offered(connector: Connector, word: str, kind: type) -> ConfigurationEr
     return ConfigurationError(msg, remedy=remedy)
 
 
-@commands.command()
 def read(
     source: SourceName,
     address: Annotated[str, typer.Argument(help="As a tag list writes it.")],
@@ -163,7 +167,6 @@ def _table(found: Sequence[Interpretation]) -> Table:
     return table
 
 
-@commands.command()
 def watch(
     source: SourceName,
     config: Config = DEFAULT_CONFIG,
@@ -195,7 +198,6 @@ def watch(
         asyncio.run(watch_source(connector, draw, seconds))
 
 
-@commands.command()
 def load(
     source: SourceName,
     config: Config = DEFAULT_CONFIG,
@@ -220,7 +222,6 @@ def load(
         typer.echo(f"{name:<10}{value}")
 
 
-@commands.command("import")
 def import_tags(
     file: Annotated[Path, typer.Argument(help="A tag list in any dialect, or a nodeset (XML).")],
     output: Annotated[

@@ -1,4 +1,4 @@
-"""The option `--config` of all commands that ask about a plant."""
+"""What commands that ask about a plant, or a source of it, are given."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -26,3 +26,5 @@ Config = Annotated[
         show_default="plant.yaml; where there is none, that of `make run`",
     ),
 ]
+
+SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="Its name in `sources`.")]

@@ -13,7 +13,8 @@ from penstock.clock import now
 from penstock.errors import ConfigurationError
 from penstock.history.note import Notebook, notebook
 from penstock.history.reel import read_reel
-from penstock.history.serving import Address, Server, serve, server, write_source
+from penstock.history.server import Address, Server
+from penstock.history.serving import serve, server, write_source
 from penstock.history.to_kafka import KafkaReplay
 from penstock.runtime.process import on_stop_signal
 from penstock.settings.loader import load_plant

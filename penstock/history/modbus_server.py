@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from penstock.errors import HistoryError
 from penstock.history.reel import Reel
-from penstock.history.serving import Address, Server
+from penstock.history.server import Address, Server
 
 CLOCK_REGISTERS: Final = 4
 """Microseconds since 1970-01-01 UTC, as uint64, before the values."""

@@ -18,7 +18,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from penstock.connector import Sample
 from penstock.history.reel import Reel
-from penstock.history.serving import Address, Server
+from penstock.history.server import Address, Server
 
 NAMESPACE: Final = "urn:penstock:replay"
 QUEUE: Final = 1_000

@@ -13,7 +13,7 @@ from series import EPOCH, Series
 
 from penstock.history.modbus_server import ModbusServer
 from penstock.history.reel import Reel
-from penstock.history.serving import Address
+from penstock.history.server import Address
 from penstock.history.table import Table
 
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
