@@ -104,19 +104,42 @@ def vacuum(
     done = []
     for name, table in open_tables(path, options).items():
         with _told(path, name, "vacuumed"):
-            files = table.vacuum(
-                retention_hours=math.ceil(keep / timedelta(hours=1)),
-                dry_run=dry_run,
-                enforce_retention_duration=False,
-                full=True,
-            )
-            files += _broken_off(uri_of(path, name), keep, dry_run=dry_run)
+            uri = uri_of(path, name)
+            files = list(_broken_off(uri, keep, dry_run=dry_run))
+            files += _vacuum(table, uri, keep, dry_run=dry_run)
         done.append(Vacuumed(name, sorted(files)))
     return done
 
 
 def _files(table: DeltaTable) -> int:
     return len(table.file_uris())
+
+
+def _vacuum(table: DeltaTable, uri: str, keep: timedelta, *, dry_run: bool) -> list[str]:
+    """Have Delta delete old files; on a full disk delete one first, since Delta logs its begin."""
+
+    def delta(*, dry_run: bool) -> list[str]:
+        return table.vacuum(
+            retention_hours=math.ceil(keep / timedelta(hours=1)),
+            dry_run=dry_run,
+            enforce_retention_duration=False,
+            full=True,
+        )
+
+    try:
+        return delta(dry_run=dry_run)
+    except OSError as error:
+        files = [Path(uri, name) for name in delta(dry_run=True)] if _is_full(error) else []
+        there = [file for file in files if file.is_file()]
+        if not there:
+            raise
+        largest = max(there, key=lambda file: file.stat().st_size)
+        largest.unlink()
+        return [str(largest.relative_to(uri)), *delta(dry_run=False)]
+
+
+def _is_full(error: Exception) -> bool:
+    return any(words in str(error) for words in ("No space left", "quota exceeded"))
 
 
 def _broken_off(uri: str, keep: timedelta, *, dry_run: bool) -> Iterator[str]:
@@ -142,6 +165,8 @@ def _told(path: str, name: str, done: str) -> Iterator[None]:
     except (DeltaError, OSError) as error:
         msg = f"the table was not {done}: {reason_of(error)}"
         remedy = "try again, with one such command at a time"
-        if "not found" in str(error).lower():
+        if _is_full(error):
+            remedy = "make room first: new files are written beside the old ones"
+        elif "not found" in str(error).lower():
             remedy = "'penstock lake check' names the files that are missing"
         raise LakeError(msg, where=uri_of(path, name), remedy=remedy) from error

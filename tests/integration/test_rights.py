@@ -153,7 +153,9 @@ async def test_each_component_works_with_the_rights_that_are_named_for_it(
         monkeypatch.setenv("KAFKA_USER", "tools")
         for words in (["selftest"], ["streams", "status"], ["streams", "park", PROCESSOR],
                       ["streams", "reset", PROCESSOR, "--to-beginning", "--yes"],
-                      ["streams", "resume", PROCESSOR]):  # fmt: skip
+                      ["streams", "resume", PROCESSOR], ["dlq", "list"],
+                      ["dlq", "drop", "--component", "lake", "--yes"],
+                      ["dlq", "retry", "--component", "lake"], ["topics", "list"]):  # fmt: skip
             site.ask(*words)
     assert "authoriz" not in plant.logs().casefold()
 

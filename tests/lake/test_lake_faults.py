@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from lake_worker import Arguments, new_sink, record
 
 from penstock.errors import FencedError, LakeError
 from penstock.kafka.topics import FEATURES, SENSORS
-from penstock.lake import check, compact, open_lake, query, vacuum
+from penstock.lake import check, compact, open_lake, query, upkeep, vacuum
 
 SEED = 20261123
 SECONDS = 30.0
@@ -233,6 +234,32 @@ def test_on_a_full_disk_a_sink_waits_and_goes_on_by_itself(small_disk: Path) -> 
     sink.write([record(0, offset, samples=500)])
     assert sink.flush() == {(SENSORS.name, 0): offset + 1}
     assert_each_once(lake, Arguments(str(lake), [0], records=offset + 1, samples=500))
+
+
+def test_a_vacuum_makes_room_on_a_full_disk(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "LEAST_KEEP", timedelta(0))
+    lake = small_disk / "lake"
+    sink = new_sink(lake)
+    sink.open(SENSORS.name, 0)
+    for offset in range(6):
+        sink.write([record(0, offset, samples=500)])
+        sink.flush()
+        if offset == 3:
+            compact(str(lake))
+    fill(small_disk, 0)
+    with pytest.raises(LakeError) as refused:
+        compact(str(lake))
+    assert refused.value.remedy
+    assert "make room first" in refused.value.remedy
+    assert len(orphans(lake)) >= 4
+    vacuum(str(lake), keep=timedelta(0))
+    assert orphans(lake) == set()
+    assert check(str(lake)).lost == []
+    sink.write([record(0, 6, samples=500)])
+    assert sink.flush() == {(SENSORS.name, 0): 7}
+    assert_each_once(lake, Arguments(str(lake), [0], records=7, samples=500))
 
 
 def fill(disk: Path, room: int) -> None:
