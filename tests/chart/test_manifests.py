@@ -9,6 +9,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
@@ -283,6 +284,20 @@ def secrets_of(pod: Any) -> Iterator[str]:
         for source in volume.get("projected", {}).get("sources", ()):
             if "secret" in source:
                 yield source["secret"]["name"]
+
+
+def test_no_key_lies_among_the_trusted_certificates(render: Render) -> None:
+    """A connector reads all files there as certificates, and cannot connect where one is none."""
+    rendered = render("secured")
+    plant = yaml.safe_load(
+        rendered.of("ConfigMap")["rel-penstock-configuration"]["data"]["plant.yaml"]
+    )
+    trust = plant["sources"]["press_plc"]["security"]["trust"]
+    volume = rendered.pods()["rel-penstock-connector-press-plc"]["volumes"][0]["projected"]
+    items = [
+        item["path"] for one in volume["sources"] for item in one.get("secret", {}).get("items", ())
+    ]
+    assert [item for item in items if Path(item).parent == Path(trust)] == [f"{trust}/server.der"]
 
 
 def test_each_component_gets_its_own_secrets_and_no_others(render: Render) -> None:

@@ -3,8 +3,8 @@
     KUBECTL="kubectl" HELM="helm" python tests/cluster/prove.py FOLDER [STEP…]
 
 FOLDER is on the node, for the data of Kafka, registry and lake. The images `localhost/testbed:1`
-(`testbed.py`), `localhost/penstock:0.1.0` and `:0.1.1` are on the node. The table goes to
-`FOLDER/table.md`. See docs/bench/kubernetes.md.
+(`testbed.Dockerfile`), `localhost/penstock:0.1.0` (best of older code) and `:0.1.1` (of this code)
+are on the node. The table goes to `FOLDER/table.md`. See docs/bench/kubernetes.md.
 """
 
 import json
@@ -13,19 +13,17 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 HERE = Path(__file__).parent
 CHART = HERE.parents[1] / "helm" / "penstock"
 KUBECTL = shlex.split(os.environ.get("KUBECTL", "kubectl"))
 HELM = shlex.split(os.environ.get("HELM", "helm"))
 NS = ["-n", "plant"]
-RELEASE = ["proof", str(CHART), *NS, "-f", str(HERE / "values.yaml")]
-TAGS = [f"--set-file=files.tags/m{n}\\.csv={{folder}}/m{n}.csv" for n in range(3)]
 OTHER_WINDOWS = 'plant.windows.sizes={"3 s":{"reopen_for":"10 min"}}'
 DEADLINE = 240.0
 ANSWER = 60.0
@@ -81,40 +79,52 @@ def results() -> list[dict[str, float]]:
     return [one for one in parsed if "at" in one]
 
 
-def audit() -> str:
-    """What `penstock audit` says, in the sink's pod, once Kafka answers it; differences fail."""
-    deadline = time.monotonic() + ANSWER
-    while isinstance(found := _audit(), str):
-        if time.monotonic() > deadline:
-            return f"no audit: {found}"
-        time.sleep(3)
-    records = sum(sum(one["records"].values()) for one in found["processors"])
-    different = found["differences"]
-    return f"{len(different)} differences" + (
-        f": {different[:3]}" if different else f" in {records:,} records booked"
-    )
-
-
-def _audit() -> dict[str, Any] | str:
-    """The report, or why there is none."""
-    pod = pods("penstock.io/name=lake")[0]["metadata"]["name"]
-    words = ["exec", pod, "-c", "sink", "--", "penstock", "audit", "--json", "--config",
-             "/etc/penstock/plant.yaml"]  # fmt: skip
-    told = kubectl(*NS, *words, check=False)
-    try:
-        found: dict[str, Any] = json.loads(told[told.index("{") : told.rindex("}") + 1])
-    except ValueError:
-        return told[-300:]
-    return found
-
-
 class Proof:
     """Steps, and the table of what came of them."""
 
+    values: ClassVar[tuple[Path, ...]] = (HERE / "values.yaml",)
+    every: ClassVar[tuple[str, ...]] = (
+        "prepare", "install", "kpis", "test", "kill", "scale", "broker", "drain", "upgrade",
+        "bad_upgrade",
+    )  # fmt: skip
+    """The steps, in order."""
+    plcs = 3
+    """Modbus devices of 40 tags."""
+    as_tools: ClassVar[tuple[str, ...]] = ()
+    """Before a command in a component's pod, whose user in Kafka may not ask about others."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        files = [word for file in self.values for word in ("-f", str(file))]
+        tags = [f"--set-file=files.tags/m{n}\\.csv={folder}/m{n}.csv" for n in range(self.plcs)]
+        self.release = ["proof", str(CHART), *NS, *files, *tags]
         self.rows: list[tuple[str, str, str, str, str]] = []
         self.count = 0
+
+    def audit(self) -> str:
+        """What `penstock audit` says, in the sink's pod, once Kafka answers it."""
+        deadline = time.monotonic() + ANSWER
+        while isinstance(found := self._audit(), str):
+            if time.monotonic() > deadline:
+                return f"no audit: {found}"
+            time.sleep(3)
+        records = sum(sum(one["records"].values()) for one in found["processors"])
+        different = found["differences"]
+        return f"{len(different)} differences" + (
+            f": {different[:3]}" if different else f" in {records:,} records booked"
+        )
+
+    def _audit(self) -> dict[str, Any] | str:
+        """The report, or why there is none."""
+        pod = pods("penstock.io/name=lake")[0]["metadata"]["name"]
+        words = ["exec", pod, "-c", "sink", "--", *self.as_tools, "penstock", "audit", "--json",
+                 "--config", "/etc/penstock/plant.yaml"]  # fmt: skip
+        told = kubectl(*NS, *words, check=False)
+        try:
+            found: dict[str, Any] = json.loads(told[told.index("{") : told.rindex("}") + 1])
+        except ValueError:
+            return told[-300:]
+        return found
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -130,7 +140,7 @@ class Proof:
         seen = [one for one in results() if began - 3 < one["at"]]
         times = [one["at"] for one in seen]
         pause = max(b - a for a, b in pairwise(times))
-        self.row(name, f"{back:.1f}", f"{current:.1f}", f"{pause:.1f}", audit())
+        self.row(name, f"{back:.1f}", f"{current:.1f}", f"{pause:.1f}", self.audit())
 
     def flows(self) -> bool:
         newest = results()[-1]
@@ -138,6 +148,7 @@ class Proof:
 
     def row(self, name: str, back: str, current: str, pause: str, audited: str) -> None:
         self.rows.append((name, back, current, pause, audited))
+        print(f"   load average {os.getloadavg()[0]:.0f}", flush=True)
         print(
             f"   ready after {back} s, results up to date after {current} s, "
             f"longest pause of results {pause} s, audit: {audited}",
@@ -147,10 +158,7 @@ class Proof:
         (self.folder / "table.md").write_text("\n".join(lines) + "\n")
 
     def helm(self, *words: str, check: bool = True) -> str:
-        files = [one.format(folder=self.folder) for one in TAGS]
-        return run(
-            [*HELM, *words, *(files if words[0] in {"install", "upgrade"} else ())], check=check
-        )
+        return run([*HELM, *words], check=check)
 
     def good(self) -> str:
         """The revision that works: `helm rollback` alone takes the last one, even if it failed."""
@@ -159,7 +167,7 @@ class Proof:
 
     def prepare(self) -> None:
         """Kafka, registry, devices; a namespace that enforces Pod Security `restricted`."""
-        for n in range(3):
+        for n in range(self.plcs):
             rows = [f"area/line1/m{n},t{k:02},1/{40001 + k},uint16" for k in range(40)]
             (self.folder / f"m{n}.csv").write_text(
                 "\n".join(["asset,tag,address,type", *rows]) + "\n"
@@ -171,18 +179,22 @@ class Proof:
             kubectl("create", "namespace", name, check=False)
         kubectl("label", "--overwrite", "namespace", "plant",
                 "pod-security.kubernetes.io/enforce=restricted")  # fmt: skip
+        self.secure()
         text = (HERE / "testbed.yaml").read_text().replace("TESTBED", str(self.folder))
         kubectl("apply", "-f", "-", given=text)
         for name in ("statefulset/kafka", "deploy/registry", "deploy/plc", "deploy/onlooker"):
             kubectl("-n", "kafka", "rollout", "status", name, "--timeout=120s")
 
+    def secure(self) -> None:
+        """Secrets that have to be there first: none here."""
+
     def install(self) -> None:
         began = time.time()
-        self.helm("install", *RELEASE, "--wait", "--timeout", "4m")
+        self.helm("install", *self.release, "--wait", "--timeout", "4m")
         self.count = len(pods())
         took = time.time() - began
         until(lambda: bool(results()) and self.flows(), "results flow")
-        self.row("install, until all pods are ready", f"{took:.1f}", "", "", audit())
+        self.row("install, until all pods are ready", f"{took:.1f}", "", "", self.audit())
 
     def kpis(self) -> None:
         pod = pods("penstock.io/name=lake")[0]["metadata"]["name"]
@@ -203,7 +215,7 @@ class Proof:
         told = self.helm("test", "proof", *NS, "--logs", "--timeout", "3m")
         print(told[-400:], flush=True)
         assert "its window came after" in told
-        self.row("`helm test`", f"{time.time() - began:.1f}", "", "", audit())
+        self.row("`helm test`", f"{time.time() - began:.1f}", "", "", self.audit())
 
     def kill(self) -> None:
         with self.step("worker of window-statistics killed (`delete --force`)"):
@@ -232,11 +244,13 @@ class Proof:
 
     def upgrade(self) -> None:
         with self.step("upgrade to a new image"):
-            self.helm("upgrade", *RELEASE, "--set", "image.tag=0.1.1", "--wait", "--timeout", "4m")
+            self.helm(
+                "upgrade", *self.release, "--set", "image.tag=0.1.1", "--wait", "--timeout", "4m"
+            )
 
     def bad_upgrade(self) -> None:
         with self.step("upgrade with other windows than the stored state: the check stops it"):
-            told = self.helm("upgrade", *RELEASE, "--set-json",
+            told = self.helm("upgrade", *self.release, "--set-json",
                              OTHER_WINDOWS, check=False)  # fmt: skip
             assert "UPGRADE FAILED" in told, told
             print(told[-300:], flush=True)
@@ -244,7 +258,7 @@ class Proof:
             print(job[-600:], flush=True)
             assert "the state is of other parameters" in job
         with self.step("upgrade that `validate` refuses, rolled back"):
-            told = self.helm("upgrade", *RELEASE, "--set", "plant.site.timezone=Europe/Bremen",
+            told = self.helm("upgrade", *self.release, "--set", "plant.site.timezone=Europe/Bremen",
                              "--set", "upgradeCheck.enabled=false", "--wait", "--timeout", "40s",
                              check=False)  # fmt: skip
             assert "UPGRADE FAILED" in told, told
@@ -255,16 +269,13 @@ class Proof:
             self.helm("rollback", "proof", self.good(), *NS, "--wait", "--timeout", "4m")
 
 
-def main(folder: Path, *steps: str) -> None:
-    proof = Proof(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    every = ("prepare", "install", "kpis", "test", "kill", "scale", "broker", "drain", "upgrade",
-             "bad_upgrade")  # fmt: skip
-    for name in steps or every:
+def main(proof: Proof, steps: Sequence[str]) -> None:
+    proof.folder.mkdir(parents=True, exist_ok=True)
+    for name in steps or proof.every:
         if name not in {"prepare", "install"} and not proof.count:
             proof.count = len(pods())
         getattr(proof, name)()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), *sys.argv[2:])
+    main(Proof(Path(sys.argv[1]).absolute()), sys.argv[2:])
