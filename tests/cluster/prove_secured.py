@@ -59,7 +59,6 @@ class Secured(Proof):
         super().__init__(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.first, self.second = (Authority(name, folder) for name in ("first", "second"))
-        self.more: dict[str, str | bytes] = {}
 
     def secure(self) -> None:
         for user in self.rights():
@@ -71,7 +70,8 @@ class Secured(Proof):
         secret("plant", "press-plc", {"password": "open sesame"})
         server, client = self.certificates()
         secret("plant", "press-plc-opcua", client)
-        self.more = server | {"opcua-password": "open sesame", "onlooker-password": "of-onlooker"}
+        more = {"opcua-password": "open sesame", "onlooker-password": "of-onlooker"}
+        secret("kafka", "testbed", server | more)
         self.trust(self.first.certificate)
         self.serve(self.first)
 
@@ -148,8 +148,9 @@ class Secured(Proof):
             if authority is self.first
             else (self.first.certificate + authority.certificate)
         )
-        secret("kafka", "testbed", {"tls.crt": own.certificate, "tls.key": own.key,
-                                    "ca.crt": known, **self.more})  # fmt: skip
+        shown = {"tls.crt": own.certificate, "tls.key": own.key, "ca.crt": known}
+        change = json.dumps({"data": _coded(shown)})
+        kubectl("-n", "kafka", "patch", "secret", "testbed", "--type=merge", "-p", change)
 
     def restart_servers(self) -> None:
         kubectl("-n", "kafka", "rollout", "restart", "statefulset/kafka", "deploy/registry")
@@ -262,13 +263,14 @@ def restart(*objects: str) -> None:
 
 def secret(namespace: str, name: str, data: Mapping[str, str | bytes]) -> None:
     """Make it, or put other data in its place."""
-    coded = {
-        key: base64.b64encode(value.encode() if isinstance(value, str) else value).decode()
-        for key, value in data.items()
-    }
-    made = {"apiVersion": "v1", "kind": "Secret", "data": coded,
+    made = {"apiVersion": "v1", "kind": "Secret", "data": _coded(data),
             "metadata": {"name": name, "namespace": namespace}}  # fmt: skip
     kubectl("apply", "-f", "-", given=json.dumps(made))
+
+
+def _coded(data: Mapping[str, str | bytes]) -> dict[str, str]:
+    raw = {key: value.encode() if isinstance(value, str) else value for key, value in data.items()}
+    return {key: base64.b64encode(value).decode() for key, value in raw.items()}
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
