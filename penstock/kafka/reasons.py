@@ -24,7 +24,10 @@ _REMEDIES: Final = {
     KafkaError._AUTHENTICATION: (
         "look at kafka.security, kafka.user, kafka.password and kafka.mechanism"
     ),
-    KafkaError._SSL: "look at kafka.security, and at the authority in kafka.ca",
+    KafkaError._SSL: (
+        "look at kafka.security, at the authority in kafka.ca, and at the date until which the "
+        "broker's certificate is valid"
+    ),
 }
 
 

@@ -75,3 +75,13 @@ def test_an_answer_ends_what_was_reported_before() -> None:
     noted(DOWN)
     asked(noted, there=True)
     assert "nobody answers there as Kafka does: later" in str(noted.unavailable("later"))
+
+
+def test_a_broker_whose_certificate_fails_is_told_with_all_that_may_be_wrong() -> None:
+    """OpenSSL's words are the same for an unknown authority and for a certificate that expired."""
+    noted = Reasons(KafkaSettings())
+    noted(KafkaError(KafkaError._SSL, "SSL handshake failed: certificate verify failed"))
+    told = str(noted.unavailable("timed out"))
+    assert "Kafka refuses us: SSL handshake failed: certificate verify failed" in told
+    for cause in ("kafka.security", "kafka.ca", "certificate is valid"):
+        assert cause in told
