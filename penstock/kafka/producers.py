@@ -58,7 +58,12 @@ class PolledProducer:
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
-            self.producer.poll(0.1)
+            try:
+                self.producer.poll(0.1)
+            except KafkaException as error:
+                # Raised once where the producer can send nothing any more. The receipts of what was
+                # under way come after it, and tell so to those who wait: go on handing them out.
+                _log.error("kafka", error=told(error.args[0]))
 
 
 class EventProducer:
