@@ -133,4 +133,7 @@ def place(message: Message) -> tuple[str, int, int]:
 
 def is_fatal(error: BaseException) -> bool:
     """Whether a client can do nothing any more, and only a new one can."""
-    return isinstance(error, KafkaException) and bool(error.args[0].fatal())
+    # What is handed over after a fatal error is refused with `_FATAL`, itself not marked as one.
+    return isinstance(error, KafkaException) and bool(
+        error.args[0].fatal() or error.args[0].code() == KafkaError._FATAL
+    )

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from penstock.kafka import producers
+from penstock.kafka.client import is_fatal
 from penstock.kafka.producers import PolledProducer
 from penstock.settings.plant import KafkaSettings
 
@@ -36,3 +37,8 @@ def test_receipts_are_handed_out_after_an_error_that_ends_the_producer(
     polled = PolledProducer(KafkaSettings(), "test")
     assert polled.producer.handed_out.wait(10)
     assert polled.close(0) == 0
+
+
+def test_what_is_refused_after_a_fatal_error_is_fatal_too() -> None:
+    assert is_fatal(KafkaException(KafkaError(KafkaError._FATAL, "Unable to produce message")))
+    assert not is_fatal(KafkaException(KafkaError(KafkaError._TRANSPORT)))
