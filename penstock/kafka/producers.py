@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -20,6 +21,7 @@ from penstock.kafka.client import (
 from penstock.settings.plant import KafkaSettings
 
 RESEND_SECONDS: Final = 1.0
+_ABANDON_SECONDS: Final = 5.0
 _SLOW_LINE_SECONDS: Final = 30.0
 """`client.ANSWER_SECONDS` for connectors, some of which send over slow lines what waited long."""
 
@@ -56,6 +58,11 @@ class PolledProducer:
         self._poller.join()
         return int(left)
 
+    def abandon(self) -> None:
+        """Stop, and fail the receipts of all that is under way."""
+        self.producer.purge()
+        self.close(_ABANDON_SECONDS)
+
     def _poll(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -70,7 +77,9 @@ class EventProducer:
     """An idempotent producer whose acknowledgements are awaited on an event loop.
 
     While Kafka is away messages wait and are sent again for ever; the caller bounds how many by
-    awaiting `send`'s futures.
+    awaiting `send`'s futures. Where librdkafka's producer comes to an error after which it sends
+    nothing any more, as of a sequence that broke, another takes its place: a message that was
+    under way then may be there twice.
 
     Args:
         settings: Where Kafka is.
@@ -78,13 +87,14 @@ class EventProducer:
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
-        self._polled = PolledProducer(
+        self._open = partial(
+            PolledProducer,
             settings,
             client_id,
             queue_buffering_max_messages=1_000_000,
             socket_timeout_ms=int(_SLOW_LINE_SECONDS * 1e3),
         )
-        self._producer = self._polled.producer
+        self._polled = self._open()
         self._loop = asyncio.get_running_loop()
 
     def send(
@@ -98,7 +108,7 @@ class EventProducer:
             BufferError: Too many messages wait.
         """
         future: asyncio.Future[int] = self._loop.create_future()
-        self._producer.produce(
+        self._polled.producer.produce(
             topic,
             key=key.encode(),
             value=value,
@@ -108,22 +118,26 @@ class EventProducer:
         return future
 
     async def deliver(self, topic: str, key: str, value: bytes) -> None:
-        """Send a message, again and again where it is refused, until Kafka has it.
-
-        Raises:
-            KafkaException: The producer can send nothing any more.
-        """
+        """Send a message, again and again where it is refused, until Kafka has it."""
         while True:
+            polled = self._polled
             try:
                 await self.send(topic, key, value)
             except (KafkaException, BufferError) as error:
-                if is_fatal(error):
-                    raise
                 why = told(error.args[0]) if isinstance(error, KafkaException) else str(error)
-                _log.error("not delivered, sending again", topic=topic, key=key, error=why)
+                if polled is self._polled:  # else it was replaced, which is said once
+                    if is_fatal(error):
+                        self._replace(why)
+                    else:
+                        _log.error("not delivered, sending again", topic=topic, key=key, error=why)
                 await asyncio.sleep(RESEND_SECONDS)
             else:
                 return
+
+    def _replace(self, why: str) -> None:
+        _log.error("the producer can send nothing any more, making another", error=why)
+        broken, self._polled = self._polled, self._open()
+        self._loop.run_in_executor(None, broken.abandon)
 
     def close(self, timeout: float = 5.0) -> int:
         """Wait for what is under way and stop; gives the number of messages given up."""

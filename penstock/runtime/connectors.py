@@ -63,8 +63,7 @@ class ConnectorRunner:
         """Read until `stopping` is set, then send what is left.
 
         Raises:
-            KafkaException: Nothing can be sent any more; only a new process can.
-            Exception: What ended the watch over stale tags, which would go unseen from then on.
+            Exception: What ended the watch over stale tags, or the sending: it would go unseen.
         """
         ticks = asyncio.create_task(self._tick())
         stopped = asyncio.create_task(stopping.wait())

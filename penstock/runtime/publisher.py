@@ -63,7 +63,7 @@ class Publisher:
         self._tasks: dict[asyncio.Task[None], float] = {}
         """What Kafka has not acknowledged, and since when, oldest first."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Has an exception once nothing can be sent any more."""
+        """Has an exception once something could not be sent for another reason than Kafka."""
         self._samples = metrics.CONNECTOR_SAMPLES.labels(source)
         self._events = metrics.CONNECTOR_EVENTS.labels(source)
         self._bad = metrics.CONNECTOR_BAD.labels(source)

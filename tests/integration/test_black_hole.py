@@ -4,6 +4,7 @@ Each test waits less long (`host_rig.DEADLINE`) than Faust and librdkafka wait b
 """
 
 import asyncio
+import ctypes
 import sys
 import time
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import confluent_kafka
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError
 
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options
@@ -78,6 +80,37 @@ async def test_what_connectors_send_and_sinks_read_goes_on_after_their_connectio
         await asyncio.wait_for(sending, DEADLINE)
         await asyncio.to_thread(read, consumer, found, 2)
     assert found == [b"before", b"meanwhile"]
+
+
+async def test_what_was_under_way_when_a_producer_broke_is_sent_by_another(
+    hole: BlackHole, unique: str
+) -> None:
+    ensure_topics(hole.direct, [Topic(unique, "SensorEvent", DAY_MS)])
+    group = options(hole.direct, group_id=unique, auto_offset_reset="earliest")
+    producer, found = EventProducer(hole.through, unique), list[bytes | None]()
+    values = [f"{n}".encode() for n in range(50)]
+    with closing(Consumer(group)) as consumer, closing(producer):
+        consumer.subscribe([unique])
+        await producer.deliver(unique, "a", b"before")
+        hole.proxy.swallow()
+        sending = [asyncio.ensure_future(producer.deliver(unique, "a", one)) for one in values]
+        await asyncio.sleep(0)
+        break_producer(producer)
+        hole.proxy.heal()
+        await asyncio.wait_for(asyncio.gather(*sending), DEADLINE)
+        await asyncio.to_thread(read, consumer, found, 51)
+    assert {*found} == {b"before", *values}
+
+
+def break_producer(producer: EventProducer) -> None:
+    """Bring librdkafka to the error that it comes to where a sequence breaks, as its tests do."""
+    folder = Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs"
+    (file,) = folder.glob("librdkafka*")
+    break_it = ctypes.CDLL(str(file)).rd_kafka_test_fatal_error
+    break_it.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p]
+    own = producer._polled.producer
+    handle = ctypes.c_void_p.from_address(id(own) + object.__basicsize__)  # after Python's own head
+    assert break_it(handle, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, b"for a test") == 0
 
 
 def read(
