@@ -1,6 +1,7 @@
 """What the chart renders, over the values of the examples and more."""
 
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -344,6 +345,38 @@ def test_the_conduits_are_exactly_those_needed(render: Render) -> None:
     for one in policies.values():
         for rule in one["spec"].get("egress", ()):
             assert rule.get("to"), "to somewhere named"
+
+
+def test_the_ports_of_kafka_and_the_registry_are_those_of_their_addresses(render: Render) -> None:
+    servers = "kafka.bootstrap=a:9093\\,b.kafka.svc:9094"
+    rendered = render("small", "--set", servers, "--set", "registry.url=https://registry/apis")
+    rules = rendered.of("NetworkPolicy")["rel-penstock-kafka"]["spec"]["egress"]
+    ports = [[port["port"] for port in rule["ports"]] for rule in rules]
+    assert ports == [[53, 53], [9093, 9094], [443]]
+
+
+def test_tag_lists_arrive_as_they_are_in_whatever_code(render: Render, tmp_path: Path) -> None:
+    texts = {"a": "tag,unit\r\nt,°C\r\n".encode("cp1252"), "b": "  tag;ä\rt".encode()}
+    words = []
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text)
+        words += ["--set-file", f"files.tags/{name}\\.csv={tmp_path / name}"]
+    made = render("small", *words).of("ConfigMap")["rel-penstock-configuration"]
+    assert b64decode(made["binaryData"]["tags--a.csv"]) == texts["a"]
+    assert made["data"]["tags--b.csv"].encode() == texts["b"]
+
+
+def test_settings_that_were_taken_away_are_of_nothing(render: Render) -> None:
+    lake = '{"type":"parquet","path":"s3://bucket/lake"}'
+    words = ("--set-json", f"plant.sinks.lake2={lake}", "--set-json", "plant.sinks.lake=null",
+             "--set-json", "sinks.lake=null")  # fmt: skip
+    found = render("small", *words).of("Deployment")
+    assert "rel-penstock-sink-lake2" in found and "rel-penstock-sink-lake" not in found
+
+
+def test_a_processor_of_ones_own_runs_where_its_topic_is_said(render: Render) -> None:
+    words = ("--set", "workers.mine.topic=ot.sensors.v1", "--set", "workers.mine.enabled=true")
+    assert "rel-penstock-processor-mine" in render("small", *words).of("StatefulSet")
 
 
 def test_a_device_by_name_opens_its_port_only(render: Render) -> None:

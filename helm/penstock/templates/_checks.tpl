@@ -1,9 +1,19 @@
+{{/* What a ConfigMap holds. A tag list may be in another code than UTF-8: then it is binary. */}}
 {{- define "penstock.configurationData" -}}
-plant.yaml: |
-  {{- include "penstock.configuration" . | nindent 2 }}
+{{- $texts := dict -}}
+{{- $bytes := dict -}}
 {{- range $path, $text := .Values.files }}
-{{ $path | replace "/" "--" }}: |
-  {{- $text | nindent 2 }}
+{{- $same := eq $text (fromJson (toJson (dict "text" $text))).text -}}
+{{- if $same }}{{ $_ := set $texts ($path | replace "/" "--") $text }}{{ else }}{{ $_ := set $bytes ($path | replace "/" "--") (b64enc $text) }}{{ end -}}
+{{- end -}}
+data:
+  plant.yaml: |
+    {{- include "penstock.configuration" . | nindent 4 }}
+  {{- range $name, $text := $texts }}
+  {{ $name }}: {{ toJson $text }}
+  {{- end }}
+{{- with $bytes }}
+binaryData: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -17,7 +27,7 @@ plant.yaml: |
 {{- range $role, $all := $components }}
 {{- range $name, $own := $all }}
 {{- $object := include "penstock.object" (dict "root" $ "role" $role "name" $name) -}}
-{{- if hasKey $names $object }}{{ fail (printf "%s %s and %s would both be called %s: rename one in the plant" $role $name (index $names $object) $object) }}{{ end -}}
+{{- if hasKey $names $object }}{{ fail (printf "%s %s and %s would both be called %s: rename one in the plant, or shorten the release's name" $role $name (index $names $object) $object) }}{{ end -}}
 {{- $_ := set $names $object $name -}}
 {{- if and (eq $role "processor") (not $.Values.keda.enabled) (gt (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ fail (printf "workers.%s.replicas is %d, and Kafka's topics have %d partitions: more workers than partitions get nothing to do" $name (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ end -}}
 {{- if eq $role "sink" }}{{ include "penstock.checkSink" (dict "name" $name "own" $own) }}{{ end -}}
@@ -34,7 +44,8 @@ plant.yaml: |
 {{- if not (or (hasKey ($plant.sources | default dict) $name) (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "secrets of %s: the plant has no source or sink %q" $each.existingSecret $name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- include "penstock.checkEnvironment" . -}}
+{{- include "penstock.checkVariables" . -}}
+{{- include "penstock.checkOthers" . -}}
 {{- if .Values.console.enabled }}
 {{- if not .Values.console.tls.existingSecret }}{{ fail "console.enabled: the page is served over TLS only: name a TLS secret in console.tls.existingSecret" }}{{ end -}}
 {{- if not .Values.console.token.existingSecret }}{{ fail "console.enabled: name a secret with a token of at least 16 characters in console.token.existingSecret" }}{{ end -}}
@@ -52,13 +63,27 @@ plant.yaml: |
 {{- if and .Values.topics.strimzi.enabled (not .Values.topics.strimzi.cluster) }}{{ fail "topics.strimzi.cluster: name the Strimzi Kafka that the topics are of" }}{{ end -}}
 {{- end }}
 
+{{/* Each variable that a source or sink takes must be in its pod. */}}
+{{- define "penstock.checkVariables" -}}
+{{- $plant := fromYaml (include "penstock.plant" .) -}}
+{{- range $section := list "sources" "sinks" }}
+{{- range $name, $own := index $plant $section }}
+{{- range $found := regexFindAll "\\$\\{env:[A-Za-z0-9_]+" (toJson $own) -1 }}
+{{- $variable := trimPrefix "${env:" $found -}}
+{{- $there := false -}}
+{{- range $each := $.Values.secrets }}{{ if and (eq $each.env $variable) (has $name $each.for) }}{{ $there = true }}{{ end }}{{ end -}}
+{{- if not $there }}{{ fail (printf "%s.%s takes ${env:%s}, which its pod does not have: name the Secret in 'secrets', as {env: %s, existingSecret: …, key: …, for: [%s]}" $section $name $variable $variable $name) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Asks the cluster, so `helm template` says nothing; other namespaces may not be readable. */}}
-{{- define "penstock.checkEnvironment" -}}
-{{- $environment := include "penstock.environment" . -}}
+{{- define "penstock.checkOthers" -}}
 {{- range (lookup "v1" "ConfigMap" .Release.Namespace "").items }}
 {{- $noted := .metadata.annotations | default dict -}}
 {{- $release := index $noted "meta.helm.sh/release-name" | default $.Release.Name -}}
-{{- if and (ne $release $.Release.Name) (eq (index $noted "penstock.io/environment" | default "") $environment) (eq (index $noted "penstock.io/kafka" | default "") $.Values.kafka.bootstrap) }}{{ fail (printf "plant.environment: the release %s in this namespace has the environment %q on the same Kafka: all samples would be published twice; give one of the two another environment, or uninstall it" $release $environment) }}{{ end -}}
+{{- if and (ne $release $.Release.Name) (eq (index $noted "penstock.io/kafka" | default "") $.Values.kafka.bootstrap) }}{{ fail (printf "kafka.bootstrap: the release %s in this namespace is on the same Kafka: the two would share topics, and read what the other publishes; give each a Kafka of its own, or uninstall one" $release) }}{{ end -}}
 {{- end -}}
 {{- end }}
 

@@ -39,22 +39,37 @@ nothing: so a values file takes away what one before it says. In a file of the p
 */}}
 {{- define "penstock.plant" -}}
 {{- $plant := .Values.plant -}}
+{{- if and (kindIs "string" $plant) (regexMatch "^\\S+\\.ya?ml$" $plant) }}{{ fail (printf "plant: %s is the name of a file: have Helm read it with --set-file plant=%s" $plant $plant) }}{{ end -}}
 {{- if kindIs "string" $plant }}{{ $plant = fromYaml $plant }}{{ else }}{{ $plant = deepCopy $plant }}{{ end -}}
 {{- if hasKey $plant "Error" }}{{ fail (printf "plant: this is no YAML: %s" $plant.Error) }}{{ end -}}
+{{- if and (not $plant.site) (or $plant.sources $plant.assets) }}{{ fail "plant.site: has nothing behind it: give the site's path, as site: {path: acme/bremen}" }}{{ end -}}
 {{- if not $plant.site }}{{ fail "plant: there is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" }}{{ end -}}
 {{- range $section := list "kafka" "registry" }}
 {{- if hasKey $plant $section }}{{ fail (printf "plant.%s: the chart writes this section from the values '%s': move it there" $section $section) }}{{ end -}}
 {{- end -}}
+{{- if and (kindIs "string" .Values.plant) (hasKey $plant "environment") (not $plant.environment) }}{{ fail "plant.environment: has nothing behind it: name it, or take the line out for the release's name" }}{{ end -}}
 {{- range $section := keys $plant }}
 {{- if kindIs "invalid" (index $plant $section) }}{{ $_ := unset $plant $section }}{{ end -}}
 {{- end -}}
 {{- range $section := list "sources" "sinks" "processors" }}
 {{- $all := index $plant $section | default dict -}}
 {{- range $name := keys $all }}
-{{- if kindIs "invalid" (index $all $name) }}{{ $_ := unset $all $name }}{{ end -}}
+{{- if kindIs "invalid" (index $all $name) }}{{ $_ := unset $all $name }}
+{{- else if not (kindIs "map" (index $all $name)) }}{{ fail (printf "plant.%s.%s: is no section: write its settings below it, as %s: {type: …}" $section $name $name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $plant -}}
+{{- end }}
+
+{{/* The ports of Kafka's addresses, or of a URL, as a list. */}}
+{{- define "penstock.ports" -}}
+{{- $found := list -}}
+{{- range $one := splitList "," . -}}
+{{- $host := regexReplaceAll "^([a-z]+://)?([^/]*).*$" (trim $one) "${2}" -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $host) -}}
+{{- $found = append $found (int ($port | default (hasPrefix "https://" $one | ternary 443 80))) -}}
+{{- end -}}
+{{- toYaml (uniq $found) -}}
 {{- end }}
 
 {{- define "penstock.environment" -}}
@@ -68,11 +83,17 @@ nothing: so a values file takes away what one before it says. In a file of the p
 {{- $kafka := .Values.kafka -}}
 {{- $registry := .Values.registry -}}
 {{- if not $kafka.bootstrap }}{{ fail "kafka.bootstrap: where is Kafka? Write host:port, several with commas" }}{{ end -}}
+{{- range $one := splitList "," $kafka.bootstrap }}
+{{- if not (regexMatch "^[^/]+:[0-9]+$" (trim $one)) }}{{ fail (printf "kafka.bootstrap: %q is no address of a broker: write host:port, as kafka:9092, without http://" $one) }}{{ end -}}
+{{- end -}}
+{{- if not (regexMatch "^https?://" $registry.url) }}{{ if $registry.url }}{{ fail (printf "registry.url: %q is no address: it begins with http:// or https://" $registry.url) }}{{ end }}{{ end -}}
 {{- if not $registry.url }}{{ fail "registry.url: where is the schema registry? Write its address, as http://registry:8081" }}{{ end -}}
 {{- $sasl := hasPrefix "SASL" $kafka.security -}}
 {{- if and $sasl (not $kafka.existingSecret) }}{{ fail (printf "kafka.security is %s: name the secret with user and password in kafka.existingSecret" $kafka.security) }}{{ end -}}
 {{- if and $kafka.existingSecret (not $sasl) }}{{ fail (printf "kafka.existingSecret would not be used with kafka.security %s: set SASL_SSL, or remove it" $kafka.security) }}{{ end -}}
 {{- if and $kafka.client.existingSecret (not (hasSuffix "SSL" $kafka.security)) }}{{ fail (printf "kafka.client.existingSecret would not be used with kafka.security %s: set SSL" $kafka.security) }}{{ end -}}
+{{- if and $kafka.ca.existingSecret (not (hasSuffix "SSL" $kafka.security)) }}{{ fail (printf "kafka.ca.existingSecret would not be used with kafka.security %s, which is not encrypted: set SSL or SASL_SSL" $kafka.security) }}{{ end -}}
+{{- if and $registry.ca.existingSecret (not (hasPrefix "https://" $registry.url)) }}{{ fail (printf "registry.ca.existingSecret would not be used with %s, which is not encrypted: write https://" $registry.url) }}{{ end -}}
 {{- if kindIs "string" .Values.plant }}{{ .Values.plant | trimSuffix "\n" }}{{ else }}{{ toYaml $plant }}{{ end }}
 {{- if not $plant.environment }}
 environment: {{ .Release.Name | quote }}
@@ -116,11 +137,11 @@ registry:
 {{- $plant := fromYaml (include "penstock.plant" .) -}}
 {{- $defaults := .Values.defaults -}}
 {{- $found := dict "connector" dict "processor" dict "sink" dict -}}
-{{- range $name := keys (.Values.connectors | default dict) }}
-{{- if not (hasKey ($plant.sources | default dict) $name) }}{{ fail (printf "connectors.%s: the plant has no such source; it has: %s" $name (keys ($plant.sources | default dict) | sortAlpha | join ", ")) }}{{ end -}}
+{{- range $name, $own := .Values.connectors }}
+{{- if and (not (kindIs "invalid" $own)) (not (hasKey ($plant.sources | default dict) $name)) }}{{ fail (printf "connectors.%s: the plant has no such source; it has: %s" $name (keys ($plant.sources | default dict) | sortAlpha | join ", ")) }}{{ end -}}
 {{- end -}}
-{{- range $name := keys (.Values.sinks | default dict) }}
-{{- if not (hasKey ($plant.sinks | default dict) $name) }}{{ fail (printf "sinks.%s: the plant has no such sink; it has: %s" $name (keys ($plant.sinks | default dict) | sortAlpha | join ", ")) }}{{ end -}}
+{{- range $name, $own := .Values.sinks }}
+{{- if and (not (kindIs "invalid" $own)) (not (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "sinks.%s: the plant has no such sink; it has: %s" $name (keys ($plant.sinks | default dict) | sortAlpha | join ", ")) }}{{ end -}}
 {{- end -}}
 {{- range $name, $source := $plant.sources }}
 {{- $own := merge (dict "type" ($source | default dict).type) (index ($.Values.connectors | default dict) $name | default dict | deepCopy) ($defaults.connectors | deepCopy) -}}
@@ -131,6 +152,9 @@ registry:
 {{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.sink $name $own }}{{ end -}}
 {{- end -}}
 {{- $known := keys (fromYaml (.Files.Get "files/rights.yaml")).processors -}}
+{{- range $name, $own := .Values.workers }}
+{{- if not (or (has $name $known) ($own | default dict).topic) }}{{ fail (printf "workers.%s: there is no such processor; there are: %s; of one of your own say the topic that it reads, workers.%s.topic" $name ($known | sortAlpha | join ", ") $name) }}{{ end -}}
+{{- end -}}
 {{- range $name := concat $known (keys (.Values.workers | default dict)) | uniq }}
 {{- $own := merge (dict) (index ($.Values.workers | default dict) $name | default dict | deepCopy) ($defaults.workers | deepCopy) -}}
 {{- $wanted := include "penstock.wanted" (dict "plant" $plant "name" $name) -}}
