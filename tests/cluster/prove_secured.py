@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from authority import Authority
-from prove import CHART, HERE, NS, Proof, kubectl, main, pods, ready, until
 
 from penstock.certificates import make_certificate
 from penstock.runtime.rights import TOOLS, rights_of_plant
 from penstock.settings.loader import load_plant
+
+sys.path.insert(0, str(Path(__file__).parent))
+from authority import Authority
+from prove import CHART, HERE, NS, Proof, kubectl, main, pods, ready, until
 
 EXAMPLE = CHART.parents[1] / "examples" / "values-secured.yaml"
 HOSTS = [f"{name}.kafka.svc.cluster.local" for name in ("kafka", "registry")]

@@ -45,7 +45,7 @@ def test_a_stream_gives_lines_machines_and_on_request_values(view):
         assert lines == ["stamping/line1", "filling/line2", "packing/line3"]
         assert second["now"] > first["now"]
         tags = {row["tag"]: row for row in first["machine"]["values"]}
-        assert tags["GoodCount"]["value"] == 228 and tags["OrderID"]["value"] == "O-100002"
+        assert tags["GoodCount"]["value"] == 227 and tags["OrderID"]["value"] == "O-100002"
         assert events(served.url, params={"machine": "no/such"})[0]["machine"] is None
         assert httpx.get(f"{served.url}/state", params={"machine": "no/such"}).status_code == 404
         assert httpx.get(f"{served.url}/alerts/a1b2c3d4e5f6.svg").text.startswith("<svg")

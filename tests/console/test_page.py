@@ -117,7 +117,7 @@ def test_values_move_and_an_alert_comes_and_goes(troubled, open_page):
     shown = open_page(troubled)
     shown.click("button.machine:has-text('press01')")
     shown.fill("#filter", "GoodCount")
-    shown.wait_for_selector("#values tr:only-child:has-text('228')")
+    shown.wait_for_selector("#values tr:only-child:has-text('227')")
     found = list(samples(press, now(), GoodCount=4711))
     for event in build_events(found, source="p", session="s", sequences={}, ingest=now()):
         troubled.samples(event)

@@ -77,10 +77,9 @@ def test_kafka_and_the_registry_are_of_the_local_stacks_versions(tmp_path):
             r"replication|min\.isr|auto\.create|roles|controller\.listener|rebalance", key
         ):
             assert kafka["environment"][name] == value
-    ports = VALUES["networkPolicy"]
     advertised = kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
-    assert f"PLAINTEXT://kafka:{ports['kafka']['ports'][0]}," in advertised
-    assert registry["ports"] == [f"127.0.0.1:{ports['registry']['ports'][0]}:8080"]
+    assert "PLAINTEXT://kafka:9092," in advertised
+    assert registry["ports"] == ["127.0.0.1:8081:8080"]
     assert registry["environment"]["KAFKA_BOOTSTRAP_SERVERS"] in advertised
 
 
