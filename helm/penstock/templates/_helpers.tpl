@@ -86,8 +86,8 @@ nothing: so a values file takes away what one before it says. In a file of the p
 {{- range $one := splitList "," $kafka.bootstrap }}
 {{- if not (regexMatch "^[^/]+:[0-9]+$" (trim $one)) }}{{ fail (printf "kafka.bootstrap: %q is no address of a broker: write host:port, as kafka:9092, without http://" $one) }}{{ end -}}
 {{- end -}}
-{{- if not (regexMatch "^https?://" $registry.url) }}{{ if $registry.url }}{{ fail (printf "registry.url: %q is no address: it begins with http:// or https://" $registry.url) }}{{ end }}{{ end -}}
 {{- if not $registry.url }}{{ fail "registry.url: where is the schema registry? Write its address, as http://registry:8081" }}{{ end -}}
+{{- if not (regexMatch "^https?://" $registry.url) }}{{ fail (printf "registry.url: %q is no address: it begins with http:// or https://" $registry.url) }}{{ end -}}
 {{- $sasl := hasPrefix "SASL" $kafka.security -}}
 {{- if and $sasl (not $kafka.existingSecret) }}{{ fail (printf "kafka.security is %s: name the secret with user and password in kafka.existingSecret" $kafka.security) }}{{ end -}}
 {{- if and $kafka.existingSecret (not $sasl) }}{{ fail (printf "kafka.existingSecret would not be used with kafka.security %s: set SASL_SSL, or remove it" $kafka.security) }}{{ end -}}
