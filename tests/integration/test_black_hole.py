@@ -8,7 +8,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options
 from penstock.kafka.producers import EventProducer
 from penstock.kafka.topics import DAY_MS, Topic
-from penstock.settings.plant import RegistrySettings
+from penstock.settings.plant import KafkaSettings, RegistrySettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from black_hole import BlackHole, black_hole
@@ -66,11 +66,8 @@ def test_a_worker_whose_connections_are_lost_reads_on(hole: BlackHole, rig: Rig)
 async def test_what_connectors_send_and_sinks_read_goes_on_after_their_connections_are_lost(
     hole: BlackHole, unique: str
 ) -> None:
-    ensure_topics(hole.direct, [Topic(unique, "SensorEvent", DAY_MS)])
-    group = options(hole.through, group_id=unique, auto_offset_reset="earliest")
-    producer, found = EventProducer(hole.through, unique), list[bytes | None]()
-    with closing(Consumer(group)) as consumer, closing(producer):
-        consumer.subscribe([unique])
+    found: list[bytes | None] = []
+    with ends(hole, hole.through, unique) as (producer, consumer):
         await producer.deliver(unique, "a", b"before")
         await asyncio.to_thread(read, consumer, found, 1)
         hole.proxy.swallow()
@@ -85,12 +82,9 @@ async def test_what_connectors_send_and_sinks_read_goes_on_after_their_connectio
 async def test_what_was_under_way_when_a_producer_broke_is_sent_by_another(
     hole: BlackHole, unique: str
 ) -> None:
-    ensure_topics(hole.direct, [Topic(unique, "SensorEvent", DAY_MS)])
-    group = options(hole.direct, group_id=unique, auto_offset_reset="earliest")
-    producer, found = EventProducer(hole.through, unique), list[bytes | None]()
+    found: list[bytes | None] = []
     values = [f"{n}".encode() for n in range(50)]
-    with closing(Consumer(group)) as consumer, closing(producer):
-        consumer.subscribe([unique])
+    with ends(hole, hole.direct, unique) as (producer, consumer):
         await producer.deliver(unique, "a", b"before")
         hole.proxy.swallow()
         sending = [asyncio.ensure_future(producer.deliver(unique, "a", one)) for one in values]
@@ -100,6 +94,19 @@ async def test_what_was_under_way_when_a_producer_broke_is_sent_by_another(
         await asyncio.wait_for(asyncio.gather(*sending), DEADLINE)
         await asyncio.to_thread(read, consumer, found, 51)
     assert {*found} == {b"before", *values}
+
+
+@contextmanager
+def ends(
+    hole: BlackHole, reads: KafkaSettings, unique: str
+) -> Iterator[tuple[EventProducer, Consumer]]:
+    """A producer through the proxy, and a reader of its topic by `reads`."""
+    ensure_topics(hole.direct, [Topic(unique, "SensorEvent", DAY_MS)])
+    group = options(reads, group_id=unique, auto_offset_reset="earliest")
+    producer = EventProducer(hole.through, unique)
+    with closing(Consumer(group)) as consumer, closing(producer):
+        consumer.subscribe([unique])
+        yield producer, consumer
 
 
 def break_producer(producer: EventProducer) -> None:
