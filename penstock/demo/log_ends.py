@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message
 
 from penstock.errors import KafkaUnavailableError
 from penstock.kafka.client import options
+from penstock.kafka.log_bounds import log_bounds
 from penstock.kafka.scan import read
 from penstock.settings.plant import KafkaSettings
 
@@ -62,8 +63,5 @@ class LogEnds:
         found = {}
         for name in self._topics & metadata.topics.keys():
             for partition in metadata.topics[name].partitions:
-                _, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(name, partition), timeout=5
-                )
-                found[name, partition] = int(high)
+                found[name, partition] = log_bounds(self._consumer, (name, partition), seconds=5)[1]
         return found

@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Topic
 
 from penstock.errors import KafkaUnavailableError
 from penstock.kafka.client import Place, options, place, usable_options
+from penstock.kafka.log_bounds import log_bounds
 from penstock.settings.plant import KafkaSettings
 
 LOOK_SECONDS: Final = 5.0
@@ -146,21 +147,14 @@ class Tail:
             ) from error
 
     def _begin(self, name: Place) -> int:
-        low, high = self._consumer.get_watermark_offsets(
-            TopicPartition(*name), timeout=ANSWER_SECONDS
-        )
+        low, high = log_bounds(self._consumer, name, ANSWER_SECONDS)
         back = self._back[name[0]]
-        return int(low) if back is None else max(int(low), int(high) - back)
+        return low if back is None else max(low, high - back)
 
     def _ends(self) -> dict[Place, int]:
         try:
             return {
-                name: int(
-                    self._consumer.get_watermark_offsets(
-                        TopicPartition(*name), timeout=ANSWER_SECONDS
-                    )[1]
-                )
-                for name in self._position
+                name: log_bounds(self._consumer, name, ANSWER_SECONDS)[1] for name in self._position
             }
         except KafkaException as error:
             msg = f"Kafka does not answer: {error.args[0].str()}"

@@ -14,6 +14,7 @@ HOST: Final = "127.0.0.1"
 BELOW_EPHEMERAL: Final = range(15_000, 32_000)
 """No system takes ports here for outgoing connections: a free one stays free until it is used."""
 TRIES: Final = 200
+_given: Final[set[int]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,15 @@ def _refusal(port: int) -> OSError | None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on and no outgoing connection will take meanwhile."""
+    """A port that nobody listens on and no outgoing connection will take meanwhile.
+
+    A process is never given the same one twice: whom it is meant for may not listen there yet.
+    """
     chosen = random.SystemRandom()
     for _ in range(TRIES):
         port = chosen.choice(BELOW_EPHEMERAL)
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     msg = f"found no free port from {BELOW_EPHEMERAL.start} to {BELOW_EPHEMERAL.stop - 1}"
     raise StackError(msg, remedy="stop what holds them")

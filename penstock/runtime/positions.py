@@ -6,6 +6,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from penstock.errors import TopicError
+from penstock.kafka.log_bounds import log_bounds
 from penstock.sink import Sink
 
 ASK_SECONDS: Final = 5.0
@@ -28,7 +29,7 @@ def start_offset(consumer: Consumer, sink: Sink, topic: str, partition: int) -> 
     if not sink.keeps_offsets:
         (known,) = consumer.committed([part], timeout=ASK_SECONDS)
         offset = known.offset if known.offset >= 0 else None
-    low, high = consumer.get_watermark_offsets(part, timeout=ASK_SECONDS)
+    low, high = log_bounds(consumer, (topic, partition), ASK_SECONDS)
     if offset is None:
         return low, 0
     if offset > high:

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from penstock.errors import KafkaUnavailableError, StateError
 from penstock.kafka.client import options, remedy_of
+from penstock.kafka.log_bounds import log_bounds
 from penstock.settings.plant import KafkaSettings
 from penstock.state.checkpoint import Meta
 from penstock.state.layout import PARTS, RowMessage, Stored, gather, newest_meta
@@ -44,9 +45,8 @@ def read_metas(
     """
     with _consumer(settings) as consumer:
         try:
-            bounds = {
-                number: consumer.get_watermark_offsets(TopicPartition(topic, number), READ_SECONDS)
-                for number in partitions
+            log = {
+                number: log_bounds(consumer, (topic, number), READ_SECONDS) for number in partitions
             }
         except KafkaException as failure:
             msg = f"the topic cannot be read: {failure.args[0].str()}"
@@ -54,10 +54,10 @@ def read_metas(
     found: dict[int, Meta | StateError | None] = dict.fromkeys(partitions)
     left, tail = set(partitions), _TAIL
     while left:
-        starts = {number: max(bounds[number][0], bounds[number][1] - tail) for number in left}
+        starts = {number: max(log[number][0], log[number][1] - tail) for number in left}
         for number, messages in read_newest(settings, topic, starts).items():
             found[number] = newest_meta(messages, f"{topic}[{number}]")
-        left = {n for n in left if found[n] is None and starts[n] > bounds[n][0]}
+        left = {n for n in left if found[n] is None and starts[n] > log[n][0]}
         tail *= 16
     return found
 

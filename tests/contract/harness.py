@@ -6,7 +6,6 @@ subclass of `Harness` and names it `HARNESS`.
 
 import asyncio
 import contextlib
-import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
@@ -14,20 +13,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from penstock.connector import Connector, Sample
+from penstock.local.ports import free_port
 
 ASSET = "acme/bremen/stamping/line1/press07"
 GOOD_TAGS: dict[str, float | bool | str] = {"temperature": 20.5, "running": True, "lot": "L-0001"}
 """Tags that every harness's server has, with the values that it starts with."""
 MISSING_TAG = "missing"
 """A tag of the list whose address the server does not have."""
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:

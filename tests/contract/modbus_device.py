@@ -8,9 +8,10 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from harness import ASSET, free_port
+from harness import ASSET
 
 from connectors.modbus import ModbusConnector
+from penstock.local.ports import free_port
 from penstock.settings.tags import Tag
 
 

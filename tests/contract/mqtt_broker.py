@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from harness import free_port
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from penstock.local.ports import free_port
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 WITHOUT_MOSQUITTO = "mosquitto is not installed (Debian: apt install mosquitto)"

@@ -6,11 +6,12 @@ import time
 
 import psutil
 import pytest
-from harness import ASSET, GOOD_TAGS, MISSING_TAG, Harness, free_port, read_until, started, until
+from harness import ASSET, GOOD_TAGS, MISSING_TAG, Harness, read_until, started, until
 
 from penstock import components
 from penstock.connector import Batch, Connector, Sample
 from penstock.errors import DeviceError
+from penstock.local.ports import free_port
 from penstock.quality import is_good
 
 

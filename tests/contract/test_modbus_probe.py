@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from harness import ASSET, free_port
+from harness import ASSET
 from modbus_device import Device, Request, answer, connector_to, refusal, well
 
 from connectors.modbus import ModbusConnector
 from penstock.errors import DeviceError
+from penstock.local.ports import free_port
 from penstock.settings.tags import Tag
 
 

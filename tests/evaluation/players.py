@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness import free_port
 from opcua_server import NAMESPACE, Certificates, OpcuaServer
 from series import EPOCH, Series
 
@@ -15,6 +14,7 @@ from penstock.history.modbus_server import ModbusServer
 from penstock.history.reel import Reel
 from penstock.history.server import Address
 from penstock.history.table import Table
+from penstock.local.ports import free_port
 
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
 QUEUE = 1000

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ SAFE = {
     "share.coordinator.state.topic.min.isr": "2",
 }
 START_SECONDS = 120.0
+STARTS = 3
 CLUSTER_ID = "penstock-test-cluster1"  # 22 characters, as Kafka wants it
 
 
@@ -37,8 +39,8 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = {node: free_port() for node in NODES}
-        self._controllers = {node: free_port() for node in NODES}
+        self._ports: dict[int, int] = {}
+        self._controllers: dict[int, int] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         paths = artifacts.locate(artifacts.pinned("kafka"), None)
         self._classpath = os.pathsep.join(str(path.absolute()) for path in paths)
@@ -51,10 +53,16 @@ class Cluster:
 
     def start(self) -> None:
         """Start all brokers, and wait until they know each other."""
-        for node in NODES:
-            self._format(node)
-            self.run(node)
-        self.await_brokers(len(NODES))
+        for _ in range(STARTS):
+            self._ports = {node: free_port() for node in NODES}
+            self._controllers = {node: free_port() for node in NODES}
+            for node in NODES:
+                self._format(node)
+                self.run(node)
+            if self._came(len(NODES)):
+                return
+            self.stop()  # a port was taken before its broker came to it
+        raise AssertionError(self._logs())
 
     def run(self, node: int) -> None:
         """Start one broker."""
@@ -86,22 +94,27 @@ class Cluster:
 
     def await_brokers(self, count: int) -> None:
         """Wait until so many brokers are in the cluster."""
+        assert self._came(count), self._logs()
+
+    def _came(self, count: int) -> bool:
+        """Whether so many came in time; not, if all that run are fewer."""
         admin, deadline = self._admin(), time.monotonic() + START_SECONDS
-        while True:
-            try:
+        while time.monotonic() < deadline and self._running() >= count:
+            with suppress(KafkaException):
                 if len(admin.list_topics(timeout=2).brokers) >= count:
-                    return
-            except KafkaException:
-                pass
-            assert time.monotonic() < deadline, self._logs()
+                    return True
             time.sleep(0.2)
+        return False
+
+    def _running(self) -> int:
+        return sum(process.poll() is None for process in self._processes.values())
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
 
     def _format(self, node: int) -> None:
         folder = self._folder / f"broker{node}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         voters = ",".join(f"{n}@{HOST}:{port}" for n, port in self._controllers.items())
         own = {
             "node.id": str(node),
@@ -114,7 +127,8 @@ class Cluster:
         lines = [f"{key}={value}" for key, value in (SETTINGS | SAFE | own).items()]
         settings = folder / "server.properties"
         settings.write_text("\n".join(lines) + "\n")
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID]
+        tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        tool += ["--cluster-id", CLUSTER_ID]
         subprocess.run(
             [java.java(), "-Xmx128m", *java.FLAGS, "-cp", self._classpath, *tool,
              "--config", str(settings)],

@@ -22,16 +22,11 @@ from pymodbus.exceptions import ModbusException
 from penstock.certificates import make_certificate
 from penstock.factory import PLCS, Factory, Truth, read_truth, write_factory
 from penstock.factory.layout import CLIENT_URI, SITE, USER
+from penstock.local.ports import free_port
 from penstock.settings.loader import load_plant
 
 CYCLE = 100_000
 Samples = dict[tuple[str, str], dict[int, Any]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from asyncua import ua
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path.insert(0, str(CONTRACT))
-from harness import free_port, read_until, started, until  # noqa: E402
+from harness import read_until, started, until  # noqa: E402
 from opcua_server import (  # noqa: E402
     CLIENT_URI,
     NAMESPACE,
@@ -31,6 +31,7 @@ from connectors.opcua.session import QUEUED_PUBLISHES  # noqa: E402
 from penstock.certificates import make_certificate  # noqa: E402
 from penstock.connector import Sample  # noqa: E402
 from penstock.errors import DeviceError  # noqa: E402
+from penstock.local.ports import free_port  # noqa: E402
 from penstock.quality import BAD_TYPE_MISMATCH, is_good, signed, unsigned  # noqa: E402
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

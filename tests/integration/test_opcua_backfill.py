@@ -17,7 +17,7 @@ from confluent_kafka import Message
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-from harness import free_port
+
 from opcua_server import NAMESPACE, Certificates, Historian, OpcuaServer, tag
 from processor_rig import ProcessorRig
 
@@ -31,6 +31,7 @@ from penstock.health import Status
 from penstock.kafka import topics
 from penstock.kafka.client import place
 from penstock.kafka.producers import EventProducer
+from penstock.local.ports import free_port
 from penstock.local.stack import LocalStack
 from penstock.runtime.backoff import Backoff
 from penstock.runtime.connectors import ConnectorRunner

@@ -15,7 +15,6 @@ from asyncua.ua.ua_binary import struct_from_binary
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path.insert(0, str(CONTRACT))
-from harness import free_port  # noqa: E402
 from opcua_server import Certificates, OpcuaServer, tag  # noqa: E402
 
 from connectors.opcua.browsing import Browser  # noqa: E402
@@ -23,6 +22,7 @@ from penstock.commissioning.offers import Node  # noqa: E402
 from penstock.commissioning.rows import as_csv, rows_of  # noqa: E402
 from penstock.commissioning.tree import tree  # noqa: E402
 from penstock.errors import ConfigurationError, DeviceError  # noqa: E402
+from penstock.local.ports import free_port  # noqa: E402
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MACHINES, VALUES = 3, 25

@@ -13,11 +13,12 @@ from asyncua import ua
 from asyncua.server.history import HistoryManager
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-from harness import free_port, read_until, started, until
+from harness import read_until, started, until
 from opcua_server import Certificates, OpcuaServer, tag
 
 from connectors.opcua import OpcuaConnector, history
 from penstock.connector import Sample
+from penstock.local.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

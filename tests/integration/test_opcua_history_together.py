@@ -13,12 +13,13 @@ from asyncua import ua
 from asyncua.server.history import HistoryManager
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-from harness import free_port
+
 from opcua_server import Certificates, OpcuaServer
 
 from connectors.opcua import history
 from connectors.opcua.history import History, Limits, Refusal
 from connectors.opcua.readings import Gap
+from penstock.local.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

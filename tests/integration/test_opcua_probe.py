@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path.insert(0, str(CONTRACT))
-from harness import free_port  # noqa: E402
 from opcua_server import Certificates, OpcuaServer, tag  # noqa: E402
 
 from penstock.certificates import make_certificate  # noqa: E402
@@ -24,6 +23,7 @@ from penstock.cli import app  # noqa: E402
 from penstock.commissioning.probing import as_lines  # noqa: E402
 from penstock.connector import Probe  # noqa: E402
 from penstock.errors import DeviceError  # noqa: E402
+from penstock.local.ports import free_port  # noqa: E402
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -38,6 +38,12 @@ def test_a_free_port_is_one_that_outgoing_connections_leave_alone() -> None:
     assert holder(port) is None
 
 
+def test_no_port_is_given_twice_before_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.local.ports.BELOW_EPHEMERAL", range(15_000, 15_040))
+    given = [free_port() for _ in range(10)]
+    assert len(set(given)) == len(given)
+
+
 def test_a_port_is_taken_while_somebody_listens() -> None:
     with socket.create_server((HOST, 0)) as server:
         port = server.getsockname()[1]
