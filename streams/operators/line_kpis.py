@@ -16,7 +16,9 @@ when every one of its units is known up to its end: by its watermark, or by a he
 later revises it.
 
 **Dropping** is by event time alone: panes and windows are kept until all assets of the line that
-were ever heard are `reopen_for` beyond them.
+were ever heard are `reopen_for` beyond them. What panes that are gone told of an order that goes on
+is kept as a sum: orders may take as long as they like. One that a unit has left, and takes up again
+when all its panes are gone, begins anew.
 """
 
 from collections.abc import Mapping
@@ -27,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DecodeError
+from penstock.fingerprints import only_adds
 from penstock.operator import TOO_LATE, Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import KpiWindow, ProductionPartial
 from streams.operators.kpis.line import Key, LineKpis, Shown
@@ -43,7 +46,8 @@ class LineKpiOperator(Operator[RecordBatch]):
         parameters: Lines, windows, figures and conventions.
     """
 
-    state_format: ClassVar[int] = 1
+    state_format: ClassVar[int] = 2
+    """Format 1, whose lines' rows did not hold what was done long ago for orders, is read, too."""
 
     def __init__(self, parameters: KpiParameters) -> None:
         self.parameters = parameters
@@ -56,7 +60,14 @@ class LineKpiOperator(Operator[RecordBatch]):
     @property
     def fingerprint(self) -> str:
         """Name, state format and parameters."""
-        return f"line-kpis/{self.state_format} {self.parameters.text}"
+        return self._fingerprint(self.state_format)
+
+    def _fingerprint(self, version: int) -> str:
+        return f"line-kpis/{version} {self.parameters.text}"
+
+    def reads(self, fingerprint: str) -> bool:
+        """Whether this is our state, of this format or the first, of these lines or of fewer."""
+        return any(only_adds(fingerprint, self._fingerprint(version)) for version in (1, 2))
 
     def watermarks(self) -> Mapping[tuple[str, str], int]:
         """The watermark of each asset that was heard, by line."""

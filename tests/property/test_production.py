@@ -82,6 +82,14 @@ def at(taken, tag, time):
     return last[2] if last is not None and last[3] else None
 
 
+def shown_order(taken, time):
+    """The order at a time; while nobody knows it, the one before."""
+    while time > 0 and (order := at(taken, "order", time)) is None:
+        earlier = [one[1] for one in taken if one[0] == "order" and one[1] <= time]
+        time = max(earlier, default=0) - 1
+    return order or "" if time > 0 else ""
+
+
 def element(taken, heard, time):
     if not any(one <= time < one + HOLD for one in heard):
         return "unknown"
@@ -136,6 +144,7 @@ def test_panes_are_what_every_microsecond_says(records):
         for time in range(start, start + EVERY):
             key = (at(taken, "order", time) or "", told.get(time, "unknown"), "planned")
             wanted[key] += 1
+        assert partial.order == shown_order(taken, start + EVERY - 1)
         found = {(one.order, one.element, one.planning): one.duration for one in partial.times}
         assert found == wanted
         assert sum(one.duration for one in partial.times) == EVERY

@@ -29,6 +29,7 @@ class Member:
         past: Of panes that are gone: setup and production time by hour, microseconds.
         failed: Of panes that are gone: the failures.
         orders: The panes in which it worked for each order.
+        before: Of panes that are gone: what it did for each order that has others.
     """
 
     unit: WorkUnit
@@ -39,6 +40,7 @@ class Member:
     past: dict[int, int] = field(default_factory=dict)
     failed: list[FailureTime] = field(default_factory=list)
     orders: dict[str, set[int]] = field(default_factory=dict)
+    before: dict[str, Tally] = field(default_factory=dict)
 
     @property
     def known(self) -> int:
@@ -77,13 +79,15 @@ class Member:
         return bool(known) and self.panes[max(known)].order != order
 
     def forget(self, dropped: int, oldest: int) -> list[int]:
-        """Forget the panes that begin by a time; of these hours and failures stay, and gives them.
+        """Forget the panes that begin by a time, and give them.
+
+        Of these hours, failures, and what was done for orders that go on stay.
 
         Args:
             dropped: That time.
             oldest: What was before this is forgotten altogether.
         """
-        gone = [start for start in self.panes if start <= dropped]
+        gone = sorted(start for start in self.panes if start <= dropped)
         for start in gone:
             self._settle(self.panes.pop(start))
         self.failed = [one for one in self.failed if one.end > oldest]
@@ -92,6 +96,7 @@ class Member:
             starts.difference_update(gone)
             if not starts:
                 del self.orders[order]
+                self.before.pop(order, None)
         return gone
 
     def _settle(self, partial: ProductionPartial) -> None:
@@ -99,14 +104,18 @@ class Member:
         worked = sum(t.duration for t in partial.times if t.element in ("producing", "setup"))
         self.past[hour] = self.past.get(hour, 0) + worked
         self.failed = merged([*self.failed, *partial.failures], 0)
+        for order in _orders(partial) - {""}:
+            self.before.setdefault(order, Tally(self.unit)).add(partial, order)
 
     def tally(self, window: Window, until: int) -> Tally:
         """What it did in a window, up to a time."""
-        tally = Tally(self.unit)
         if window.kind == ORDER:
+            before = self.before.get(window.name)
+            tally = before.copy() if before else Tally(self.unit)
             for start in self.worked(window.name, until):
                 tally.add(self.panes[start], window.name)
             return tally
+        tally = Tally(self.unit)
         if window.kind == ROLLING:
             first = window.start
             for hour, worked in sorted(self.past.items()):

@@ -3,6 +3,7 @@
 from dataclasses import astuple
 from typing import Any
 
+from penstock.work_units import WorkUnit
 from schemas import (
     FailureTime,
     LateChange,
@@ -12,6 +13,8 @@ from schemas import (
     Version,
 )
 from streams.operators.kpis.line import LineKpis
+from streams.operators.kpis.member import Member
+from streams.operators.kpis.tally import Made, Tally
 
 
 def dump_partial(partial: ProductionPartial) -> list[Any]:
@@ -49,7 +52,7 @@ def load_partial(line: str, asset: str, row: list[Any]) -> ProductionPartial:
 def line_row(state: LineKpis) -> list[Any]:
     """What of a line is in no pane and no window."""
     members = [
-        [asset, one.level, one.quiet, sorted(one.past.items()), one.failed]
+        [asset, one.level, one.quiet, sorted(one.past.items()), one.failed, _dump_before(one)]
         for asset, one in sorted(state.members.items())
     ]
     return [state.dropped, state.closed, members]
@@ -58,7 +61,42 @@ def line_row(state: LineKpis) -> list[Any]:
 def load_line(state: LineKpis, row: list[Any]) -> None:
     """The inverse of `line_row`."""
     state.dropped, state.closed, members = row
-    for asset, level, quiet, past, failed in members:
+    for asset, level, quiet, past, failed, *before in members:
         member = state.members[asset]
         member.level, member.quiet, member.past = level, quiet, dict(past)
         member.failed = [FailureTime(*one) for one in failed]
+        for order, tally in before[0] if before else ():  # format 1 had none
+            member.before[order] = _load_tally(member.unit, tally)
+
+
+def _dump_before(member: Member) -> list[Any]:
+    return [[order, _dump_tally(tally)] for order, tally in sorted(member.before.items())]
+
+
+def _dump_tally(tally: Tally) -> list[Any]:
+    times = [[*key, time] for key, time in sorted(tally.times.items())]
+    made = [[product, *astuple(one)] for product, one in sorted(tally.made.items())]
+    bounds = [tally.begin, tally.end, tally.first, tally.last]
+    return [
+        times,
+        made,
+        sorted(tally.flags),
+        tally.panes,
+        tally.late,
+        astuple(tally.version),
+        bounds,
+    ]
+
+
+def _load_tally(unit: WorkUnit, row: list[Any]) -> Tally:
+    times, made, flags, panes, late, (epoch, offsets, emission), bounds = row
+    return Tally(
+        unit,
+        {(element, planning): time for element, planning, time in times},
+        {product: Made(*pieces) for product, *pieces in made},
+        set(flags),
+        panes,
+        late,
+        Version(epoch, tuple(offsets), emission),
+        *bounds,
+    )

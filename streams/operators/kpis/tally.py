@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.shifts import PLANNED, ShiftCalendar
@@ -51,6 +51,11 @@ class Tally:
     first: int | None = None
     """Of an order: when the first work on it began, and the last ended."""
     last: int | None = None
+
+    def copy(self) -> "Tally":
+        """One to go on with, that leaves this as it is."""
+        made = {product: replace(one) for product, one in self.made.items()}
+        return replace(self, times=dict(self.times), made=made, flags=set(self.flags))
 
     @property
     def counts(self) -> bool:

@@ -82,6 +82,11 @@ class Elements:
         value = track.at(at) if track else None
         return "" if value is None else str(value)
 
+    def last_order(self, at: int) -> str:
+        """The order shown at a time; while that is not known, the one before; empty: none."""
+        track = self.tracks.get(Role.ORDER.value)
+        return str((track and track.last_known(at)) or "")
+
     def _element(self, at: int) -> tuple[str, str]:
         states, rule = self.unit.states, self.unit.rule
         if states is None:

@@ -50,7 +50,7 @@ class Painter:
         flags = {f"state {one.strange} is not mapped" for one in segments if one.strange}
         pieces = self._pieces(start, end, flags)
         return {
-            "order": self.elements.text(Role.ORDER, end - 1),
+            "order": self.elements.last_order(end - 1),
             "times": self._times(segments),
             "pieces": pieces,
             "failures": _failures(segments),

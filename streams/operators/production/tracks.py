@@ -32,6 +32,18 @@ class Track:
         place = self.index(time)
         return self.runs[place][2] if place >= 0 else None
 
+    def last_known(self, time: int) -> Any:
+        """The value at a time, or where nothing is known the one before; None: there was none."""
+        place = self._known(time)
+        return self.runs[place][2] if place >= 0 else None
+
+    def _known(self, time: int) -> int:
+        """The place of the last run that holds a value at a time or before; -1: there is none."""
+        place = self.index(time)
+        while place >= 0 and self.runs[place][2] is None:
+            place -= 1
+        return place
+
     def changes(self, begin: int, end: int) -> Iterator[Run]:
         """The runs that begin after `begin` and before `end`."""
         for place in range(self.index(begin) + 1, len(self.runs)):
@@ -86,16 +98,16 @@ class Track:
         return [time], -1 if following is None else following[0]
 
     def forget(self, horizon: int) -> list[int]:
-        """Forget runs that ended before a time; gives their beginnings."""
-        place = self.index(horizon)
+        """Forget runs that ended before a time, and give their beginnings; the last known stays."""
+        place = self._known(horizon)
         gone = [run[0] for run in self.runs[: max(place, 0)]]
         del self.runs[: len(gone)]
         return gone
 
     def recent(self, begin: int) -> "Track":
-        """A copy from the run that holds at a time on."""
+        """A copy from the last known run at a time on."""
         copy = Track()
-        copy.runs = [list(run) for run in self.runs[max(self.index(begin), 0) :]]
+        copy.runs = [list(run) for run in self.runs[max(self._known(begin), 0) :]]
         return copy
 
 

@@ -1,0 +1,100 @@
+"""Figures of orders, from the panes of the units that work for them."""
+
+import json
+
+import pytest
+
+from penstock.lines import Counter
+from penstock.operator import RecordBatch
+from penstock.testing.production import ProductionFeed
+from penstock.work_units import WorkUnit
+from schemas import ProductionPartial, ProductionPieces, ProductionTime, Version
+from streams.operators.kpis.parameters import KpiParameters, LineUnits
+from streams.operators.kpis.windows import ORDER, WindowPlan
+from streams.operators.line_kpis import LineKpiOperator
+
+HOUR = 3_600_000_000
+LINE = "acme/bremen/line"
+COUNTERS = {("plc", "good"): Counter("good", None)}
+UNITS = tuple(
+    WorkUnit(f"{LINE}/{name}", LINE, {}, COUNTERS, run_times={"p": 1800.0})
+    for name in ("press", "packer")
+)
+PRESS = UNITS[0].asset
+PLAN = WindowPlan(every=HOUR, sizes=(HOUR,), sliding=HOUR, rolling=720 * HOUR)
+PARAMETERS = KpiParameters(
+    lines=[LineUnits(LINE, "serial", UNITS, constraint=UNITS[0], output=UNITS[1])],
+    plan=PLAN, kpis=[], standard="iso22400", no_order_counts="down",
+    same_failure_within=0, reopen_for=HOUR, deadline=HOUR,
+)  # fmt: skip
+
+
+def pane(hour, order, good=1.0, *, unit=UNITS[0], revision=1, shown=None):
+    """What a unit told of an hour that it spent with an order."""
+    start = hour * HOUR
+    return ProductionPartial(
+        unit.line, unit.asset, start, HOUR, start + HOUR, False, order if shown is None else shown,
+        times=(ProductionTime(order, "p", "producing", "planned", HOUR, start, start + HOUR),),
+        pieces=(ProductionPieces(order, "p", good, 0.0, good),),
+        version=Version(1, (hour,), revision),
+    )  # fmt: skip
+
+
+def hours(first, last, order):
+    """The panes of both units, hour by hour."""
+    return [pane(hour, order, unit=unit) for hour in range(first, last) for unit in UNITS]
+
+
+def batch(records) -> RecordBatch:
+    return ProductionFeed(UNITS).batch(records, 0)
+
+
+def figures(operator, records):
+    """The newest figures of each order and unit that records bring."""
+    results = [
+        result.record for record in records for result in operator.update(batch([record])).results
+    ]
+    return {(one.asset or one.line, one.name): one for one in results if one.kind == ORDER}
+
+
+def test_an_order_keeps_its_first_pieces_however_long_it_takes():
+    found = figures(LineKpiOperator(PARAMETERS), hours(0, 100, "A") + hours(100, 102, "B"))
+    for unit in (LINE, PRESS):
+        told = found[unit, "A"]
+        assert (told.final, told.good, told.inputs[0].panes) == (True, 100.0, 100)
+        assert (told.window_start, told.window_end) == (0, 100 * HOUR)
+
+
+def test_what_was_done_long_ago_for_an_order_outlives_a_restart():
+    before, after = LineKpiOperator(PARAMETERS), LineKpiOperator(PARAMETERS)
+    figures(before, hours(0, 60, "A"))
+    after.restore({name: row for name, row in before.changes().items() if row is not None})
+    found = figures(after, hours(60, 100, "A") + hours(100, 102, "B"))
+    assert (
+        found[LINE, "A"] == figures(before, hours(60, 100, "A") + hours(100, 102, "B"))[LINE, "A"]
+    )
+    assert found[LINE, "A"].good == 100.0
+
+
+def test_state_of_format_1_is_read():
+    before, after = LineKpiOperator(PARAMETERS), LineKpiOperator(PARAMETERS)
+    figures(before, hours(0, 3, "A"))
+    rows = {name: row for name, row in before.changes().items() if row is not None}
+    meta, line = json.loads(rows["meta"]), json.loads(rows[f"l/{LINE.replace('/', '%2F')}"])
+    meta[0] = meta[0].replace("line-kpis/2", "line-kpis/1")
+    line[2] = [member[:5] for member in line[2]]
+    old = {
+        "meta": json.dumps(meta).encode(),
+        f"l/{LINE.replace('/', '%2F')}": json.dumps(line).encode(),
+    }
+    assert after.reads(meta[0])
+    after.restore(rows | old)
+    found = figures(after, hours(3, 5, "A") + hours(5, 6, "B"))
+    assert found[LINE, "A"].good == 5.0
+
+
+@pytest.mark.parametrize(("shown", "ended"), [("A", False), ("", True), ("B", True)])
+def test_an_order_has_ended_when_another_or_none_is_shown(shown, ended):
+    operator = LineKpiOperator(PARAMETERS)
+    records = [*hours(0, 2, "A"), *(pane(2, "", unit=unit, shown=shown) for unit in UNITS)]
+    assert figures(operator, records)[LINE, "A"].final == ended
