@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from penstock.demo.backlog import Backlog, Stage
 from penstock.demo.figures import WINDOWS, Figures, Row
 from penstock.errors import PenstockError, StackError
 from penstock.factory import PLCS, PROCESSES, Factory
@@ -41,6 +42,7 @@ class Pipeline:
         self.figures = Figures(run_dir)
         logs = run_dir / "logs"
         self._supervisor = Supervisor(commands(self.components, factory.plant, run_dir), logs)
+        self._backlog = Backlog.of(plant)
         self._restart: threading.Thread | None = None
         """Starts the broker again beside the view, which goes on meanwhile."""
         self._closing = threading.Event()
@@ -96,12 +98,12 @@ class Pipeline:
         self._plcs.stop(PLCS)  # Their MQTT broker still has what they published last.
         self.watch()  # A broker that was killed just now is needed once more.
         self._await_restart()
-        self._await_quiet("connector")  # What is in a broker or a socket is still to be received.
+        self._await_quiet()  # What is in a broker or a socket is still to be received.
         self._stop("connector")
         self._plcs.stop()
-        self._await_quiet("processor", lag="penstock_processor_lag_records")
+        self._await_quiet("processor")
         self._stop("processor")
-        self._await_quiet("sink", lag="penstock_sink_lag_records")
+        self._await_quiet("sink")
         self._stop("sink")
 
     def close(self) -> None:
@@ -158,22 +160,19 @@ class Pipeline:
             f"{name} does not get ready: {said}", where=log, remedy="the log tells more"
         )
 
-    def _await_quiet(self, role: str, lag: str | None = None) -> None:
-        """Wait until a stage has taken all it gets, seen several times: a fetch may come late.
+    def _await_quiet(self, stage: Stage | None = None) -> None:
+        """Wait until a stage has carried out all it gets, seen several times.
 
         Args:
-            role: The stage.
-            lag: Its metric of what is left to read; None: it has none, and need not be ready.
+            stage: Which; None: the connectors, of which Kafka knows nothing.
         """
         deadline = time.monotonic() + DRAIN_SECONDS
         quiet = 0
         before = -1.0
         while quiet < 3 and time.monotonic() < deadline:  # noqa: PLR2004  # scrapes in a row
             self.watch()
-            mine = [row for row in self.rows() if row.component.role == role]
-            left = sum(row.scrape.value(lag) for row in mine) if lag else 0
-            done = sum(row.samples for row in mine)
-            still = left == 0 and done == before and (lag is None or all(r.ready for r in mine))
+            done = sum(r.samples for r in self.rows() if r.component.role == (stage or "connector"))
+            still = done == before and (stage is None or not self._backlog.left(stage))
             quiet = quiet + 1 if still else 0
             before = done
             time.sleep(1.0)

@@ -130,9 +130,12 @@ def test_commands_exist(page: Path) -> None:
     assert not unknown
 
 
+_COMMANDS = everything()
+
+
 def judged(words: list[str]) -> str | None:
     """What is wrong with a command, by the command line's own parameters."""
-    command: Any = everything()
+    command: Any = _COMMANDS
     rest = list(words)
     while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
         if rest[0] not in command.commands:
