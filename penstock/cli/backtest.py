@@ -72,10 +72,7 @@ def run(
     """
     kind: type[Detector] = components.load("detectors", detector)
     monitor, options = _settings(kind, setting or [])
-    tables = [
-        read_table(file, time=time, labels=labels, ignored=ignore or (), ordered=True)
-        for file in files
-    ]
+    tables = [read_table(file, time=time, labels=labels, ignored=ignore or ()) for file in files]
     events = read_windows(windows, files) if windows else {}
     scored, truths, measured = [], [], []
     for table in tables:

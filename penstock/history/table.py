@@ -50,8 +50,9 @@ class Table:
         found = [f"{self.path}: column {name!r} is ignored: no numbers" for name in self.left]
         if back := int((np.diff(self.times) < 0).sum()):
             what = "is 1 row" if back == 1 else f"are {back} rows"
-            found.append(f"{self.path}: there {what} earlier than the one before: sort it by time, "
-                         "or samples may come too late for their windows")  # fmt: skip
+            found.append(f"{self.path}: there {what} earlier than the one before, and all are "
+                         "taken as they stand: was the clock set back, or is it to be sorted by "
+                         "time? What is replayed may come too late for its windows")  # fmt: skip
         if self.unfit:
             found.append(f"{self.path}: {self.unfit} cells of inf, NaN or the like are no samples")
         return found
@@ -63,7 +64,6 @@ def read_table(
     time: str | None = None,
     labels: str | None = None,
     ignored: Sequence[str] = (),
-    ordered: bool = False,
 ) -> Table:
     """Read a file; the delimiter of a CSV file is found.
 
@@ -74,7 +74,6 @@ def read_table(
         time: The column of times; None: the one that is called so, or the first.
         labels: The column of labels: true where it is not 0; true, yes, false and no are read, too.
         ignored: Columns that are no signals.
-        ordered: Whether no row may be earlier than the one before it.
 
     Raises:
         HistoryError: It cannot be read, or makes no sense; line and remedy are named.
@@ -106,7 +105,7 @@ def read_table(
     empty = sum(cell is None or cell == "" for tag in tags for cell in columns[tag])
     return Table(
         path=path,
-        times=reading.times(time, sure=named is not None, ordered=ordered),
+        times=reading.times(time, sure=named is not None),
         tags=tags,
         values=values,
         labels=None if labels is None else np.array(reading.column(labels, label), np.bool_),
@@ -130,7 +129,7 @@ class _Reading:
         except (ValueError, TypeError):  # text, or of Parquet a date or list
             return False
 
-    def times(self, name: str, *, sure: bool, ordered: bool) -> NDArray[np.int64]:
+    def times(self, name: str, *, sure: bool) -> NDArray[np.int64]:
         """The column of times; numbers in it must be likely ones, unless a person named it."""
         found = self.column(name, microseconds)
         for cell, time in zip(self._columns[name], found, strict=True):
@@ -138,13 +137,7 @@ class _Reading:
                 msg = f"column {name!r} is taken for the times, but {cell} is no second since 1970"
                 remedy = "name the column of times with --time, or write 2020-03-09 10:14:33"
                 raise HistoryError(msg, where=str(self._path), remedy=remedy)
-        times = np.array(found, np.int64)
-        back = np.flatnonzero(np.diff(times) < 0)
-        if ordered and len(back):
-            before, line = self._lines[back[0]], self._lines[back[0] + 1]
-            msg, remedy = f"line {line} is earlier than line {before}", f"sort the file by {name!r}"
-            raise HistoryError(msg, where=str(self._path), remedy=remedy)
-        return times
+        return np.array(found, np.int64)
 
     def column(self, name: str, convert: Callable[[Any], Any]) -> list[Any]:
         """A column's cells, converted."""

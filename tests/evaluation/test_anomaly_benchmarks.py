@@ -14,7 +14,7 @@ def backtest(*arguments):
     register(app)
     found = CliRunner().invoke(app, [*map(str, arguments), "--json"])
     assert found.exit_code == 0, found.output
-    return json.loads(found.output)
+    return json.loads(found.stdout)
 
 
 @pytest.mark.timeout(300)

@@ -135,7 +135,7 @@ def test_rows_that_go_back_in_time_are_said(tmp_path):
     text = "time,a\n2020-01-02,1\n2020-01-01,2\n2020-01-03,3\n"
     (table,) = _reel_of(tmp_path, text).tables
     (remark,) = table.remarks()
-    assert "there is 1 row earlier than the one before: sort it" in remark
+    assert "there is 1 row earlier than the one before, and all are taken as they stand" in remark
 
 
 @pytest.mark.parametrize(
