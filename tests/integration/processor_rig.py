@@ -16,6 +16,7 @@ from penstock.codec.wire import frame, unframe
 from penstock.kafka import topics
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options, producer_options
+from penstock.kafka.log_bounds import log_bounds
 from penstock.kafka.registry import Registry
 from penstock.local.stack import LocalStack
 from penstock.settings.loader import load_plant
@@ -99,7 +100,7 @@ class ProcessorRig:
         kafka = self.plant.kafka
         with closing(Consumer(options(kafka, group_id="test", enable_auto_commit=False))) as reader:
             parts = [TopicPartition(topic, number, 0) for number in range(kafka.partitions)]
-            ends = [reader.get_watermark_offsets(part)[1] for part in parts]
+            ends = [log_bounds(reader, (topic, part.partition), 30)[1] for part in parts]
             reader.assign(parts)
             for message in reader.consume(sum(ends), 5.0) if sum(ends) else ():
                 assert message.error() is None

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import REGISTRY
 
 from penstock.clock import now
@@ -22,6 +22,7 @@ from penstock.errors import DeviceError
 from penstock.health import Status
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options, place
+from penstock.kafka.log_bounds import log_bounds
 from penstock.kafka.producers import EventProducer
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import SENSORS
@@ -66,7 +67,7 @@ class Rig:
         self._consumer = Consumer(options(self.kafka, group_id=self.source))
         parts = [TopicPartition(SENSORS.name, n) for n in range(self.kafka.partitions)]
         for part in parts:
-            part.offset = end(self._consumer, part)
+            part.offset = log_bounds(self._consumer, (part.topic, part.partition), DEADLINE)[1]
         self._consumer.assign(parts)
         self.read: list[Read] = []
 
@@ -102,17 +103,6 @@ class Rig:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-def end(consumer: Consumer, part: TopicPartition) -> int:
-    """Of a partition, which may have been created just now and have no leader yet."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        try:
-            return int(consumer.get_watermark_offsets(part, timeout=10)[1])
-        except KafkaException:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from penstock.health import Status
 from penstock.kafka import topics
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options, place, producer_options
+from penstock.kafka.log_bounds import log_bounds
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import ALERTS, FEATURES, KPIS, PERFORMANCE, SENSORS, dead_letters
 from penstock.lake import open_lake, query
@@ -165,7 +166,7 @@ class Rig:
         consumer = Consumer(options(self.plant.kafka, group_id=f"{self.plant.environment}-test"))
         parts = [TopicPartition(topic, n) for n in range(PARTITIONS)]
         for part in parts:
-            part.offset = consumer.get_watermark_offsets(part, timeout=10)[0]
+            part.offset = log_bounds(consumer, (topic, part.partition), 30)[0]
         consumer.assign(parts)
         found: list[Message] = []
         deadline = time.monotonic() + DEADLINE
@@ -187,9 +188,9 @@ class Rig:
             -1:
         ]
         consumer = Consumer(options(self.plant.kafka, group_id="ends"))
-        high = consumer.get_watermark_offsets(TopicPartition(SENSORS.name, place(last)[1]))[1]
+        _, high = log_bounds(consumer, place(last)[:2], 30)
         consumer.close()
-        return int(high)
+        return high
 
     def close(self) -> None:
         self.registry.close()
@@ -199,7 +200,7 @@ def empty(kafka: KafkaSettings, names: Sequence[str], keep: int = 0) -> None:
     admin, consumer = AdminClient(options(kafka)), Consumer(options(kafka, group_id="ends"))
     parts = [TopicPartition(name, n) for name in names for n in range(PARTITIONS)]
     for part in parts:
-        low, high = consumer.get_watermark_offsets(part, timeout=10)
+        low, high = log_bounds(consumer, (part.topic, part.partition), 30)
         part.offset = max(low, high - keep)
     for deleted in admin.delete_records(parts).values():
         deleted.result()
