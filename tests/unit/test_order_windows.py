@@ -15,7 +15,7 @@ from streams.operators.line_kpis import LineKpiOperator
 
 HOUR = 3_600_000_000
 LINE = "acme/bremen/line"
-COUNTERS = {("plc", "good"): Counter("good", None)}
+COUNTERS = {("plc", "good"): Counter("good", None), ("plc", "scrap"): Counter("scrap", None)}
 UNITS = tuple(
     WorkUnit(f"{LINE}/{name}", LINE, {}, COUNTERS, run_times={"p": 1800.0})
     for name in ("press", "packer")
@@ -29,13 +29,13 @@ PARAMETERS = KpiParameters(
 )  # fmt: skip
 
 
-def pane(hour, order, good=1.0, *, unit=UNITS[0], revision=1, shown=None):
+def pane(hour, order, good=1.0, *, scrap=0.0, unit=UNITS[0], revision=1, shown=None):
     """What a unit told of an hour that it spent with an order."""
     start = hour * HOUR
     return ProductionPartial(
         unit.line, unit.asset, start, HOUR, start + HOUR, False, order if shown is None else shown,
         times=(ProductionTime(order, "p", "producing", "planned", HOUR, start, start + HOUR),),
-        pieces=(ProductionPieces(order, "p", good, 0.0, good),),
+        pieces=(ProductionPieces(order, "p", good, scrap, good + scrap),),
         version=Version(1, (hour,), revision),
     )  # fmt: skip
 
@@ -63,6 +63,16 @@ def test_an_order_keeps_its_first_pieces_however_long_it_takes():
         told = found[unit, "A"]
         assert (told.final, told.good, told.inputs[0].panes) == (True, 100.0, 100)
         assert (told.window_start, told.window_end) == (0, 100 * HOUR)
+
+
+def test_a_unit_that_was_done_with_an_order_long_ago_counts_at_its_line():
+    operator = LineKpiOperator(PARAMETERS)
+    records = [pane(hour, "A", scrap=1.0) for hour in range(3)]
+    records += [pane(hour, "B") for hour in range(3, 100)]
+    records += [pane(hour, "A", unit=UNITS[1]) for hour in range(100)]
+    records.sort(key=lambda partial: partial.pane_start)
+    told = figures(operator, records + hours(100, 102, "C"))[LINE, "A"]
+    assert (told.final, told.good, told.scrap, told.window_start) == (True, 100.0, 3.0, 0)
 
 
 def test_what_was_done_long_ago_for_an_order_outlives_a_restart():

@@ -164,8 +164,9 @@ class LineKpis:
             if self.shown.pop(key, None) is not None:
                 self.published.add(key)
         oldest = self.dropped - self.parameters.plan.rolling
+        orders = {order for one in self.members.values() for order in one.since(self.dropped)}
         for asset, member in self.members.items():
-            gone = member.forget(self.dropped, oldest)
+            gone = member.forget(self.dropped, oldest, orders)
             self.touched |= {(asset, start) for start in gone}
 
     def recover(self) -> None:

@@ -29,7 +29,7 @@ class Member:
         past: Of panes that are gone: setup and production time by hour, microseconds.
         failed: Of panes that are gone: the failures.
         orders: The panes in which it worked for each order.
-        before: Of panes that are gone: what it did for each order that has others.
+        before: Of panes that are gone: what it did for each order that somebody works for yet.
     """
 
     unit: WorkUnit
@@ -68,6 +68,10 @@ class Member:
         """The panes, over by a time, in which it worked for an order."""
         return sorted(one for one in self.orders.get(order, ()) if one + self.every <= until)
 
+    def since(self, time: int) -> list[str]:
+        """The orders that it worked for in panes that begin after a time."""
+        return [order for order, starts in self.orders.items() if max(starts, default=time) > time]
+
     def ended(self, order: str, floor: int) -> bool:
         """Whether it is known up to a time to have gone on to another order."""
         worked = self.orders.get(order)
@@ -78,7 +82,7 @@ class Member:
         known = [start for start in self.panes if start + self.every <= floor]
         return bool(known) and self.panes[max(known)].order != order
 
-    def forget(self, dropped: int, oldest: int) -> list[int]:
+    def forget(self, dropped: int, oldest: int, orders: set[str]) -> list[int]:
         """Forget the panes that begin by a time, and give them.
 
         Of these hours, failures, and what was done for orders that go on stay.
@@ -86,6 +90,7 @@ class Member:
         Args:
             dropped: That time.
             oldest: What was before this is forgotten altogether.
+            orders: Those that go on, here or at another unit of the line.
         """
         gone = sorted(start for start in self.panes if start <= dropped)
         for start in gone:
@@ -96,7 +101,7 @@ class Member:
             starts.difference_update(gone)
             if not starts:
                 del self.orders[order]
-                self.before.pop(order, None)
+        self.before = {order: one for order, one in self.before.items() if order in orders}
         return gone
 
     def _settle(self, partial: ProductionPartial) -> None:
