@@ -75,7 +75,8 @@ def why(plant: Plant, unit: str, kpi: str, time: int | None, kind: str | None = 
         unit: Path of the line or asset, with or without the site.
         kpi: Its name.
         time: Microseconds since 1970-01-01 UTC; None: the newest whose figure is known.
-        kind: One of `KINDS`; None: the shift if there is one, else the shortest window.
+        kind: One of `KINDS`; None: the shift if there is one, else the shortest window. Of several
+            that hold a time, as sliding ones do, the newest counts.
 
     Raises:
         NoFigureError: There is none.
@@ -123,16 +124,26 @@ def choose(
         raise NoFigureError(msg, remedy="look at another --window")
     if time is None:
         known = [one for one in asked if one["kpis"][kpi] is not None]
-        time = max(one["window_start"] for one in known or asked)
-    held = [one for one in asked if one["window_start"] <= time < one["window_end"]]
-    if not held:
-        msg = f"no {what} holds this time"
-        first = _say(min(one["window_start"] for one in asked), zone)
-        last = _say(max(one["window_end"] for one in asked), zone)
-        raise NoFigureError(msg, remedy=f"there are some from {first} to {last}")
-    shifts = [one for one in held if one["kind"] == "shift"]
-    best = min(shifts or held, key=lambda one: (one["window_end"] - one["window_start"], one["id"]))
+        best = max(_shifts_or_all(known or asked), key=lambda one: (one["window_end"], *_rank(one)))
+    else:
+        held = [one for one in asked if one["window_start"] <= time < one["window_end"]]
+        if not held:
+            msg = f"no {what} holds this time"
+            first = _say(min(one["window_start"] for one in asked), zone)
+            last = _say(max(one["window_end"] for one in asked), zone)
+            raise NoFigureError(msg, remedy=f"there are some from {first} to {last}")
+        best = max(_shifts_or_all(held), key=_rank)
     return sorted((one for one in mine if one["id"] == best["id"]), key=_version)
+
+
+def _shifts_or_all(records: Sequence[Datum]) -> Sequence[Datum]:
+    return [one for one in records if one["kind"] == "shift"] or records
+
+
+def _rank(record: Datum) -> tuple[int, int, str]:
+    """Greatest is the shortest window; of equal ones the newest."""
+    start, end = record["window_start"], record["window_end"]
+    return start - end, start, record["id"]
 
 
 def _of_unit(records: Sequence[Datum], units: Set[str], kpi: str) -> list[Datum]:

@@ -52,10 +52,9 @@ def list_(
         return
     table = Table(Column("id", no_wrap=True), "state", "asset", "what", "raised")
     for one in found:
-        by = f" by {_plain(one['acknowledged_by'])}" if one["acknowledged_by"] else ""
         table.add_row(
             one["id"],
-            f"[{_STYLES.get(one['state'], '')}]{escape(one['state'] + by)}[/], "
+            f"[{_STYLES.get(one['state'], '')}]{escape(_state(one))}[/], "
             + escape(one["severity"]),
             escape(_plain(one["asset"]).removeprefix(f"{plant.site.path}/")),
             escape(_plain(one["message"])),
@@ -130,6 +129,14 @@ def _by(alert: Datum, plant: Plant) -> str | None:
         return None
     note = f": {alert['note']}" if alert["note"] else ""
     return f"{site_time(alert['acknowledged'], plant)} by {alert['acknowledged_by']}{note}"
+
+
+def _state(alert: Datum) -> str:
+    """Its state, and who acknowledged it."""
+    if not alert["acknowledged_by"]:
+        return str(alert["state"])
+    seen = f"acknowledged by {_plain(alert['acknowledged_by'])}"
+    return seen if alert["state"] == "acknowledged" else f"{alert['state']}, {seen}"
 
 
 def _plain(text: Any) -> str:

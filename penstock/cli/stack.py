@@ -18,6 +18,7 @@ from penstock.local.doctor import Finding, Verdict, diagnose
 from penstock.local.fetch import fetch
 from penstock.local.process import unwound
 from penstock.local.stack import DEFAULT_FOLDER, LocalStack, StackStatus
+from penstock.settings.plant import KafkaSettings, RegistrySettings
 
 ANY_FREE: Final = "0: as before if nobody else took that, else any free one."
 Folder = Annotated[
@@ -70,6 +71,23 @@ def up(
         with console.status("Starting Kafka and the registry…"):
             now = stack.up()
     _show(now, as_json)
+    if not as_json and now.up:
+        _tell_where(stack)
+
+
+def _tell_where(stack: LocalStack) -> None:
+    """What `plant.yaml` needs to name, where these are not the addresses that it takes else."""
+    kafka, registry = stack.kafka_settings().bootstrap, stack.registry_settings().url
+    lines = []
+    if kafka != KafkaSettings().bootstrap:
+        lines.append(f'kafka: {{bootstrap: "{kafka}"}}')
+    if registry != RegistrySettings().url:
+        lines.append(f'registry: {{url: "{registry}"}}')
+    if lines:
+        console = Console(highlight=False)
+        console.print("Other addresses than usual: write them into plant.yaml, as", style="yellow")
+        for line in lines:
+            console.print(f"  {line}", soft_wrap=True, markup=False)
 
 
 def down(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:

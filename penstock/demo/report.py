@@ -134,7 +134,7 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
          f"{report.alerts}: {report.alerts_on_failing_machines} of machines that failed, "
          f"{report.false_alerts} false{unjudged}", None),
         ("maintenance requests", str(report.maintenance_requests), None),
-        ("dead letters", str(report.dead_letters), None),
+        ("dead letters", _dead(report.dead_letters), None),
         ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
         ("writes to devices", str(report.writes), report.writes == 0),
     ]  # fmt: skip
@@ -145,6 +145,10 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         told, good = _recovery(incident, drained=report.ok)
         lines.append((f"killed: {incident['what']}", told, good))
     return lines
+
+
+def _dead(letters: int) -> str:
+    return f"{letters}: penstock dlq list tells why" if letters else "0"
 
 
 def _recovery(incident: Mapping[str, Any], *, drained: bool) -> tuple[str, bool]:

@@ -107,8 +107,7 @@ class _TagList:
 
     def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Tag | None:
         if any(cells[len(columns) :]):
-            remedy = f"put a cell that holds {self._delimiter!r} into quotes"
-            self._add(f"{len(cells)} cells under {len(columns)} columns", remedy)
+            self._too_many(columns, cells)
             return None
         values = {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
         if "" in values:
@@ -119,7 +118,16 @@ class _TagList:
                 values[name] = self._decimals.read(values[name], self._line, name)
         if "role" in values:
             values["role"] = values["role"].lower()
-        return self._tag(values)
+        tag = self._tag(values)
+        if tag is None and len(cells) > len(columns):  # what was cut in two made the others wrong
+            self._too_many(columns, cells)
+        return tag
+
+    def _too_many(self, columns: Sequence[str], cells: Sequence[str]) -> None:
+        remedy = f"put a cell that holds {self._delimiter!r} into quotes"
+        if self._delimiter == ",":
+            remedy += ", as a number with a decimal comma"
+        self._add(f"{len(cells)} cells under {len(columns)} columns", remedy)
 
     def _tag(self, values: dict[str, str]) -> Tag | None:
         try:

@@ -28,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     try:
         up = penstock("up", "--dir", folder)
         assert up.returncode == 0, up.stdout + up.stderr
+        assert '  kafka: {bootstrap: "127.0.0.1:' in up.stdout, "it has another port than usual"
         yield folder
     finally:
         penstock("down", "--dir", folder)

@@ -113,7 +113,18 @@ SLIPS = {
     ),
     "unquoted decimal comma": (
         "asset,tag,address,low\na,b,c,0,5\n",
-        ["tags.csv:2: 5 cells under 4 columns (put a cell that holds ',' into quotes)"],
+        [
+            "tags.csv:2: 5 cells under 4 columns "
+            "(put a cell that holds ',' into quotes, as a number with a decimal comma)"
+        ],
+    ),
+    "unquoted decimal comma before an empty cell": (
+        "asset,tag,address,scale,low,unit\na,b,c,0,01,bar,\n",
+        [
+            "tags.csv:2: column scale: 0 makes every value the same (leave the cell empty for 1)",
+            "tags.csv:2: 7 cells under 6 columns "
+            "(put a cell that holds ',' into quotes, as a number with a decimal comma)",
+        ],
     ),
     "number that is none": (
         "asset,tag,address,low,high\na,b,c,x,1\na,c,d,0,40 A\n",

@@ -54,6 +54,12 @@ def test_without_a_time_it_is_the_newest_window_whose_figure_is_known() -> None:
         choose(records, {LINE}, "oee", None, "shift")
 
 
+def test_of_overlapping_windows_the_newest_counts() -> None:
+    records = [record(start=start, end=start + 15) for start in (40, 45, 50, 55)]
+    assert choose(records, {LINE}, "oee", None)[0]["window_start"] == 55
+    assert choose(records, {LINE}, "oee", 50)[0]["window_start"] == 50
+
+
 @pytest.mark.parametrize(
     ("unit", "kpi", "time", "fault"),
     [
