@@ -175,6 +175,8 @@ class ModbusConnector(Connector, ReadsAddresses):
                 if parts != [block]:
                     polls = self._schedule.replace(poll, parts)
                     return all([await self._poll(link, part, samples) for part in polls])
+                told = ", ".join(f"{one.tag.tag} ({one.tag.where})" for one in block.items)
+                self.meter.last_error = f"{refused.message}, for {told}: is its address right?"
             quality = BAD_NO_COMMUNICATION if refused.exception in UNREACHED else BAD_DEVICE_FAILURE
             if refused.exception in ILLEGAL | UNREACHED:
                 self._failed(poll)

@@ -41,17 +41,21 @@ def check_only_second_is(samples: Sequence[Sample], quality: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exception", "quality"),
-    [(2, BAD_DEVICE_FAILURE), (4, BAD_DEVICE_FAILURE), (11, BAD_NO_COMMUNICATION)],
+    ("exception", "quality", "said"),
+    [
+        (2, BAD_DEVICE_FAILURE, "function 3: illegal address, for 1/50 "),
+        (4, BAD_DEVICE_FAILURE, "function 3: device failure"),
+        (11, BAD_NO_COMMUNICATION, "function 3: gateway no response"),
+    ],
 )
-async def test_a_refusal_costs_the_block(exception: int, quality: int) -> None:
+async def test_a_refusal_costs_the_block(exception: int, quality: int, said: str) -> None:
     async def behave(device: Device, request: Request) -> bytes:
         return refusal(request, exception) if request.start == 50 else await well(device, request)
 
     async with Device(behave) as device, started(device.connector(*TWO_BLOCKS)) as connector:
         check_only_second_is(await both(connector), quality)
         assert device.connections == 1
-        assert "function 3" in connector.meter.last_error
+        assert said in connector.meter.last_error
 
 
 async def test_silence_costs_the_block_and_little_time() -> None:
