@@ -19,6 +19,9 @@ from penstock.unknown import unknown
 
 Datum = Mapping[str, Any]
 KINDS: Final = ("size", "sliding", "shift", "order", "rolling")
+_WITHOUT_KPIS: Final = (
+    "a line or asset has KPIs once plant.yaml maps its states: docs/how-to/get-an-oee.md"
+)
 _log = structlog.get_logger()
 
 
@@ -152,7 +155,7 @@ def _of_unit(records: Sequence[Datum], units: Set[str], kpi: str) -> list[Datum]
     if not mine:
         msg = f"no KPIs of {asked!r} were published"
         known = {one["asset"] or one["line"] for one in records}
-        raise NoFigureError(msg, remedy=suggestion(asked, known) or "is it a line?")
+        raise NoFigureError(msg, remedy=suggestion(asked, known) or _WITHOUT_KPIS)
     names = sorted({name for one in mine for name in one["kpis"]})
     if kpi not in names:
         others = {one["asset"] or one["line"] for one in records if kpi in one["kpis"]}

@@ -2,7 +2,10 @@
 
 import argparse
 import signal
+import sys
 from pathlib import Path
+
+from confluent_kafka import KafkaError
 
 from examples.erp_service.service import TOPICS, Store, follow
 
@@ -19,14 +22,17 @@ def main() -> None:
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.append(1))
+    topics = chosen.topic or TOPICS
+    print(f"keeping {', '.join(topics)} in {chosen.database}; Ctrl-C ends it")
+
+    def tell(error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            print(f"no Kafka answers at {chosen.bootstrap}: trying again", file=sys.stderr)
+
+    kafka = {"bootstrap.servers": chosen.bootstrap, "group.id": chosen.group}
+    kafka |= {"error_cb": tell, "log_level": 0}  # librdkafka itself would log every try
     with Store(chosen.database) as store:
-        follow(
-            store,
-            {"bootstrap.servers": chosen.bootstrap, "group.id": chosen.group},
-            chosen.registry,
-            chosen.topic or TOPICS,
-            lambda: bool(stopping),
-        )
+        follow(store, kafka, chosen.registry, topics, lambda: bool(stopping))
 
 
 main()

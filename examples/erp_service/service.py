@@ -72,7 +72,7 @@ class Store:
 
 def follow(
     store: Store,
-    kafka: dict[str, str],
+    kafka: dict[str, Any],
     registry: str,
     topics: Sequence[str],
     stopping: Callable[[], bool],
