@@ -134,6 +134,18 @@ def rises(taken):
 @given(samples())
 @example([Record(ASSET, SOURCE, [("state", at, 6.0, at != 996)], at + 100)
           for at in (1000, 981, 1005, 996)])  # fmt: skip
+@example(
+    [
+        Record(ASSET, SOURCE, [one], one[1] + 100)
+        for one in (
+            ("order", 1001, "O-1", True),
+            ("state", 1010, 6.0, True),
+            ("order", 1015, "O-1", False),
+            *(("state", at, 6.0, True) for at in range(1020, 1060, 5)),
+            ("order", 1012, "O-2", True),
+        )
+    ]
+)
 @settings(max_examples=150)
 def test_panes_are_what_every_microsecond_says(records):
     panes, taken, heard, level = published(records)

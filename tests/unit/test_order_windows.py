@@ -75,6 +75,19 @@ def test_a_unit_that_was_done_with_an_order_long_ago_counts_at_its_line():
     assert (told.final, told.good, told.scrap, told.window_start) == (True, 100.0, 3.0, 0)
 
 
+@pytest.mark.parametrize("away", [30, 60])
+def test_an_order_outlives_days_in_which_nobody_knows_what_is_made(away):
+    """A weekend without the PLC: its panes tell of the order that it last showed, and no more."""
+    lost = [pane(hour, "", 0.0, unit=u, shown="A") for hour in range(3, 3 + away) for u in UNITS]
+    records = [*hours(0, 3, "A"), *lost, *hours(3 + away, 6 + away, "A")]
+    found = figures(LineKpiOperator(PARAMETERS), [*records, *hours(6 + away, 8 + away, "B")])
+    for unit in (LINE, PRESS):
+        told = found[unit, "A"]
+        assert (told.final, told.good, told.window_start) == (True, 6.0, 0)
+    begun = figures(LineKpiOperator(PARAMETERS), records)[PRESS, "A"]
+    assert (begun.final, begun.revision) == (False, 6)
+
+
 def test_what_was_done_long_ago_for_an_order_outlives_a_restart():
     before, after = LineKpiOperator(PARAMETERS), LineKpiOperator(PARAMETERS)
     figures(before, hours(0, 60, "A"))

@@ -60,6 +60,16 @@ def test_a_flag_of_bad_quality_is_a_silence_too():
     assert pieces(found[10]) == {"": 9.0, "B": 7.0} and found[10].flags == (ROSE,)
 
 
+def test_an_order_that_was_unknown_before_the_counter_was_read_is_no_order():
+    def half(second, **told):
+        samples = [(tag, second * S, value, value != "?") for tag, value in told.items()]
+        return Record(ASSET, SOURCE, [("state", second * S, 6.0, True), *samples])
+
+    lost = [half(10, order="?"), half(12, good=10.0), *(half(one) for one in range(13, 20))]
+    found = panes(*heard(0, 10, "A", 0), *lost, *heard(20, 35, "B", 19))
+    assert pieces(found[20]) == {"": 9.0, "B": 9.0} and found[20].flags == (ROSE,)
+
+
 def test_an_order_that_changes_while_the_machine_is_heard_has_the_piece_of_the_change():
     found = panes(*heard(0, 10, "A", 0), *heard(10, 25, "B", 10))
     assert pieces(found[10]) == {"B": 10.0} and found[10].flags == ()

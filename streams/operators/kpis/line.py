@@ -146,15 +146,16 @@ class LineKpis:
         if kept // parameters.plan.every <= self.dropped // parameters.plan.every:
             return None
         self.dropped, self.closed = kept, horizon
-        return [key for key in self.shown.keys() | self.waiting if self._passed(key)]
+        going_on = self._going_on()
+        return [
+            (unit, window)
+            for unit, window in self.shown.keys() | self.waiting
+            if (window.name not in going_on if window.kind == ORDER else window.end <= self.closed)
+        ]
 
-    def _passed(self, key: Key) -> bool:
-        """Whether a window lies before all that is kept."""
-        unit, window = key
-        if window.kind != ORDER:
-            return window.end <= self.closed
-        panes = (member.orders.get(window.name, ()) for member in self._members_of(unit))
-        return all(start <= self.dropped for starts in panes for start in starts)
+    def _going_on(self) -> set[str]:
+        """The orders that a unit has worked for in panes that are kept, or shows."""
+        return {order for one in self.members.values() for order in one.going_on(self.dropped)}
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Forget windows, and the panes that no window needs; of these hours and failures stay."""
@@ -164,7 +165,7 @@ class LineKpis:
             if self.shown.pop(key, None) is not None:
                 self.published.add(key)
         oldest = self.dropped - self.parameters.plan.rolling
-        orders = {order for one in self.members.values() for order in one.since(self.dropped)}
+        orders = self._going_on()
         for asset, member in self.members.items():
             gone = member.forget(self.dropped, oldest, orders)
             self.touched |= {(asset, start) for start in gone}

@@ -68,19 +68,23 @@ class Member:
         """The panes, over by a time, in which it worked for an order."""
         return sorted(one for one in self.orders.get(order, ()) if one + self.every <= until)
 
-    def since(self, time: int) -> list[str]:
-        """The orders that it worked for in panes that begin after a time."""
-        return [order for order, starts in self.orders.items() if max(starts, default=time) > time]
+    def going_on(self, time: int) -> set[str]:
+        """The orders that it worked for in panes that begin after a time, and the one it shows."""
+        worked = {
+            order for order, starts in self.orders.items() if max(starts, default=time) > time
+        }
+        return worked | {self._shown(max(self.panes, default=NEVER))}
+
+    def _shown(self, start: int) -> str:
+        return self.panes[start].order if start in self.panes else ""
 
     def ended(self, order: str, floor: int) -> bool:
         """Whether it is known up to a time to have gone on to another order."""
         worked = self.orders.get(order)
-        if not worked:
-            return True
-        if max(worked) + self.every > floor:
+        if worked and max(worked) + self.every > floor:
             return False
         known = [start for start in self.panes if start + self.every <= floor]
-        return bool(known) and self.panes[max(known)].order != order
+        return self._shown(max(known)) != order if known else not worked
 
     def forget(self, dropped: int, oldest: int, orders: set[str]) -> list[int]:
         """Forget the panes that begin by a time, and give them.

@@ -163,6 +163,9 @@ class AssetState:
             return CONTRADICTION
         self._touch(changed[0])
         until = self.folded if changed[1] < 0 else changed[1]
+        if until != time and self.unit.tracks[name] == Role.ORDER:
+            again = self._track(name).known_again(until)  # till then its name stays the last known
+            until = self.folded if again is None else again
         if until != time:
             self._mark(time, until, LateChange(name[1], time, str(value)))
         elif name in self.unit.counters:

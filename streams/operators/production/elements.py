@@ -90,7 +90,7 @@ class Elements:
     def unheard(self, source: str, begin: int, end: int) -> bool:
         """Whether nobody knew the order, or heard a source, at a time between two."""
         track = self.tracks.get(Role.ORDER.value)
-        if track and any(run[2] is None for run in track.changes(begin, end)):
+        if track and track.unknown(begin, end):
             return True
         heard = list(self.heard.covered(begin, end, self.hold))
         return source == self.unit.state_source and heard != [(begin, end)]
