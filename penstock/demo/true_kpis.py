@@ -84,6 +84,7 @@ class Machine:
                 begin = min(begin, max(one.start, span[0] - self._minor) - CYCLE_US)
             if one.start <= span[1] < one.end:
                 end = max(end, min(one.end, span[1] + self._minor) + CYCLE_US)
+        begin, end = begin - begin % CYCLE_US, end + -end % CYCLE_US
         first, last = np.searchsorted(self._cycles, (begin, end))
         return int(last - first) == (end - begin) // CYCLE_US
 

@@ -17,8 +17,8 @@ later revises it.
 
 **Dropping** is by event time alone: panes and windows are kept until all assets of the line that
 were ever heard are `reopen_for` beyond them. What panes that are gone told of an order that goes on
-is kept as a sum: orders may take as long as they like. One that a unit has left, and takes up again
-when all its panes are gone, begins anew.
+is kept as a sum: orders may take as long as they like. One that no unit of the line has worked for,
+or shows, for a day and `reopen_for` begins anew, at the line and at its units.
 """
 
 from collections.abc import Mapping
@@ -182,11 +182,15 @@ class LineKpiOperator(Operator[RecordBatch]):
             StateError: The rows are damaged, or of another format or other parameters.
         """
         other = LineKpiOperator(self.parameters)
-        _, other.books = load_meta(self, rows)
+        fingerprint, other.books = load_meta(self, rows)
         other._anything = not rows
         load_rows(rows, other._load)
         for state in other._lines.values():
             state.recover()
+        if not only_adds(fingerprint, self.fingerprint):  # of format 1: all rows are saved anew
+            other._anything, other._changed = True, set(other._lines)
+            for state in other._lines.values():
+                state.save_all()
         self.__dict__.update(other.__dict__)
 
     def _load(self, where: str, row: Any) -> None:

@@ -5,9 +5,9 @@ order. In whichever order they come, what is told in the end is the same.
 
 **Messages.** When an order is first shown at a machine, or at any machine of a line, it is told as
 *started*. When the machine, or every machine of the line that worked for it, has gone on to
-something else, it is told as *completed*, with the pieces; a machine of which nothing is heard has
-gone on to nothing. Whatever changes afterwards, because samples came late or ERP changed the order,
-is told again by the next revision; what says nothing new is not.
+something else, it is told as *completed*, with the pieces; of a machine that is not heard nobody
+knows that it has gone on. Whatever changes afterwards, because samples came late or ERP changed the
+order, is told again by the next revision; what says nothing new is not.
 
 **Orders.** Of an order that ERP sends several times the greatest version counts. One that it has
 not sent is told all the same, and flagged; if it comes later, the next revision has it.

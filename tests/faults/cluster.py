@@ -61,6 +61,8 @@ class Cluster:
                 self.run(node)
             if self._came(len(NODES)):
                 return
+            if self._running() == len(NODES):
+                break
             self.stop()  # a port was taken before its broker came to it
         raise AssertionError(self._logs())
 

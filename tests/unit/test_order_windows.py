@@ -1,12 +1,13 @@
 """Figures of orders, from the panes of the units that work for them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from penstock.lines import Counter
 from penstock.operator import RecordBatch
-from penstock.testing.production import ProductionFeed
+from penstock.testing.production import ProductionFeed, heartbeat
 from penstock.work_units import WorkUnit
 from schemas import ProductionPartial, ProductionPieces, ProductionTime, Version
 from streams.operators.kpis.parameters import KpiParameters, LineUnits
@@ -88,6 +89,19 @@ def test_an_order_outlives_days_in_which_nobody_knows_what_is_made(away):
     assert (begun.final, begun.revision) == (False, 6)
 
 
+@pytest.mark.parametrize(("then", "good"), [("A", 6.0), ("B", 3.0)])
+def test_an_order_outlives_a_silence_of_days(then, good):
+    """The first words after it: the pane that it cut, and a sign of life, with the time of now."""
+    records = hours(0, 3, "A")
+    cut = [replace(one, watermark=63 * HOUR, version=Version(1, (63,), 0)) for one in records[-2:]]
+    operator = LineKpiOperator(PARAMETERS)
+    told = figures(operator, [*records, *cut, *(heartbeat(u, 0, 65 * HOUR) for u in UNITS)])
+    assert not told[LINE, "A"].final and not told[PRESS, "A"].final
+    found = figures(operator, [*hours(65, 68, then), *hours(68, 70, "B")])
+    for unit in (LINE, PRESS):
+        assert (found[unit, "A"].final, found[unit, "A"].good) == (True, good)
+
+
 def test_what_was_done_long_ago_for_an_order_outlives_a_restart():
     before, after = LineKpiOperator(PARAMETERS), LineKpiOperator(PARAMETERS)
     figures(before, hours(0, 60, "A"))
@@ -112,6 +126,9 @@ def test_state_of_format_1_is_read():
     }
     assert after.reads(meta[0])
     after.restore(rows | old)
+    saved = after.changes()  # the host deletes all others
+    assert saved.keys() == rows.keys()
+    after.restore({name: row for name, row in saved.items() if row is not None})
     found = figures(after, hours(3, 5, "A") + hours(5, 6, "B"))
     assert found[LINE, "A"].good == 5.0
 

@@ -158,7 +158,7 @@ class LineKpis:
         return {order for one in self.members.values() for order in one.going_on(self.dropped)}
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Forget windows, and the panes that no window needs; of these hours and failures stay."""
+        """Forget windows, and the panes that none needs, but for what `Member.forget` keeps."""
         for key in keys:
             self.waiting.discard(key)
             self.open.discard(key)
@@ -169,6 +169,11 @@ class LineKpis:
         for asset, member in self.members.items():
             gone = member.forget(self.dropped, oldest, orders)
             self.touched |= {(asset, start) for start in gone}
+
+    def save_all(self) -> None:
+        """Have all panes and windows saved anew."""
+        self.touched = {(asset, pane) for asset, one in self.members.items() for pane in one.panes}
+        self.published = set(self.shown)
 
     def recover(self) -> None:
         """After a restore: find the windows that wait, and those that are open."""

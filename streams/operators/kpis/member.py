@@ -8,7 +8,7 @@ from penstock.work_units import WorkUnit
 from schemas import FailureTime, ProductionPartial, Version
 from streams.operators.kpis.account import Failures
 from streams.operators.kpis.reliability import merged
-from streams.operators.kpis.tally import Tally
+from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
 from streams.operators.windows.parameters import NEVER
 
@@ -79,24 +79,27 @@ class Member:
         return self.panes[start].order if start in self.panes else ""
 
     def ended(self, order: str, floor: int) -> bool:
-        """Whether it is known up to a time to have gone on to another order."""
+        """Whether it is known up to a time to show it no more, or never worked for it."""
         worked = self.orders.get(order)
+        if not worked and order not in self.before:
+            return True
         if worked and max(worked) + self.every > floor:
             return False
         known = [start for start in self.panes if start + self.every <= floor]
-        return self._shown(max(known)) != order if known else not worked
+        return bool(known) and self._shown(max(known)) != order
 
     def forget(self, dropped: int, oldest: int, orders: set[str]) -> list[int]:
         """Forget the panes that begin by a time, and give them.
 
-        Of these hours, failures, and what was done for orders that go on stay.
+        The newest stays; of the others hours, failures, and what was done for orders that go on.
 
         Args:
             dropped: That time.
             oldest: What was before this is forgotten altogether.
             orders: Those that go on, here or at another unit of the line.
         """
-        gone = sorted(start for start in self.panes if start <= dropped)
+        newest = max(self.panes, default=NEVER)  # tells which order it shows
+        gone = sorted(start for start in self.panes if start <= dropped and start != newest)
         for start in gone:
             self._settle(self.panes.pop(start))
         self.failed = [one for one in self.failed if one.end > oldest]
@@ -114,7 +117,9 @@ class Member:
         self.past[hour] = self.past.get(hour, 0) + worked
         self.failed = merged([*self.failed, *partial.failures], 0)
         for order in _orders(partial) - {""}:
-            self.before.setdefault(order, Tally(self.unit)).add(partial, order)
+            tally = self.before.setdefault(order, Tally(self.unit))
+            tally.add(partial, order)
+            tally.flags = set(most_flags(tally.flags))
 
     def tally(self, window: Window, until: int) -> Tally:
         """What it did in a window, up to a time."""

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import astuple
 from hashlib import sha256
-from typing import Final
 
 from schemas import KpiInput, KpiWindow, TimeShare
 from streams.operators.kpis.account import Account, Failures
@@ -12,10 +11,8 @@ from streams.operators.kpis.accounting import of_line, of_unit
 from streams.operators.kpis.failures import CONVENTIONS
 from streams.operators.kpis.member import Member
 from streams.operators.kpis.parameters import KpiParameters, LineUnits
-from streams.operators.kpis.tally import Tally
+from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
-
-_MOST_FLAGS: Final = 8
 
 
 def record(
@@ -53,7 +50,7 @@ def record(
             tally.fill_order(start, end)
         final = all(one.ended(window.name, floor) for one in members.values())
     account, units = _account(parameters, line, asset, tallies, window)
-    flags = sorted({flag for tally in tallies.values() for flag in tally.flags})[:_MOST_FLAGS]
+    flags = most_flags(flag for tally in tallies.values() for flag in tally.flags)
     rolling = window.kind == ROLLING
     return KpiWindow(
         id=window.id(asset.unit.asset if asset else line.line),

@@ -12,6 +12,7 @@ from streams.operators.kpis.account import OTHER, Times
 from streams.operators.production.elements import NO_ORDER, UNKNOWN
 
 _FIRST: Final = Version(0, (), 0)
+_MOST_FLAGS: Final = 8
 _IDLE: Final = (NO_ORDER, UNKNOWN)
 
 
@@ -115,6 +116,11 @@ class Tally:
         ]
         known = [time * pieces for time, pieces in shares if time is not None]
         return math.fsum(known) if len(known) == len(shares) else math.nan
+
+
+def most_flags(flags: Iterable[str]) -> list[str]:
+    """As many as are told, in order: the same ones whether some were left out before or not."""
+    return sorted(set(flags))[:_MOST_FLAGS]
 
 
 def planned(calendar: ShiftCalendar | None, begin: int, end: int) -> Mapping[str, int]:
