@@ -10,9 +10,7 @@ left out.
 is known. `streams.operators.production.elements` says which time is which.
 
 **Pieces** are the rises of counters (`streams.operators.production.counting`), in the pane, and for
-the order and product that were shown, at the time of the later reading. What a counter rose by
-while the source of the state was silent, or the order not known, is flagged; where another order
-was shown before, it counts for none, as nobody saw for which it was made.
+the order and product that were shown, at the time of the later reading.
 
 **Late samples** change the panes that they concern, which are published again, until they are
 `reopen_for` behind; then they are handed back. One that contradicts two equal values, given before

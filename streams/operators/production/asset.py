@@ -168,8 +168,6 @@ class AssetState:
             until = self.folded if again is None else again
         if until != time:
             self._mark(time, until, LateChange(name[1], time, str(value)))
-        elif name in self.unit.counters:
-            self._mark_rise(name, time)
         return ""
 
     def _mark(self, begin: int, end: int, late: LateChange | None = None) -> None:
@@ -181,15 +179,6 @@ class AssetState:
                 self.late[pane] = [*self.late.get(pane, []), late][-_MOST_LATE:]
         first, last = max(begin - below, self.horizon), min(end + below, self.folded)
         self.dirty.update(range(first // every * every, last + 1, every))
-        for name in self.unit.counters:
-            self._mark_rise(name, end)
-
-    def _mark_rise(self, name: Name, after: int) -> None:
-        """The pane in which a counter rose next: for whom it counts depends on what was before."""
-        track = self.tracks.get(name)
-        following = next(track.changes(after, self.folded + 1), None) if track else None
-        if following is not None and following[0] > self.horizon:
-            self.dirty.add(following[0] // self.parameters.every * self.parameters.every)
 
     def _close(self, before: int) -> None:
         """Note the panes that the asset's time has passed since, and minor stops that ended."""

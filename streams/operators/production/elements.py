@@ -87,14 +87,6 @@ class Elements:
         track = self.tracks.get(Role.ORDER.value)
         return str((track and track.last_known(at)) or "")
 
-    def unheard(self, source: str, begin: int, end: int) -> bool:
-        """Whether nobody knew the order, or heard a source, at a time between two."""
-        track = self.tracks.get(Role.ORDER.value)
-        if track and track.unknown(begin, end):
-            return True
-        heard = list(self.heard.covered(begin, end, self.hold))
-        return source == self.unit.state_source and heard != [(begin, end)]
-
     def _element(self, at: int) -> tuple[str, str]:
         states, rule = self.unit.states, self.unit.rule
         if states is None:

@@ -88,17 +88,12 @@ class Painter:
             for before, run in _rises(track, start, end) if track else ():
                 at = run[0]
                 order = self.elements.text(Role.ORDER, at)
-                unheard = self.elements.unheard(name[0], before[1], at)
-                if unheard and order != self.elements.last_order(before[1]):
-                    order = ""
                 product = self.elements.text(Role.PRODUCT, at)
                 run_time = unit.run_time(product)
                 most = most_plausible(at - before[1], run_time, self.parameters.plausible_rate)
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                elif unheard and more:
-                    flags.add(f"counter {name[1]} rose by {more:g} while nothing was heard")
                 made = found.setdefault((order, product), {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
         return tuple(

@@ -44,10 +44,6 @@ class Track:
             place -= 1
         return place
 
-    def unknown(self, begin: int, end: int) -> bool:
-        """Whether nothing was known at a time between two, since anything first was."""
-        return any(run[2] is None for run in self.runs[max(self.index(begin), 0) :] if run[0] < end)
-
     def known_again(self, time: int) -> int | None:
         """When the first run that holds a value begins, at a time or later; None: none does."""
         following = (run[0] for run in self.runs if run[0] >= time and run[2] is not None)
