@@ -85,7 +85,8 @@ class Elements:
     def last_order(self, at: int) -> str:
         """The order shown at a time; while that is not known, the one before; empty: none."""
         track = self.tracks.get(Role.ORDER.value)
-        return str((track and track.last_known(at)) or "")
+        value = track.last_known(at) if track else None
+        return "" if value is None else str(value)
 
     def _element(self, at: int) -> tuple[str, str]:
         states, rule = self.unit.states, self.unit.rule
