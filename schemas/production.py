@@ -21,13 +21,17 @@ class ProductionTime(NamedTuple):
 
 
 class ProductionPieces(NamedTuple):
-    """By how much the counters went up for one order; NaN where there is no such counter."""
+    """By how much the counters went up for one order; NaN where there is no such counter.
+
+    `since` is of pieces that were made while nothing was heard: a counter's last reading before.
+    """
 
     order: str
     product: str
     good: float
     scrap: float
     total: float
+    since: int | None = None
 
 
 class FailureTime(NamedTuple):

@@ -155,6 +155,7 @@ def production_lists(
         cut = draw(st.integers(0, size))
         times = [(element, start, start + cut), ("producing", start + cut, start + size)]
         pieces = draw(st.sampled_from([0.0, 1.0, 7.0]))
+        since = draw(st.sampled_from([None, None, start - every, start - 9 * every]))
         version = Version(1, (draw(st.sampled_from([place, place, 0])),), place)
         partials.append(
             ProductionPartial(
@@ -170,7 +171,7 @@ def production_lists(
                     for what, begin, end in times
                     if begin < end
                 ),
-                pieces=(ProductionPieces(order, "p", pieces, 1.0, math.nan),) if size else (),
+                pieces=(ProductionPieces(order, "p", pieces, 1.0, math.nan, since),) if size else (),
                 failures=(FailureTime(start, start + cut),) * (element == "failure" and cut > 0),
                 version=version,
             )

@@ -10,7 +10,10 @@ left out.
 is known. `streams.operators.production.elements` says which time is which.
 
 **Pieces** are the rises of counters (`streams.operators.production.counting`), in the pane, and for
-the order and product that were shown, at the time of the later reading.
+the order and product that were shown, at the time of the later reading. What a counter shows first
+after a silence of the state's source, or after a time in which the order was not known, is flagged
+and has `since`, when a counter was last read; it counts for the order only if that was shown all
+the while, and for none otherwise (`streams.operators.production.pieces`).
 
 **Late samples** change the panes that they concern, which are published again, until they are
 `reopen_for` behind; then they are handed back. One that contradicts two equal values, given before

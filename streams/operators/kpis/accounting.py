@@ -1,15 +1,18 @@
 """Accounts of assets and lines, from what their units did in a window."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from streams.operators.kpis.account import Account, Failures
 from streams.operators.kpis.parameters import LineUnits
-from streams.operators.kpis.tally import Tally, together
+from streams.operators.kpis.tally import Made, Tally, together
 
 
-def of_unit(tally: Tally, no_order_counts: str, failures: Failures, *, order: bool) -> Account:
-    """The account of an asset; `order`: of an order's window."""
+def of_unit(
+    tally: Tally, no_order_counts: str, failures: Failures, *, start: int, order: bool
+) -> Account:
+    """The account of an asset in a window that begins at `start`; `order`: of an order's."""
+    unheard = _count(tally, start, [tally])
     execution = math.nan
     if order and tally.first is not None and tally.last is not None:
         execution = (tally.last - tally.first) / 1e6
@@ -19,15 +22,15 @@ def of_unit(tally: Tally, no_order_counts: str, failures: Failures, *, order: bo
         produced=tally.total(lambda one: one.produced),
         good=tally.total(lambda one: one.good),
         scrap=tally.total(lambda one: one.scrap),
-        planned_run=tally.run_time(lambda one: one.produced),
-        good_run=tally.run_time(lambda one: one.good),
+        planned_run=tally.run_time(lambda one: one.produced, unheard=unheard),
+        good_run=tally.run_time(lambda one: one.good, unheard=unheard),
         execution=execution,
         failures=failures,
     )
 
 
 def of_line(
-    line: LineUnits, tallies: Mapping[str, Tally], no_order_counts: str, *, order: bool
+    line: LineUnits, tallies: Mapping[str, Tally], no_order_counts: str, *, start: int, order: bool
 ) -> tuple[Account, int]:
     """The account of a line, and of how many units its time is.
 
@@ -44,8 +47,13 @@ def of_line(
     good = _sum(t.total(lambda one: one.good) for t in outputs)
     scrap = _sum(t.total(lambda one: one.scrap) for t in losing if t.counts)
     by = None if parallel else line.constraint
-    good_run = _sum(t.run_time(lambda one: one.good, by) for t in outputs)
-    scrap_run = _sum(t.run_time(lambda one: one.scrap, by) for t in losing if t.counts)
+    unheard = {t.unit.asset: _count(t, start, keepers) for t in losing}
+
+    def run_time(tally: Tally, of: Callable[[Made], float]) -> float:
+        return tally.run_time(of, unheard=unheard[tally.unit.asset], unit=by)
+
+    good_run = _sum(run_time(t, lambda one: one.good) for t in outputs)
+    scrap_run = _sum(run_time(t, lambda one: one.scrap) for t in losing if t.counts)
     if not parallel and line.constraint is None:
         good_run = math.nan
     begun = [t.first for t in tallies.values() if t.first is not None]
@@ -62,6 +70,15 @@ def of_line(
         execution=execution,
     )
     return account, len(keepers)
+
+
+def _count(tally: Tally, start: int, keepers: Iterable[Tally]) -> bool:
+    """Whether pieces that were made while nothing was heard stand against known time.
+
+    They were all made in the window, and the state of those whose time it is is known throughout.
+    """
+    since = start if tally.since is None else tally.since
+    return since >= start and not any(one.unknown for one in keepers)
 
 
 def _sum(figures: Iterable[float]) -> float:

@@ -117,11 +117,11 @@ def _account(
     """The account of an asset or line, and of how many units its time is."""
     counts, order = parameters.no_order_counts, window.kind == ORDER
     if asset is None:
-        return of_line(line, tallies, counts, order=order)
+        return of_line(line, tallies, counts, start=window.start, order=order)
     failures = Failures()
     if window.kind == ROLLING:
         failures = asset.failures(window, parameters.same_failure_within)
-    return of_unit(tallies[asset.unit.asset], counts, failures, order=order), 1
+    return of_unit(tallies[asset.unit.asset], counts, failures, start=window.start, order=order), 1
 
 
 def _input(member: Member, tally: Tally) -> KpiInput:

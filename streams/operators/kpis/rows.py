@@ -75,11 +75,15 @@ def _dump_before(member: Member) -> list[Any]:
 
 def _dump_tally(tally: Tally) -> list[Any]:
     times = [[*key, time] for key, time in sorted(tally.times.items())]
-    made = [[product, *astuple(one)] for product, one in sorted(tally.made.items())]
-    bounds = [tally.begin, tally.end, tally.first, tally.last]
+    made, unheard = (
+        [[product, *astuple(one)] for product, one in sorted(pieces.items())]
+        for pieces in (tally.made, tally.unheard)
+    )
+    bounds = [tally.begin, tally.end, tally.first, tally.last, tally.since]
     return [
         times,
         made,
+        unheard,
         sorted(tally.flags),
         tally.panes,
         tally.late,
@@ -89,11 +93,12 @@ def _dump_tally(tally: Tally) -> list[Any]:
 
 
 def _load_tally(unit: WorkUnit, row: list[Any]) -> Tally:
-    times, made, flags, panes, late, (epoch, offsets, emission), bounds = row
+    times, made, unheard, flags, panes, late, (epoch, offsets, emission), bounds = row
     return Tally(
         unit,
         {(element, planning): time for element, planning, time in times},
         {product: Made(*pieces) for product, *pieces in made},
+        {product: Made(*pieces) for product, *pieces in unheard},
         set(flags),
         panes,
         late,

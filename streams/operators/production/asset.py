@@ -168,6 +168,8 @@ class AssetState:
             until = self.folded if again is None else again
         if until != time:
             self._mark(time, until, LateChange(name[1], time, str(value)))
+        elif name in self.unit.counters:
+            self._mark_rises(time)
         return ""
 
     def _mark(self, begin: int, end: int, late: LateChange | None = None) -> None:
@@ -179,6 +181,15 @@ class AssetState:
                 self.late[pane] = [*self.late.get(pane, []), late][-_MOST_LATE:]
         first, last = max(begin - below, self.horizon), min(end + below, self.folded)
         self.dirty.update(range(first // every * every, last + 1, every))
+        self._mark_rises(end)
+
+    def _mark_rises(self, after: int) -> None:
+        """The panes in which counters rise next: who was heard before decides what that means."""
+        every = self.parameters.every
+        for track in (self.tracks[name] for name in self.unit.counters if name in self.tracks):
+            following = next(track.changes(after, self.folded + 1), None)
+            if following is not None and following[0] > self.horizon:
+                self.dirty.add(following[0] // every * every)
 
     def _close(self, before: int) -> None:
         """Note the panes that the asset's time has passed since, and minor stops that ended."""

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from penstock.settings.tags import Role
 from penstock.work_units import CONDITION, WorkUnit
 from streams.operators.production.tracks import Heard, Track
+from streams.operators.windows.parameters import NEVER
 
 PRODUCING: Final = "producing"
 SETUP: Final = "setup"
@@ -87,6 +88,17 @@ class Elements:
         track = self.tracks.get(Role.ORDER.value)
         value = track.last_known(at) if track else None
         return "" if value is None else str(value)
+
+    def order_since(self, at: int) -> int:
+        """Since when the order of a time was shown, whether or not it was known all the while."""
+        track = self.tracks.get(Role.ORDER.value)
+        return track.same_since(at) if track else NEVER
+
+    def unbroken_since(self, source: str, at: int) -> int:
+        """Since when, until a time, a source was heard and the order was known."""
+        track = self.tracks.get(Role.ORDER.value)
+        known = track.known_since(at) if track else NEVER
+        return max(known, self.heard.since(at)) if source == self.unit.state_source else known
 
     def _element(self, at: int) -> tuple[str, str]:
         states, rule = self.unit.states, self.unit.rule

@@ -1,17 +1,12 @@
 """What an asset did in a pane of time: durations, pieces and failures, cut at its borders."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
-from penstock.lines import PIECES
-from penstock.settings.tags import Role
 from penstock.shifts import PLANNED
 from penstock.work_units import Name
-from schemas import FailureTime, ProductionPieces, ProductionTime
-from streams.operators.production.counting import most_plausible, rise
+from schemas import FailureTime, ProductionTime
 from streams.operators.production.elements import (
     FAILURE,
     Elements,
@@ -19,6 +14,7 @@ from streams.operators.production.elements import (
     with_minor_stops,
 )
 from streams.operators.production.parameters import ProductionParameters
+from streams.operators.production.pieces import Pieces
 from streams.operators.production.tracks import Track
 
 _MOST_FLAGS: Final = 8
@@ -48,11 +44,11 @@ class Painter:
         end = start + self.parameters.every
         segments = self.segments(start, end, level)
         flags = {f"state {one.strange} is not mapped" for one in segments if one.strange}
-        pieces = self._pieces(start, end, flags)
+        pieces = Pieces(self.elements, self.counters, self.parameters.plausible_rate)
         return {
             "order": self.elements.last_order(end - 1),
             "times": self._times(segments),
-            "pieces": pieces,
+            "pieces": pieces.made(start, end, flags),
             "failures": _failures(segments),
             "flags": tuple(sorted(flags)[:_MOST_FLAGS]),
         }
@@ -78,37 +74,6 @@ class Painter:
                 duration, first, _ = found.get(key, (0, begin, end))
                 found[key] = (duration + end - begin, first, end)
         return tuple(ProductionTime(*key, *found[key]) for key in sorted(found))
-
-    def _pieces(self, start: int, end: int, flags: set[str]) -> tuple[ProductionPieces, ...]:
-        unit = self.elements.unit
-        counted = {one.role for one in unit.counters.values()}
-        found: dict[tuple[str, str], dict[str, float]] = {}
-        for name, counter in unit.counters.items():
-            track = self.counters.get(name)
-            for before, run in _rises(track, start, end) if track else ():
-                at = run[0]
-                order = self.elements.text(Role.ORDER, at)
-                product = self.elements.text(Role.PRODUCT, at)
-                run_time = unit.run_time(product)
-                most = most_plausible(at - before[1], run_time, self.parameters.plausible_rate)
-                more, doubt = rise(before[2], run[2], counter.maximum, most)
-                if doubt:
-                    flags.add(f"counter {name[1]} {doubt}")
-                made = found.setdefault((order, product), {})
-                made[counter.role] = made.get(counter.role, 0.0) + more
-        return tuple(
-            ProductionPieces(
-                *key,
-                *(made.get(role, 0.0) if role in counted else math.nan for role in PIECES),
-            )
-            for key, made in sorted(found.items())
-        )
-
-
-def _rises(track: Track, start: int, end: int) -> Iterator[tuple[Any, Any]]:
-    """Each run that begins within a span, after the run before it."""
-    runs = track.runs[max(track.index(start - 1), 0) : track.index(end - 1) + 1]
-    return ((before, run) for before, run in pairwise(runs) if run[0] >= start)
 
 
 def _failures(segments: Sequence[Segment]) -> tuple[FailureTime, ...]:

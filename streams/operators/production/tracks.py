@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
+from streams.operators.windows.parameters import NEVER
+
 Run = list[Any]
 """[first, last, value]: first and last time that the value was given, with no other in between."""
 
@@ -43,6 +45,22 @@ class Track:
         while place >= 0 and self.runs[place][2] is None:
             place -= 1
         return place
+
+    def known_since(self, time: int) -> int:
+        """When, at a time or before, a value was known again after a time in which none was."""
+        for place in range(self.index(time), 0, -1):
+            if self.runs[place - 1][2] is None:
+                return int(self.runs[place][0])
+        return NEVER
+
+    def same_since(self, time: int) -> int:
+        """Since when the value of a time, and no other, was given."""
+        place = self.index(time)
+        value, since = self.at(time), time
+        while place >= 0 and self.runs[place][2] in (None, value):
+            since = since if self.runs[place][2] is None else self.runs[place][0]
+            place -= 1
+        return since
 
     def known_again(self, time: int) -> int | None:
         """When the first run that holds a value begins, at a time or later; None: none does."""
@@ -139,6 +157,10 @@ class Heard:
             else:
                 merged.append(span)
         self.spans = merged
+
+    def since(self, time: int) -> int:
+        """Since when the source was heard without a silence until a time at which it was heard."""
+        return max((low for low, _ in self.spans if low <= time), default=time)
 
     def covered(self, begin: int, end: int, hold: int) -> Iterator[tuple[int, int]]:
         """The parts of a span in which values hold."""

@@ -1,0 +1,81 @@
+"""Figures of windows in which pieces were made while nothing was heard."""
+
+import math
+
+import pytest
+
+from penstock.lines import Counter
+from penstock.testing.production import ProductionFeed
+from penstock.work_units import WorkUnit
+from schemas import ProductionPartial, ProductionPieces, ProductionTime, Version
+from streams.operators.kpis.oee import KPIS
+from streams.operators.kpis.parameters import KpiParameters, LineUnits
+from streams.operators.kpis.windows import WindowPlan
+from streams.operators.line_kpis import LineKpiOperator
+
+HOUR = 3_600_000_000
+LINE = "acme/bremen/line"
+COUNTERS = {("plc", "good"): Counter("good", None), ("plc", "scrap"): Counter("scrap", None)}
+PRESS, PACKER = (
+    WorkUnit(f"{LINE}/{name}", LINE, {}, COUNTERS, run_times={"p": 900.0})
+    for name in ("press", "packer")
+)
+PLAN = WindowPlan(every=HOUR, sizes=(4 * HOUR,), sliding=HOUR, rolling=720 * HOUR)
+PARAMETERS = KpiParameters(
+    lines=[LineUnits(LINE, "serial", (PRESS, PACKER), constraint=PRESS, output=PACKER)],
+    plan=PLAN, kpis=KPIS, standard="iso22400", no_order_counts="down",
+    same_failure_within=0, reopen_for=HOUR, deadline=HOUR,
+)  # fmt: skip
+
+
+def pane(unit, hour, *, unheard=0.0, since=0, known=HOUR):
+    """Two pieces as they are heard of, and some that were made since another hour."""
+    start, cut = hour * HOUR, hour * HOUR + HOUR - known
+    times = (("unknown", start, cut), ("producing", cut, start + HOUR))
+    made = [ProductionPieces("A", "p", 2.0, 0.0, math.nan)]
+    if unheard:
+        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, since * HOUR))
+    return ProductionPartial(
+        LINE, unit.asset, start, HOUR, start + HOUR, True, "A",
+        times=tuple(ProductionTime("A", "p", what, "planned", end - begin, begin, end)
+                    for what, begin, end in times if begin < end),
+        pieces=tuple(made),
+        version=Version(1, (hour,), 0),
+    )  # fmt: skip
+
+
+def figures(*panes):
+    """By path, kind and begin in hours."""
+    feed, operator = ProductionFeed((PRESS, PACKER)), LineKpiOperator(PARAMETERS)
+    found = [result.record for result in operator.update(feed.batch(list(panes), 0)).results]
+    return {(one.asset or one.line, one.kind, one.window_start // HOUR): one for one in found}
+
+
+def both(hour, **more):
+    return [pane(unit, hour, **more) for unit in (PRESS, PACKER)]
+
+
+NIGHT = [*both(0), *both(3, unheard=90.0, since=1, known=HOUR // 2)]
+
+
+@pytest.mark.parametrize("unit", [LINE, PRESS.asset])
+def test_pieces_of_a_silence_are_counted_and_are_no_speed(unit):
+    after = figures(*NIGHT)[unit, "sliding", 3]
+    assert (after.produced, after.planned_run_time) == (92.0, 1800.0)
+    assert after.kpis["effectiveness"] == 1.0 and after.kpis["oee"] == 1.0
+    whole = figures(*NIGHT)[unit, "size", 0]
+    assert (whole.produced, whole.planned_run_time) == (94.0, 3600.0)
+
+
+def test_a_line_counts_what_its_output_made_unheard_while_its_constraint_was_known():
+    found = figures(*both(0), *(pane(PRESS, hour) for hour in (1, 2, 3)),
+                    pane(PACKER, 3, unheard=4.0, since=1, known=HOUR // 2))  # fmt: skip
+    assert found[LINE, "size", 0].planned_run_time == 8 * 900.0
+    assert found[LINE, "size", 0].kpis["effectiveness"] == 0.5
+    assert found[LINE, "sliding", 3].planned_run_time == 2 * 900.0
+
+
+def test_an_order_keeps_what_was_made_unheard_for_it_after_its_panes_are_gone():
+    later = [one for hour in range(4, 60) for one in both(hour)]
+    told = figures(*NIGHT, *later)[PRESS.asset, "order", 0]
+    assert told.good == 2.0 * 58 + 90.0 and told.planned_run_time == 2 * 58 * 900.0

@@ -1,0 +1,112 @@
+"""For which order pieces count that were made while nobody heard of the machine."""
+
+from dataclasses import replace
+
+import pytest
+
+from penstock.lines import Counter
+from penstock.settings.production import States
+from penstock.testing.batches import Batches, Record
+from penstock.work_units import WorkUnit
+from streams.operators.production.parameters import ProductionParameters
+from streams.operators.production_partials import ProductionPartials
+
+S = 1_000_000
+ASSET, SOURCE = "acme/bremen/line/press", "plc"
+UNIT = WorkUnit(
+    asset=ASSET,
+    line="acme/bremen/line",
+    tracks={(SOURCE, tag): tag for tag in ("state", "order", "good")},
+    counters={(SOURCE, "good"): Counter("good", None)},
+    states=States(state="state", producing=(6,)),
+)
+PARAMETERS = ProductionParameters([UNIT], 10 * S, 0, 3 * S, 10**12, 10**12, 0)
+HEARD = None
+ROSE = "counter good rose by 9 while nothing was heard"
+
+
+def seen(second, order, good, quality=True):
+    """All that the machine says at a second."""
+    told = (("state", 6.0), ("order", order), ("good", good))
+    return Record(ASSET, SOURCE, [(tag, second * S, value, quality) for tag, value in told])
+
+
+def said(second, **told):
+    """That it produces, and something more; "?": nobody knows."""
+    samples = [(tag, second * S, value, value != "?") for tag, value in told.items()]
+    return Record(ASSET, SOURCE, [("state", second * S, 6.0, True), *samples])
+
+
+def panes(*records, by=PARAMETERS):
+    """The newest partial of each pane, by the second at which it begins."""
+    operator, batches = ProductionPartials(by), Batches()
+    results = [one for record in records for one in operator.update(batches.of(record)).results]
+    return {one.record.pane_start // S: replace(one.record, late=()) for one in results}
+
+
+def heard(first, last, order, good):
+    """Second by second, one piece each."""
+    return [seen(second, order, good + second - first) for second in range(first, last)]
+
+
+def pieces(partial):
+    """By order, and since when nothing was heard of them."""
+    return {(one.order, one.since): one.good for one in partial.pieces}
+
+
+@pytest.mark.parametrize(("order", "counted"), [("A", "A"), ("B", "")])
+def test_they_count_for_an_order_that_was_shown_before_and_after(order, counted):
+    found = panes(*heard(0, 10, "A", 0), *heard(22, 45, order, 18))
+    assert pieces(found[0]) == {("A", HEARD): 9.0}
+    assert pieces(found[20]) == {(counted, 9 * S): 9.0, (order, HEARD): 7.0}
+    assert found[20].flags == (ROSE,) and found[30].flags == ()
+
+
+def test_a_flag_of_bad_quality_is_a_silence_too():
+    lost = [seen(10, "A", 9.0, quality=False)]
+    found = panes(*heard(0, 10, "A", 0), *lost, *heard(12, 25, "B", 18))
+    assert pieces(found[10]) == {("", 9 * S): 9.0, ("B", HEARD): 7.0}
+    assert found[10].flags == (ROSE,)
+
+
+def test_an_order_that_was_unknown_before_the_counter_was_read_is_no_order():
+    lost = [said(10, order="?"), said(12, good=10.0), *(said(one) for one in range(13, 20))]
+    found = panes(*heard(0, 10, "A", 0), *lost, *heard(20, 35, "B", 19))
+    assert pieces(found[20]) == {("", 12 * S): 9.0, ("B", HEARD): 9.0}
+    assert found[20].flags == (ROSE,)
+
+
+def test_an_order_that_changes_while_the_machine_is_heard_has_the_piece_of_the_change():
+    found = panes(*heard(0, 10, "A", 0), *heard(10, 25, "B", 10))
+    assert pieces(found[10]) == {("B", HEARD): 10.0} and found[10].flags == ()
+
+
+def test_a_rare_piece_after_a_silence_was_heard_of_though_its_counter_is_sent_on_change_only():
+    before = [*heard(0, 10, "A", 0), *(said(one) for one in range(10, 40))]
+    after = [said(50, order="B"), *(said(one) for one in range(51, 58)), said(58, good=10.0)]
+    found = panes(*before, *after, *(said(one) for one in range(59, 75)))
+    assert pieces(found[50]) == {("B", HEARD): 1.0} and found[50].flags == ()
+
+
+def test_more_than_can_be_made_since_the_machine_is_heard_again_was_made_before():
+    fast = replace(PARAMETERS, units=[replace(UNIT, run_times={"": 0.5})])
+    again = [said(22, order="B"), said(23, good=80.0), said(24, good=82.0)]
+    found = panes(*heard(0, 10, "A", 0), *again, *(said(n) for n in range(25, 35)), by=fast)
+    assert pieces(found[20]) == {("", 9 * S): 71.0, ("B", HEARD): 2.0}
+    few = [said(22, order="B"), said(23, good=15.0), said(24, good=17.0)]
+    found = panes(*heard(0, 10, "A", 0), *few, *(said(n) for n in range(25, 35)), by=fast)
+    assert pieces(found[20]) == {("B", HEARD): 8.0} and found[20].flags == ()
+
+
+def test_an_order_that_came_back_in_a_silence_is_another_one():
+    back = [said(12, order="B"), said(22, order="A", good=18.0), *heard(23, 35, "A", 19)]
+    found = panes(*heard(0, 10, "A", 0), *back)
+    assert pieces(found[20]) == {("", 9 * S): 9.0, ("A", HEARD): 7.0}
+
+
+def test_late_samples_that_fill_a_silence_give_its_pieces_their_order():
+    gap = heard(10, 22, "A", 10)  # which panes say that they were late depends on how they came
+    found = panes(*heard(0, 10, "A", 0), *heard(22, 45, "B", 22), *gap)
+    assert found == panes(*heard(0, 10, "A", 0), *heard(22, 45, "B", 22), *reversed(gap))
+    assert pieces(found[10]) == {("A", HEARD): 10.0}
+    assert pieces(found[20]) == {("A", HEARD): 2.0, ("B", HEARD): 8.0} and found[20].flags == ()
