@@ -171,7 +171,9 @@ def production_lists(
                     for what, begin, end in times
                     if begin < end
                 ),
-                pieces=(ProductionPieces(order, "p", pieces, 1.0, math.nan, since),) if size else (),
+                pieces=(ProductionPieces(order, "p", pieces, 1.0, math.nan, since),)
+                if size
+                else (),
                 failures=(FailureTime(start, start + cut),) * (element == "failure" and cut > 0),
                 version=version,
             )

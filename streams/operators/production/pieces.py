@@ -67,9 +67,9 @@ class Pieces:
     def _since(self, name: Name, before: Run, at: int, more: float, product: str) -> int:
         """Since when pieces may have been made of which nobody heard; 0: they were heard of.
 
-        A counter that is sent only when it changes has readings as old as its value, so its last
-        one does not tell that it was not heard since. What can have been made since the asset is
-        heard again was made since then.
+        What can have been made since the asset is heard again was made since then. A counter that
+        is sent only when it changes has a last reading as old as its value: that another counter
+        has changed since tells that it was heard, too.
         """
         again = self.elements.unbroken_since(name[0], at)
         if not more or before[1] >= again or at - again > self.elements.hold:
@@ -77,7 +77,8 @@ class Pieces:
         known = self.elements.unit.run_time(product) is not None
         if at > again and known and more <= self._most(at - again, product):
             return 0
-        return max(_last_reading(track, again) for track in self.counters.values() if track.runs)
+        changed = (track.changed_before(again) for track in self.counters.values())
+        return max(int(before[1]), *changed)
 
     def _order(self, at: int, since: int) -> str:
         """The order for which pieces count."""
@@ -93,12 +94,3 @@ def _rises(track: Track, start: int, end: int) -> Iterator[tuple[Run, Run]]:
     """Each run that begins within a span, after the run before it."""
     runs = track.runs[max(track.index(start - 1), 0) : track.index(end - 1) + 1]
     return ((before, run) for before, run in pairwise(runs) if run[0] >= start)
-
-
-def _last_reading(track: Track, end: int) -> int:
-    """When a value was last given before a time, as far as it is told; 0: never."""
-    place = track.index(end - 1)
-    if place < 0:
-        return 0
-    first, last, _ = track.runs[place]
-    return int(last if last < end else first)

@@ -46,6 +46,11 @@ class Track:
             place -= 1
         return place
 
+    def changed_before(self, time: int) -> int:
+        """When a value was last given that differs from the one before it, before a time."""
+        place = self.index(time - 1)
+        return int(self.runs[place][0]) if place >= 0 else NEVER
+
     def known_since(self, time: int) -> int:
         """When, at a time or before, a value was known again after a time in which none was."""
         for place in range(self.index(time), 0, -1):
@@ -55,12 +60,16 @@ class Track:
 
     def same_since(self, time: int) -> int:
         """Since when the value of a time, and no other, was given."""
-        place = self.index(time)
-        value, since = self.at(time), time
-        while place >= 0 and self.runs[place][2] in (None, value):
-            since = since if self.runs[place][2] is None else self.runs[place][0]
+        place = self._same(self.index(time))
+        return int(self.runs[place][0]) if place >= 0 else time
+
+    def _same(self, place: int) -> int:
+        """The place of the first run with the value of one, and none with another in between."""
+        first = place
+        while place >= 0 and self.runs[place][2] in (None, self.runs[first][2]):
+            first = first if self.runs[place][2] is None else place
             place -= 1
-        return since
+        return first
 
     def known_again(self, time: int) -> int | None:
         """When the first run that holds a value begins, at a time or later; None: none does."""
@@ -121,17 +130,25 @@ class Track:
         return [time], -1 if following is None else following[0]
 
     def forget(self, horizon: int) -> list[int]:
-        """Forget runs that ended before a time, and give their beginnings; the last known stays."""
-        place = self._known(horizon)
-        gone = [run[0] for run in self.runs[: max(place, 0)]]
-        del self.runs[: len(gone)]
-        return gone
+        """Forget runs that ended before a time, and give their beginnings.
+
+        The last known stays, and of the same value the first.
+        """
+        first, place = self._needed(horizon)
+        gone = [*self.runs[:first], *self.runs[first + 1 : place]]
+        del self.runs[first + 1 : place], self.runs[:first]
+        return [run[0] for run in gone]
 
     def recent(self, begin: int) -> "Track":
-        """A copy from the last known run at a time on."""
-        copy = Track()
-        copy.runs = [list(run) for run in self.runs[max(self._known(begin), 0) :]]
+        """A copy of what `forget` would leave."""
+        copy, (first, place) = Track(), self._needed(begin)
+        copy.runs = [list(run) for run in [*self.runs[first:place][:1], *self.runs[place:]]]
         return copy
+
+    def _needed(self, time: int) -> tuple[int, int]:
+        """The places of the last known run at a time, and of the first of the same value."""
+        place = max(self._known(time), 0)
+        return (self._same(place) if self.runs else 0), place
 
 
 class Heard:
