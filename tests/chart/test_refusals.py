@@ -68,6 +68,23 @@ CASES = {
     "a secret for nobody": (
         ["--set-json", 'secrets=[{"env":"A","existingSecret":"s","key":"k","for":["prss"]}]'],
         'secrets of s: the plant has no source or sink "prss"'),
+    "a user beside nobody": (["--set", "sinks.lake.kafkaSecret=lake"],
+                             "sinks.lake names a Kafka user, lake, and the others have none"),
+    "a job's user beside nobody": (["--set", "topics.job.existingSecret=admin"],
+                                   "topics.job names a Kafka user, admin"),
+    "a token for no page": (["--set", "console.token.existingSecret=x"],
+                            "console.token: there is no page: set console.enabled"),
+    "a conduit to no source": (["--set-json", 'networkPolicy.devices.pres={"ports":[502]}'],
+                               "networkPolicy.devices.pres: the plant has no such source"),
+    "a folder from the root": (
+        ["--set-json", 'secretFiles=[{"existingSecret":"s","folder":"/certs","keys":["k"],'
+                       '"for":["press_plc"]}]'],
+        "write it without the slash in front, as certs"),
+    "a tag in a repository": (["--set", "image.repository=here:5000/penstock:0.1"],
+                              "has a tag: write what is behind the colon as image.tag"),
+    "a label of the chart's": (
+        ["--set-json", 'podLabels={"app.kubernetes.io/component":"x"}'],
+        "podLabels: the chart sets app.kubernetes.io/component itself"),
     "a console without TLS": (["--set", "console.enabled=true"],
                               "the page is served over TLS only"),
     "users without topics": (["--set", "topics.strimzi.users=true"],

@@ -45,6 +45,7 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 {{- include "penstock.checkVariables" . -}}
+{{- include "penstock.checkUnused" . -}}
 {{- include "penstock.checkOthers" . -}}
 {{- if .Values.console.enabled }}
 {{- if not .Values.console.tls.existingSecret }}{{ fail "console.enabled: the page is served over TLS only: name a TLS secret in console.tls.existingSecret" }}{{ end -}}
