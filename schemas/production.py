@@ -23,7 +23,8 @@ class ProductionTime(NamedTuple):
 class ProductionPieces(NamedTuple):
     """By how much the counters went up for one order; NaN where there is no such counter.
 
-    `since` is of pieces that were made while nothing was heard: a counter's last reading before.
+    `since` is of pieces that were made while nothing was heard: the counter's last reading before;
+    `known` is the share of the time since then of which the state is known.
     """
 
     order: str
@@ -32,6 +33,7 @@ class ProductionPieces(NamedTuple):
     scrap: float
     total: float
     since: int | None = None
+    known: float = 1.0
 
 
 class FailureTime(NamedTuple):

@@ -156,6 +156,7 @@ def production_lists(
         times = [(element, start, start + cut), ("producing", start + cut, start + size)]
         pieces = draw(st.sampled_from([0.0, 1.0, 7.0]))
         since = draw(st.sampled_from([None, None, start - every, start - 9 * every]))
+        made = ProductionPieces(order, "p", pieces, 1.0, math.nan, since, known=0.5)
         version = Version(1, (draw(st.sampled_from([place, place, 0])),), place)
         partials.append(
             ProductionPartial(
@@ -171,9 +172,7 @@ def production_lists(
                     for what, begin, end in times
                     if begin < end
                 ),
-                pieces=(ProductionPieces(order, "p", pieces, 1.0, math.nan, since),)
-                if size
-                else (),
+                pieces=(made,) if size else (),
                 failures=(FailureTime(start, start + cut),) * (element == "failure" and cut > 0),
                 version=version,
             )

@@ -12,9 +12,10 @@ its scrap that of all its units. A parallel line sums up its units. A line's win
 when every one of its units is known up to its end: by its watermark, or by a heartbeat.
 
 **Silences.** Pieces that were made while nothing was heard (`since`) are in PQ, GQ and SQ of the
-window in which they are first read. In Σ PRU × pieces, and so in effectiveness and OEE, they stand
-against time that is not known: they are left out, unless all of them were made in the window and
-its state is known throughout, as a line's is where only its output was silent.
+window in which they are first read. Σ PRU × pieces, and with it effectiveness, OEE and the quality
+ratio, has only the share of them that the known part of the silence has of it: they are taken as
+made evenly, and the rest stands against time that is not known. Where the time of a window is known
+throughout, as that of a line is whose output alone was silent, all of them count.
 
 **Deadline.** A line's window that an asset is missing from is published as `incomplete` by
 `advance`, when the wall clock has moved by `deadline` since `advance` first saw it; what comes

@@ -24,6 +24,7 @@ CHART = HERE.parents[1] / "helm" / "penstock"
 KUBECTL = shlex.split(os.environ.get("KUBECTL", "kubectl"))
 HELM = shlex.split(os.environ.get("HELM", "helm"))
 NS = ["-n", "plant"]
+NEW_IMAGE = ("--set", "image.tag=0.1.1")
 OTHER_WINDOWS = 'plant.windows.sizes={"3 s":{"reopen_for":"10 min"}}'
 DEADLINE = 240.0
 ANSWER = 60.0
@@ -244,22 +245,21 @@ class Proof:
 
     def upgrade(self) -> None:
         with self.step("upgrade to a new image"):
-            self.helm(
-                "upgrade", *self.release, "--set", "image.tag=0.1.1", "--wait", "--timeout", "4m"
-            )
+            self.helm("upgrade", *self.release, *NEW_IMAGE, "--wait", "--timeout", "4m")
 
     def bad_upgrade(self) -> None:
         with self.step("upgrade with other windows than the stored state: the check stops it"):
-            told = self.helm("upgrade", *self.release, "--set-json",
-                             OTHER_WINDOWS, check=False)  # fmt: skip
+            told = self.helm("upgrade", *self.release, *NEW_IMAGE, "--set-json", OTHER_WINDOWS,
+                             check=False)  # fmt: skip
             assert "UPGRADE FAILED" in told, told
             print(told[-300:], flush=True)
             job = kubectl(*NS, "logs", "job/proof-penstock-check", "--all-containers", check=False)
             print(job[-600:], flush=True)
             assert "the state is of other parameters" in job
         with self.step("upgrade that `validate` refuses, rolled back"):
-            told = self.helm("upgrade", *self.release, "--set", "plant.site.timezone=Europe/Bremen",
-                             "--set", "upgradeCheck.enabled=false", "--wait", "--timeout", "40s",
+            told = self.helm("upgrade", *self.release, *NEW_IMAGE, "--set",
+                             "plant.site.timezone=Europe/Bremen", "--set",
+                             "upgradeCheck.enabled=false", "--wait", "--timeout", "40s",
                              check=False)  # fmt: skip
             assert "UPGRADE FAILED" in told, told
             failed = [one for one in pods() if not ready(one)]

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from itertools import takewhile
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -115,19 +116,35 @@ def elements(taken, heard, level):
     return found
 
 
+def counts_for(taken, heard, before, time, more):
+    """The order for which pieces count by which the counter rose between two readings."""
+    again = time
+    for one in sorted((one for one in heard if one <= time), reverse=True):
+        again = one if again - one <= HOLD else again
+    first = min((one[1] for one in taken if one[0] == "order"), default=time + 1)
+    shown = [at(taken, "order", one) for one in range(time, first - 1, -1)]
+    order = shown[0] if shown and shown[0] else ""
+    if order and None in shown:
+        again = max(again, time - shown.index(None) + 1)
+    if before >= again or more <= (2 if time - again <= HOLD else math.inf):
+        return order
+    same = list(takewhile(lambda one: one in (None, order), shown))
+    return order if order in same[time - before :] else ""
+
+
 def rises(taken):
-    """(time, pieces) of the counter."""
+    """(time, pieces, time of the reading before) of the counter."""
     values = {}
     for tag, time, value, good in taken:
         if tag == "good" and good:
             values[time] = value
-    found, before = [], None
+    found, before, last = [], None, 0
     for time, value in sorted(values.items()):
         if before is not None:
             rolled = 100 - before + value
             more = value - before if value >= before else rolled if rolled <= 49.5 else value
-            found.append((time, more))
-        before = value
+            found.append((time, more, last))
+        before, last = value, time
     return found
 
 
@@ -160,8 +177,14 @@ def test_panes_are_what_every_microsecond_says(records):
         found = {(one.order, one.element, one.planning): one.duration for one in partial.times}
         assert found == wanted
         assert sum(one.duration for one in partial.times) == EVERY
-        made = sum(more for time, more in pieces if start <= time < start + EVERY)
-        assert math.fsum(one.good for one in partial.pieces) == made
+        made = defaultdict(float)
+        for time, more, before in pieces:
+            if start <= time < start + EVERY and more:
+                made[counts_for(taken, heard, before, time, more)] += more
+        by_order = defaultdict(float)
+        for one in partial.pieces:
+            by_order[one.order] += one.good
+        assert {order: good for order, good in by_order.items() if good} == made
         failed = sum(one.end - one.begin for one in partial.failures)
         assert failed == sum(n for (_, what, _), n in wanted.items() if what == "failure")
     for time, what in told.items():

@@ -1,6 +1,7 @@
 """Figures of windows in which pieces were made while nothing was heard."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -28,13 +29,13 @@ PARAMETERS = KpiParameters(
 )  # fmt: skip
 
 
-def pane(unit, hour, *, unheard=0.0, since=0, known=HOUR):
+def pane(unit, hour, *, unheard=0.0, since=0, share=0.0, known=HOUR):
     """Two pieces as they are heard of, and some that were made since another hour."""
     start, cut = hour * HOUR, hour * HOUR + HOUR - known
     times = (("unknown", start, cut), ("producing", cut, start + HOUR))
     made = [ProductionPieces("A", "p", 2.0, 0.0, math.nan)]
     if unheard:
-        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, since * HOUR))
+        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, since * HOUR, share))
     return ProductionPartial(
         LINE, unit.asset, start, HOUR, start + HOUR, True, "A",
         times=tuple(ProductionTime("A", "p", what, "planned", end - begin, begin, end)
@@ -44,9 +45,9 @@ def pane(unit, hour, *, unheard=0.0, since=0, known=HOUR):
     )  # fmt: skip
 
 
-def figures(*panes):
+def figures(*panes, by=PARAMETERS):
     """By path, kind and begin in hours."""
-    feed, operator = ProductionFeed((PRESS, PACKER)), LineKpiOperator(PARAMETERS)
+    feed, operator = ProductionFeed((PRESS, PACKER)), LineKpiOperator(by)
     found = [result.record for result in operator.update(feed.batch(list(panes), 0)).results]
     return {(one.asset or one.line, one.kind, one.window_start // HOUR): one for one in found}
 
@@ -72,7 +73,22 @@ def test_a_line_counts_what_its_output_made_unheard_while_its_constraint_was_kno
                     pane(PACKER, 3, unheard=4.0, since=1, known=HOUR // 2))  # fmt: skip
     assert found[LINE, "size", 0].planned_run_time == 8 * 900.0
     assert found[LINE, "size", 0].kpis["effectiveness"] == 0.5
-    assert found[LINE, "sliding", 3].planned_run_time == 2 * 900.0
+    assert found[LINE, "sliding", 3].planned_run_time == 6 * 900.0
+    assert found[LINE, "sliding", 3].kpis["quality_ratio"] == 1.0
+
+
+def test_pieces_of_a_silence_stand_against_as_much_of_it_as_is_known():
+    found = figures(*both(0), *both(3, unheard=90.0, since=1, share=0.1, known=HOUR // 2))
+    for unit in (LINE, PRESS.asset):
+        assert found[unit, "size", 0].produced == 94.0
+        assert found[unit, "size", 0].planned_run_time == pytest.approx((4 + 9) * 900.0)
+
+
+def test_each_unit_of_a_parallel_line_goes_by_its_own_time():
+    line = replace(PARAMETERS.lines[0], flow="parallel", constraint=None, output=None)
+    by = replace(PARAMETERS, lines=[line])
+    panes = [pane(PRESS, 3, unheard=4.0, since=3), pane(PACKER, 3, known=HOUR // 2)]
+    assert figures(*panes, by=by)[LINE, "sliding", 3].planned_run_time == 8 * 900.0
 
 
 def test_an_order_keeps_what_was_made_unheard_for_it_after_its_panes_are_gone():

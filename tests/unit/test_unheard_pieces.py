@@ -22,7 +22,7 @@ UNIT = WorkUnit(
 )
 PARAMETERS = ProductionParameters([UNIT], 10 * S, 0, 3 * S, 10**12, 10**12, 0)
 HEARD = None
-ROSE = "counter good rose by 9 while nothing was heard"
+ROSE = "counter good rose while nothing was heard"
 
 
 def seen(second, order, good, quality=True):
@@ -51,7 +51,7 @@ def heard(first, last, order, good):
 
 def pieces(partial):
     """By order, and since when nothing was heard of them."""
-    return {(one.order, one.since): one.good for one in partial.pieces}
+    return {(one.order, one.since): one.good for one in partial.pieces if one.good}
 
 
 @pytest.mark.parametrize(("order", "counted"), [("A", "A"), ("B", "")])
@@ -110,3 +110,65 @@ def test_late_samples_that_fill_a_silence_give_its_pieces_their_order():
     assert found == panes(*heard(0, 10, "A", 0), *heard(22, 45, "B", 22), *reversed(gap))
     assert pieces(found[10]) == {("A", HEARD): 10.0}
     assert pieces(found[20]) == {("A", HEARD): 2.0, ("B", HEARD): 8.0} and found[20].flags == ()
+
+
+def test_a_silence_that_late_samples_fill_is_none_for_a_rise_in_a_later_pane():
+    quick = replace(PARAMETERS, units=[replace(UNIT, run_times={"": 0.5})])
+    again = [*(said(n, order="B") for n in range(22, 31)), said(31, good=80.0)]
+    records = [*heard(0, 10, "A", 0), *again, *(said(n) for n in range(32, 45))]
+    assert pieces(panes(*records, by=quick)[30]) == {("", 9 * S): 71.0}
+    gap = [said(n) for n in range(10, 22)]
+    assert pieces(panes(*records, *gap, by=quick)[30]) == {("B", HEARD): 71.0}
+
+
+def test_pieces_that_come_more_seldom_than_values_hold_are_heard_of():
+    slow = replace(PARAMETERS, units=[replace(UNIT, run_times={"": 4.0})])
+    found = panes(*(seen(n, "A", n / 4) for n in range(0, 60, 4)), by=slow)
+    assert [pieces(found[start]) for start in (10, 20, 30)] == [
+        {("A", HEARD): 2.0}, {("A", HEARD): 3.0}, {("A", HEARD): 2.0}
+    ]  # fmt: skip
+
+
+def test_of_a_silence_as_much_is_known_as_values_hold():
+    (made,) = panes(*heard(0, 10, "A", 0), seen(21, "A", 18.0), seen(35, "A", 18.0))[20].pieces
+    assert (made.good, made.since, made.known) == (9.0, 9 * S, pytest.approx(3 / 12))
+
+
+def test_two_counters_of_a_silence_go_together():
+    both = {(SOURCE, "good"): Counter("good", None), (SOURCE, "total"): Counter("total", None)}
+    tracks = {**UNIT.tracks, (SOURCE, "total"): "total"}
+    unit = replace(UNIT, counters=both, tracks=tracks, run_times={"": 1.0})
+    by = replace(PARAMETERS, units=[unit])
+    for more, where in ((1.0, ("B", None)), (9.0, ("", 9 * S))):
+        first = [("state", 9 * S, 6.0, True), ("order", 9 * S, "A", True)]
+        first += [("good", 9 * S, 0.0, True), ("total", 9 * S, 0.0, True)]
+        then = [("state", 21 * S, 6.0, True), ("order", 21 * S, "B", True)]
+        then += [("good", 21 * S, more, True), ("total", 21 * S + 10_000, more, True)]
+        records = [Record(ASSET, SOURCE, one) for one in (first, then)]
+        found = panes(*records, *(said(n) for n in range(22, 40)), by=by)[20].pieces
+        assert {(one.order, one.since) for one in found} == {where}
+        assert sum(one.good for one in found) == sum(one.total for one in found) == more
+
+
+def test_changes_that_are_told_after_a_silence_do_not_tell_that_it_was_none():
+    """A server gives, on connecting, what changed meanwhile with the times of the changes."""
+    told = [("order", 12 * S, "B", True), ("mode", 17 * S, 1.0, True), ("good", 22 * S, 18.0, True)]
+    records = [*heard(0, 10, "A", 0), Record(ASSET, SOURCE, told), *heard(23, 45, "B", 19)]
+    assert pieces(panes(*records)[20]) == {("", 9 * S): 9.0, ("B", HEARD): 7.0}
+
+
+def test_an_order_that_was_unknown_for_moments_was_shown_all_the_while():
+    """However long ago those were: what was before them is not remembered."""
+    brief = replace(PARAMETERS, reopen_for=20 * S)
+    records = [*heard(0, 10, "A", 0), said(12, order="?"), *(said(n) for n in range(13, 90))]
+    records += [said(90, order="A"), *(said(n, order="A") for n in range(91, 300))]
+    records += [said(300, order="?"), said(302, order="A", good=400.0)]
+    found = panes(*records, *(said(n, order="A") for n in range(303, 330)), by=brief)
+    assert pieces(found[300]) == {("A", 9 * S): 391.0}
+
+
+@pytest.mark.parametrize(("then", "made", "flag"), [(3.0, 3.0, "was reset"), (9.0, 0.0, "")])
+def test_a_counter_that_was_reset_in_a_silence(then, made, flag):
+    found = panes(*heard(0, 10, "A", 0), *(seen(n, "B", then) for n in range(22, 45)))[20]
+    assert sum(pieces(found).values()) == made
+    assert any(flag in one for one in found.flags) == bool(flag)

@@ -1,7 +1,7 @@
 """Accounts of assets and lines, from what their units did in a window."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streams.operators.kpis.account import Account, Failures
 from streams.operators.kpis.parameters import LineUnits
@@ -12,7 +12,7 @@ def of_unit(
     tally: Tally, no_order_counts: str, failures: Failures, *, start: int, order: bool
 ) -> Account:
     """The account of an asset in a window that begins at `start`; `order`: of an order's."""
-    unheard = _count(tally, start, [tally])
+    whole = _takes_known_time(tally, start, [tally])
     execution = math.nan
     if order and tally.first is not None and tally.last is not None:
         execution = (tally.last - tally.first) / 1e6
@@ -22,8 +22,8 @@ def of_unit(
         produced=tally.total(lambda one: one.produced),
         good=tally.total(lambda one: one.good),
         scrap=tally.total(lambda one: one.scrap),
-        planned_run=tally.run_time(lambda one: one.produced, unheard=unheard),
-        good_run=tally.run_time(lambda one: one.good, unheard=unheard),
+        planned_run=tally.run_time(lambda one: one.produced, whole=whole),
+        good_run=tally.run_time(lambda one: one.good, whole=whole),
         execution=execution,
         failures=failures,
     )
@@ -47,10 +47,10 @@ def of_line(
     good = _sum(t.total(lambda one: one.good) for t in outputs)
     scrap = _sum(t.total(lambda one: one.scrap) for t in losing if t.counts)
     by = None if parallel else line.constraint
-    unheard = {t.unit.asset: _count(t, start, keepers) for t in losing}
 
     def run_time(tally: Tally, of: Callable[[Made], float]) -> float:
-        return tally.run_time(of, unheard=unheard[tally.unit.asset], unit=by)
+        whole = _takes_known_time(tally, start, [tally] if parallel else keepers)
+        return tally.run_time(of, whole=whole, unit=by)
 
     good_run = _sum(run_time(t, lambda one: one.good) for t in outputs)
     scrap_run = _sum(run_time(t, lambda one: one.scrap) for t in losing if t.counts)
@@ -72,13 +72,14 @@ def of_line(
     return account, len(keepers)
 
 
-def _count(tally: Tally, start: int, keepers: Iterable[Tally]) -> bool:
-    """Whether pieces that were made while nothing was heard stand against known time.
+def _takes_known_time(tally: Tally, start: int, keepers: Sequence[Tally]) -> bool:
+    """Whether all that a unit made stands against known time: that of these, known throughout.
 
-    They were all made in the window, and the state of those whose time it is is known throughout.
+    What it made before its own window began does not.
     """
-    since = start if tally.since is None else tally.since
-    return since >= start and not any(one.unknown for one in keepers)
+    before = tally.since is not None and tally.since < start
+    mine = any(one is tally for one in keepers)
+    return not (mine and before) and all(one.known for one in keepers)
 
 
 def _sum(figures: Iterable[float]) -> float:

@@ -75,15 +75,11 @@ def _dump_before(member: Member) -> list[Any]:
 
 def _dump_tally(tally: Tally) -> list[Any]:
     times = [[*key, time] for key, time in sorted(tally.times.items())]
-    made, unheard = (
-        [[product, *astuple(one)] for product, one in sorted(pieces.items())]
-        for pieces in (tally.made, tally.unheard)
-    )
     bounds = [tally.begin, tally.end, tally.first, tally.last, tally.since]
     return [
         times,
-        made,
-        unheard,
+        _dump_made(tally.made),
+        _dump_made(tally.unknown),
         sorted(tally.flags),
         tally.panes,
         tally.late,
@@ -92,13 +88,17 @@ def _dump_tally(tally: Tally) -> list[Any]:
     ]
 
 
+def _dump_made(made: dict[str, Made]) -> list[Any]:
+    return [[product, *astuple(one)] for product, one in sorted(made.items())]
+
+
 def _load_tally(unit: WorkUnit, row: list[Any]) -> Tally:
-    times, made, unheard, flags, panes, late, (epoch, offsets, emission), bounds = row
+    times, made, unknown, flags, panes, late, (epoch, offsets, emission), bounds = row
     return Tally(
         unit,
         {(element, planning): time for element, planning, time in times},
         {product: Made(*pieces) for product, *pieces in made},
-        {product: Made(*pieces) for product, *pieces in unheard},
+        {product: Made(*pieces) for product, *pieces in unknown},
         set(flags),
         panes,
         late,

@@ -32,8 +32,8 @@ class Tally:
     Args:
         unit: The asset.
         times: Microseconds by element and planning.
-        made: By product, what was heard of as it was made.
-        unheard: By product, what was made while nothing was heard.
+        made: By product.
+        unknown: Of that the part that was made in time of which the state is not known.
         flags: What is doubtful.
         panes: How many are in it.
         late: How many late samples changed them.
@@ -42,7 +42,7 @@ class Tally:
     unit: WorkUnit
     times: Times = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
-    unheard: dict[str, Made] = field(default_factory=dict)
+    unknown: dict[str, Made] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     panes: int = 0
     late: int = 0
@@ -55,16 +55,17 @@ class Tally:
     """Of an order: when the first work on it began, and the last ended."""
     last: int | None = None
     since: int | None = None
-    """Of what was made while nothing was heard: when its counters were last read before."""
+    """When a counter was last read before it rose while nothing was heard: the first time."""
 
     def copy(self) -> "Tally":
         """One to go on with, that leaves this as it is."""
-        made, unheard = (
-            {product: replace(one) for product, one in pieces.items()}
-            for pieces in (self.made, self.unheard)
+        return replace(
+            self,
+            times=dict(self.times),
+            made={product: replace(one) for product, one in self.made.items()},
+            unknown={product: replace(one) for product, one in self.unknown.items()},
+            flags=set(self.flags),
         )
-        flags = set(self.flags)
-        return replace(self, times=dict(self.times), made=made, unheard=unheard, flags=flags)
 
     @property
     def counts(self) -> bool:
@@ -88,14 +89,18 @@ class Tally:
                     self.last = one.end if self.last is None else max(self.last, one.end)
         for pieces in partial.pieces:
             if order is None or pieces.order == order:
-                by = self.made if pieces.since is None else self.unheard
-                made = by.setdefault(pieces.product, Made(0.0, 0.0, 0.0))
-                produced, good, scrap = _derived(pieces)
-                made.produced += produced
-                made.good += good
-                made.scrap += scrap
+                self._add(self.made, pieces, 1.0)
                 if pieces.since is not None:
-                    self.since = min(pieces.since, self.since or pieces.since)
+                    self._add(self.unknown, pieces, 1.0 - pieces.known)
+                    first = pieces.since if self.since is None else self.since
+                    self.since = min(pieces.since, first)
+
+    def _add(self, to: dict[str, Made], pieces: ProductionPieces, share: float) -> None:
+        made = to.setdefault(pieces.product, Made(0.0, 0.0, 0.0))
+        produced, good, scrap = _derived(pieces)
+        made.produced += share * produced
+        made.good += share * good
+        made.scrap += share * scrap
 
     def fill(self, begin: int, end: int, element: str = UNKNOWN) -> None:
         """Account for all time of a window: what no pane tells of is unknown."""
@@ -115,34 +120,34 @@ class Tally:
         """Pieces of all products; NaN if nothing counts them."""
         if not self.counts:
             return math.nan
-        return math.fsum(of(one) for _, one in self._pieces(unheard=True))
+        return math.fsum(of(one) for _, one in sorted(self.made.items()))
 
     def run_time(
-        self, of: Callable[[Made], float], *, unheard: bool, unit: WorkUnit | None = None
+        self, of: Callable[[Made], float], *, whole: bool = False, unit: WorkUnit | None = None
     ) -> float:
         """Σ PRU × pieces, seconds, by the run times of a unit; NaN if one is not known.
 
         Args:
             of: Which pieces.
-            unheard: Whether those count that were made while nothing was heard.
+            whole: Whether those count that were made in time that is not known.
             unit: Whose run times; None: its own.
         """
         by = unit or self.unit
         if not self.counts:
             return math.nan
-        pieces = self._pieces(unheard=unheard)
-        shares = [(by.run_time(product), of(one)) for product, one in pieces if of(one)]
+        left_out = {} if whole else self.unknown
+        shares = [
+            (by.run_time(product), of(one) - (of(left_out[product]) if product in left_out else 0))
+            for product, one in sorted(self.made.items())
+            if of(one)
+        ]
         known = [time * pieces for time, pieces in shares if time is not None]
         return math.fsum(known) if len(known) == len(shares) else math.nan
 
-    def _pieces(self, *, unheard: bool) -> list[tuple[str, Made]]:
-        """By product, in an order that is always the same: what is summed up rounds equally."""
-        return sorted(self.made.items()) + (sorted(self.unheard.items()) if unheard else [])
-
     @property
-    def unknown(self) -> bool:
-        """Whether there is time of which the state is not known."""
-        return any(time for (element, _), time in self.times.items() if element == UNKNOWN)
+    def known(self) -> bool:
+        """Whether the state is known all the time."""
+        return not any(time for (element, _), time in self.times.items() if element == UNKNOWN)
 
 
 def most_flags(flags: Iterable[str]) -> list[str]:

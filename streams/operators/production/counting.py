@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 ROLLOVER: Final = "rolled over"
 RESET: Final = "was reset"
 JUMP: Final = "jumped: not counted"
-_SLACK: Final = 2.0
+SLACK: Final = 2.0
 """Pieces that are plausible however short the time was."""
 
 
@@ -29,7 +29,7 @@ def most_plausible(elapsed: int, run_time: float | None, rate: float) -> float:
     >>> most_plausible(10_000_000, 0.5, 3.0), most_plausible(1, None, 3.0)
     (62.0, inf)
     """
-    return math.inf if run_time is None else _SLACK + rate * elapsed / 1e6 / run_time
+    return math.inf if run_time is None else SLACK + rate * elapsed / 1e6 / run_time
 
 
 def rise(before: float, value: float, maximum: float | None, most: float) -> Rise:

@@ -94,11 +94,14 @@ class Elements:
         track = self.tracks.get(Role.ORDER.value)
         return track.same_since(at) if track else NEVER
 
-    def unbroken_since(self, source: str, at: int) -> int:
-        """Since when, until a time, a source was heard and the order was known."""
+    def order_known_since(self, at: int) -> int:
+        """When the order of a time was known again; `NEVER`: it always was."""
         track = self.tracks.get(Role.ORDER.value)
-        known = track.known_since(at) if track else NEVER
-        return max(known, self.heard.since(at)) if source == self.unit.state_source else known
+        return track.known_since(at) if track else NEVER
+
+    def heard_since(self, source: str, at: int) -> int:
+        """Since when, until a time, a source was heard; `NEVER`: that is followed of another."""
+        return self.heard.since(at) if source == self.unit.state_source else NEVER
 
     def _element(self, at: int) -> tuple[str, str]:
         states, rule = self.unit.states, self.unit.rule

@@ -1,25 +1,38 @@
 """What an asset made in a pane of time: by how much its counters rose, and for which order.
 
-Pieces count when the counter shows them, for the order and product that are shown then. Those that
-a counter shows first after a silence were made at any time since its last reading: they are flagged
-and told apart by `since`, and count for an order only if it was shown all the while.
+Pieces count when the counter shows them, for the order and product that are shown then. Where it
+shows more than can have been made since the asset was heard again, they were made at any time since
+its last reading: they are flagged and have `since`, and count for an order only if that was shown
+all the while. `known` says how much of that time is known, which they stand against.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from penstock.lines import PIECES
 from penstock.settings.tags import Role
 from penstock.work_units import Name
 from schemas import ProductionPieces
-from streams.operators.production.counting import most_plausible, rise
+from streams.operators.production.counting import SLACK, most_plausible, rise
 from streams.operators.production.elements import Elements
 from streams.operators.production.tracks import Run, Track
 
-_Key = tuple[str, str, int]
-"""Order, product, and `since`; 0: they were heard of as they were made."""
+
+class _Origin(NamedTuple):
+    """For which order and product, since when, and how much of the time since then is known."""
+
+    order: str
+    product: str
+    since: int | None = None
+    known: float = 1.0
+
+    @property
+    def place(self) -> tuple[str, str, int, float]:
+        """Orders them."""
+        return self.order, self.product, self.since or 0, self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,7 @@ class Pieces:
         """What was made from `start` to before `end`; adds what is doubtful to `flags`."""
         unit = self.elements.unit
         counted = {one.role for one in unit.counters.values()}
-        found: dict[_Key, dict[str, float]] = {}
+        found: dict[_Origin, dict[str, float]] = {}
         for name, counter in unit.counters.items():
             track = self.counters.get(name)
             for before, run in _rises(track, start, end) if track else ():
@@ -49,45 +62,51 @@ class Pieces:
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                since = self._since(name, before, run[0], more, product)
-                if since:
-                    flags.add(f"counter {name[1]} rose by {more:g} while nothing was heard")
-                made = found.setdefault((self._order(run[0], since), product, since), {})
+                origin = self._origin(name[0], before[1], run[0], more)
+                if origin.since is not None:
+                    flags.add(f"counter {name[1]} rose while nothing was heard")
+                made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
-        return tuple(
-            ProductionPieces(
-                order,
-                product,
-                **{one: made.get(one, 0.0) if one in counted else math.nan for one in PIECES},
-                since=since or None,
-            )
-            for (order, product, since), made in sorted(found.items())
-        )
+        ordered = sorted(found.items(), key=lambda one: one[0].place)
+        return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _since(self, name: Name, before: Run, at: int, more: float, product: str) -> int:
-        """Since when pieces may have been made of which nobody heard; 0: they were heard of.
+    def _origin(self, source: str, before: int, at: int, more: float) -> _Origin:
+        """Where pieces belong by which a counter rose.
 
-        What can have been made since the asset is heard again was made since then. A counter that
-        is sent only when it changes has a last reading as old as its value: that another counter
-        has changed since tells that it was heard, too.
+        A counter that is sent only when it changes has a last reading as old as its value. So not
+        every silence since then was one in which they were made.
+
+        Args:
+            source: The counter's.
+            before: Its last reading.
+            at: This one.
+            more: The pieces.
         """
-        again = self.elements.unbroken_since(name[0], at)
-        if not more or before[1] >= again or at - again > self.elements.hold:
-            return 0
-        known = self.elements.unit.run_time(product) is not None
-        if at > again and known and more <= self._most(at - again, product):
-            return 0
-        changed = (track.changed_before(again) for track in self.counters.values())
-        return max(int(before[1]), *changed)
-
-    def _order(self, at: int, since: int) -> str:
-        """The order for which pieces count."""
-        if since and self.elements.order_since(at) > since:
-            return ""
-        return self.elements.text(Role.ORDER, at)
+        elements = self.elements
+        order, product = elements.text(Role.ORDER, at), elements.text(Role.PRODUCT, at)
+        heard = elements.heard_since(source, at)
+        again = max(heard, elements.order_known_since(at))
+        if before >= again or more <= self._most_since(again, at, product):
+            return _Origin(order, product)
+        unknown = max(heard - before - elements.hold, 0) / (at - before)
+        shown = elements.order_since(at) <= before
+        return _Origin(order if shown else "", product, before, 1.0 - unknown)
 
     def _most(self, elapsed: int, product: str) -> float:
         return most_plausible(elapsed, self.elements.unit.run_time(product), self.plausible_rate)
+
+    def _most_since(self, again: int, at: int, product: str) -> float:
+        """What can have been made since the asset was heard again; without a run time by `hold`."""
+        if self.elements.unit.run_time(product) is None and at - again <= self.elements.hold:
+            return SLACK
+        return self._most(at - again, product)
+
+
+def _told(origin: _Origin, made: Mapping[str, float], counted: Set[str]) -> ProductionPieces:
+    good, scrap, total = (made.get(one, 0.0) if one in counted else math.nan for one in PIECES)
+    return ProductionPieces(
+        origin.order, origin.product, good, scrap, total, origin.since, origin.known
+    )
 
 
 def _rises(track: Track, start: int, end: int) -> Iterator[tuple[Run, Run]]:

@@ -46,13 +46,8 @@ class Track:
             place -= 1
         return place
 
-    def changed_before(self, time: int) -> int:
-        """When a value was last given that differs from the one before it, before a time."""
-        place = self.index(time - 1)
-        return int(self.runs[place][0]) if place >= 0 else NEVER
-
     def known_since(self, time: int) -> int:
-        """When, at a time or before, a value was known again after a time in which none was."""
+        """When, at a time or before, a value was last known again after none was; else `NEVER`."""
         for place in range(self.index(time), 0, -1):
             if self.runs[place - 1][2] is None:
                 return int(self.runs[place][0])
@@ -142,7 +137,8 @@ class Track:
     def recent(self, begin: int) -> "Track":
         """A copy of what `forget` would leave."""
         copy, (first, place) = Track(), self._needed(begin)
-        copy.runs = [list(run) for run in [*self.runs[first:place][:1], *self.runs[place:]]]
+        kept = self.runs[first : first + 1] if first < place else []
+        copy.runs = [list(run) for run in [*kept, *self.runs[place:]]]
         return copy
 
     def _needed(self, time: int) -> tuple[int, int]:
