@@ -204,8 +204,9 @@ class Proof:
 
         def there() -> bool:
             nonlocal told
-            told = kubectl(*NS, "exec", pod, "-c", "sink", "--", "penstock", "lake", "query", sql,
-                           "--json", "--config", "/etc/penstock/plant.yaml", check=False)  # fmt: skip
+            told = kubectl(*NS, "exec", pod, "-c", "sink", "--", "penstock", "lake", "query",
+                           sql, "--json", "--config", "/etc/penstock/plant.yaml",
+                           check=False)  # fmt: skip
             return told.startswith("{") and bool(json.loads(told)["found"])
 
         until(there, "KPIs in the lake")

@@ -172,3 +172,23 @@ def test_a_counter_that_was_reset_in_a_silence(then, made, flag):
     found = panes(*heard(0, 10, "A", 0), *(seen(n, "B", then) for n in range(22, 45)))[20]
     assert sum(pieces(found).values()) == made
     assert any(flag in one for one in found.flags) == bool(flag)
+
+
+@pytest.mark.parametrize("again", [21, 22])
+def test_counters_of_another_source_are_judged_by_the_silence_of_the_states(again):
+    """Whichever of the two comes back first."""
+    other = replace(
+        UNIT,
+        counters={("camera", "good"): Counter("good", None)},
+        tracks={(SOURCE, "state"): "state", (SOURCE, "order"): "order", ("camera", "good"): "good"},
+    )
+    by = replace(PARAMETERS, units=[other])
+
+    def counted(first, last, good):
+        values = ((n, ("good", n * S, good + n - first, True)) for n in range(first, last))
+        return [Record(ASSET, "camera", [one], n * S) for n, one in values]
+
+    plc = [*(said(n, order="A") for n in range(10)), *(said(n, order="B") for n in range(22, 45))]
+    camera = [*counted(0, 10, 0), *counted(again, 45, 18)]
+    found = panes(*sorted([*plc, *camera], key=lambda one: one.samples[0][1]), by=by)
+    assert pieces(found[20]) == {("", 9 * S): 9.0, ("B", HEARD): float(29 - again)}

@@ -99,9 +99,12 @@ class Elements:
         track = self.tracks.get(Role.ORDER.value)
         return track.known_since(at) if track else NEVER
 
-    def heard_since(self, source: str, at: int) -> int:
-        """Since when, until a time, a source was heard; `NEVER`: that is followed of another."""
-        return self.heard.since(at) if source == self.unit.state_source else NEVER
+    def heard_since(self, at: int) -> int | None:
+        """Since when, until a time, the source of the state was heard; None: it is not.
+
+        Without such a source: `NEVER`.
+        """
+        return self.heard.since(at, self.hold) if self.unit.state_source else NEVER
 
     def _element(self, at: int) -> tuple[str, str]:
         states, rule = self.unit.states, self.unit.rule

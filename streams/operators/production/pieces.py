@@ -62,7 +62,7 @@ class Pieces:
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                origin = self._origin(name[0], before[1], run[0], more)
+                origin = self._origin(before[1], run[0], more)
                 if origin.since is not None:
                     flags.add(f"counter {name[1]} rose while nothing was heard")
                 made = found.setdefault(origin, {})
@@ -70,26 +70,26 @@ class Pieces:
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _origin(self, source: str, before: int, at: int, more: float) -> _Origin:
+    def _origin(self, before: int, at: int, more: float) -> _Origin:
         """Where pieces belong by which a counter rose.
 
         A counter that is sent only when it changes has a last reading as old as its value. So not
         every silence since then was one in which they were made.
 
         Args:
-            source: The counter's.
-            before: Its last reading.
+            before: The last reading of the counter.
             at: This one.
             more: The pieces.
         """
         elements = self.elements
         order, product = elements.text(Role.ORDER, at), elements.text(Role.PRODUCT, at)
-        heard = elements.heard_since(source, at)
-        again = max(heard, elements.order_known_since(at))
+        heard = elements.heard_since(at)
+        begin = at if heard is None else heard
+        again = max(begin, elements.order_known_since(at))
         if before >= again or more <= self._most_since(again, at, product):
             return _Origin(order, product)
-        unknown = max(heard - before - elements.hold, 0) / (at - before)
-        shown = elements.order_since(at) <= before
+        unknown = max(begin - before - elements.hold, 0) / (at - before)
+        shown = heard is not None and elements.order_since(at) <= before
         return _Origin(order if shown else "", product, before, 1.0 - unknown)
 
     def _most(self, elapsed: int, product: str) -> float:

@@ -171,9 +171,9 @@ class Heard:
                 merged.append(span)
         self.spans = merged
 
-    def since(self, time: int) -> int:
-        """Since when the source was heard without a silence until a time at which it was heard."""
-        return max((low for low, _ in self.spans if low <= time), default=time)
+    def since(self, time: int, hold: int) -> int | None:
+        """Since when the source was heard, without a silence, until a time; None: it was not."""
+        return next((low for low, high in self.spans if low <= time <= high + hold), None)
 
     def covered(self, begin: int, end: int, hold: int) -> Iterator[tuple[int, int]]:
         """The parts of a span in which values hold."""
