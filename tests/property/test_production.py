@@ -2,9 +2,10 @@
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from itertools import takewhile
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from penstock.lines import Counter
@@ -191,3 +192,55 @@ def test_panes_are_what_every_microsecond_says(records):
         pane = time // EVERY * EVERY
         if what != "unknown" and pane + EVERY <= level:
             assert pane in panes, "nothing that is known is left out"
+
+
+CAMERA = "camera"
+SEEN = replace(
+    UNIT,
+    tracks={**UNIT.tracks, (CAMERA, "good"): "good"},
+    counters={(CAMERA, "good"): Counter("good", None)},
+)
+
+
+@st.composite
+def two_sources(draw):
+    """Records of a PLC, and of a camera that counts, in order; both are heard at the end."""
+    now, good, found = 1_000, 0.0, []
+    for _ in range(draw(st.integers(2, 25))):
+        now += draw(st.sampled_from([1, 2, 5, 11, 40]))
+        if draw(st.booleans()):
+            good += draw(st.sampled_from([0, 1, 2, 9]))
+            found.append(Record(ASSET, CAMERA, [("good", now, good)], now + 100))
+        if draw(st.booleans()):
+            order = draw(st.sampled_from(["O-1", "O-2"]))
+            found.append(Record(ASSET, SOURCE, [("state", now, 6.0), ("order", now, order)],
+                                now + 100))  # fmt: skip
+    return found, [Record(ASSET, source, [("noise", now + 200, 0.0)], now + 300)
+                   for source in (SOURCE, CAMERA)]  # fmt: skip
+
+
+def told(records):
+    """Of each pane what its last partial says, where that is anything."""
+    operator, batches = ProductionPartials(replace(PARAMETERS, units=[SEEN])), Batches()
+    panes, late = {}, False
+    for record in records:
+        output = operator.update(batches.of(record))
+        late |= bool(output.late)
+        panes |= {one.record.pane_start: one.record for one in output.results}
+    known = {"unknown"}
+    said = {
+        start: (one.times, one.pieces, one.order, one.flags)
+        for start, one in panes.items()
+        if one.pieces or {time.element for time in one.times} != known
+    }
+    return None if late else said
+
+
+@given(two_sources(), st.randoms(use_true_random=False))
+@settings(max_examples=150)
+def test_two_sources_say_the_same_in_whatever_order_they_come(records, chance):
+    begun, ended = records
+    shuffled = chance.sample(begun, len(begun))
+    first, second = told([*begun, *ended]), told([*shuffled, *ended])
+    assume(first is not None and second is not None)  # else a value was refused that contradicts
+    assert first == second

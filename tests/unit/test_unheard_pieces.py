@@ -174,21 +174,43 @@ def test_a_counter_that_was_reset_in_a_silence(then, made, flag):
     assert any(flag in one for one in found.flags) == bool(flag)
 
 
+CAMERA = replace(
+    UNIT,
+    counters={("camera", "good"): Counter("good", None)},
+    tracks={(SOURCE, "state"): "state", (SOURCE, "order"): "order", ("camera", "good"): "good"},
+)
+
+
+def counted(second, good):
+    return Record(ASSET, "camera", [("good", second * S, good)])
+
+
 @pytest.mark.parametrize("again", [21, 22])
 def test_counters_of_another_source_are_judged_by_the_silence_of_the_states(again):
     """Whichever of the two comes back first."""
-    other = replace(
-        UNIT,
-        counters={("camera", "good"): Counter("good", None)},
-        tracks={(SOURCE, "state"): "state", (SOURCE, "order"): "order", ("camera", "good"): "good"},
-    )
-    by = replace(PARAMETERS, units=[other])
-
-    def counted(first, last, good):
-        values = ((n, ("good", n * S, good + n - first, True)) for n in range(first, last))
-        return [Record(ASSET, "camera", [one], n * S) for n, one in values]
-
+    by = replace(PARAMETERS, units=[CAMERA])
     plc = [*(said(n, order="A") for n in range(10)), *(said(n, order="B") for n in range(22, 45))]
-    camera = [*counted(0, 10, 0), *counted(again, 45, 18)]
+    camera = [*(counted(n, n) for n in range(10)), *(counted(n, n - 4) for n in range(again, 45))]
     found = panes(*sorted([*plc, *camera], key=lambda one: one.samples[0][1]), by=by)
-    assert pieces(found[20]) == {("", 9 * S): 9.0, ("B", HEARD): float(29 - again)}
+    assert pieces(found[20]) == {("", 9 * S): again - 13.0, ("B", HEARD): float(29 - again)}
+
+
+def test_a_pane_that_has_lost_its_only_pieces_to_an_earlier_one_is_told_so():
+    by = replace(PARAMETERS, units=[CAMERA])
+    late = [
+        said(0),
+        counted(0, 5),
+        counted(34, 6),
+        *(said(n) for n in range(60, 75)),
+        counted(75, 6),
+    ]
+    found = panes(*late, counted(22, 6), by=by)
+    assert sum(sum(pieces(one).values()) for one in found.values()) == 1.0
+    assert pieces(found[20]) and found[30].pieces == ()
+
+
+def test_a_piece_at_the_very_time_up_to_which_all_is_known_is_counted():
+    by = replace(PARAMETERS, units=[CAMERA])
+    records = [said(0), counted(0, 5), counted(32, 7), counted(29, 6)]
+    found = panes(*records, *(said(n) for n in range(50, 65)), counted(65, 7), by=by)
+    assert sum(sum(pieces(one).values()) for one in found.values()) == 2.0

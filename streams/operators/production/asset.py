@@ -51,6 +51,8 @@ class AssetState:
     """Panes that changed since they were last published."""
     touched: set[int] = field(default_factory=set)
     """Panes whose runs changed since they were last saved."""
+    emptied: set[int] = field(default_factory=set)
+    """Published panes of which nothing may be known any more; to publish with this record."""
 
     @property
     def horizon(self) -> int:
@@ -108,7 +110,8 @@ class AssetState:
         every = self.parameters.every
         due = sorted(pane for pane in self.dirty if pane + every <= self.folded)
         self.dirty.difference_update(due)
-        return [pane for pane in due if self._alive(pane)]
+        emptied, self.emptied = self.emptied, set()
+        return [pane for pane in due if pane in emptied or self._alive(pane)]
 
     def forget(self) -> None:
         """Forget what no sample can change any more."""
@@ -162,11 +165,13 @@ class AssetState:
         if changed is None:
             return CONTRADICTION
         self._touch(changed[0])
+        self.emptied.update(begin // self.parameters.every * self.parameters.every
+                            for begin in changed[0])  # fmt: skip
         until = self.folded if changed[1] < 0 else changed[1]
         if until != time and self.unit.tracks[name] == Role.ORDER:
             again = self._track(name).known_again(until)  # till then its name stays the last known
             until = self.folded if again is None else again
-        if until != time:
+        if changed[1] != time:
             self._mark(time, until, LateChange(name[1], time, str(value)))
         elif name in self.unit.counters:
             self._mark_rises(time)
