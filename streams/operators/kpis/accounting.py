@@ -13,9 +13,6 @@ def of_unit(
 ) -> Account:
     """The account of an asset in a window that begins at `start`; `order`: of an order's."""
     whole = _takes_known_time(tally, start, [tally])
-    execution = math.nan
-    if order and tally.first is not None and tally.last is not None:
-        execution = (tally.last - tally.first) / 1e6
     return Account(
         times=tally.times,
         no_order_counts=no_order_counts,
@@ -24,7 +21,7 @@ def of_unit(
         scrap=tally.total(lambda one: one.scrap),
         planned_run=tally.run_time(lambda one: one.produced, whole=whole),
         good_run=tally.run_time(lambda one: one.good, whole=whole),
-        execution=execution,
+        execution=_execution([tally]) if order else math.nan,
         failures=failures,
     )
 
@@ -56,9 +53,6 @@ def of_line(
     scrap_run = _sum(run_time(t, lambda one: one.scrap) for t in losing if t.counts)
     if not parallel and line.constraint is None:
         good_run = math.nan
-    begun = [t.first for t in tallies.values() if t.first is not None]
-    ended = [t.last for t in tallies.values() if t.last is not None]
-    execution = (max(ended) - min(begun)) / 1e6 if order and begun else math.nan
     account = Account(
         times=together(keepers),
         no_order_counts=no_order_counts,
@@ -67,9 +61,17 @@ def of_line(
         scrap=scrap,
         planned_run=good_run + scrap_run,
         good_run=good_run,
-        execution=execution,
+        execution=_execution(losing) if order else math.nan,
     )
     return account, len(keepers)
+
+
+def _execution(tallies: Iterable[Tally]) -> float:
+    """AOET: from when the first began to work on an order to when the last was done, seconds."""
+    spans = [(t.first, t.last) for t in tallies if t.first is not None and t.last is not None]
+    if not spans:
+        return math.nan
+    return (max(last for _, last in spans) - min(first for first, _ in spans)) / 1e6
 
 
 def _takes_known_time(tally: Tally, start: int, keepers: Sequence[Tally]) -> bool:
