@@ -38,9 +38,11 @@ class PolledProducer:
 
     Attributes:
         producer: librdkafka's.
+        broken: Whether it came to an error after which it sends nothing any more.
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str, **more: Any) -> None:
+        self.broken = False
         with usable_options():
             self.producer = Producer(
                 producer_options(
@@ -68,9 +70,11 @@ class PolledProducer:
             try:
                 self.producer.poll(0.1)
             except KafkaException as error:
-                # Raised once where the producer can send nothing any more. The receipts of what was
-                # under way come after it, and tell so to those who wait: go on handing them out.
+                # Raised once where the producer can send nothing any more. Those who wait for what
+                # was under way are told so now, not when a connection that is lost is given up.
                 _log.error("kafka", error=told(error.args[0]))
+                self.broken = True
+                self.producer.purge()
 
 
 class EventProducer:
@@ -126,7 +130,7 @@ class EventProducer:
             except (KafkaException, BufferError) as error:
                 why = told(error.args[0]) if isinstance(error, KafkaException) else str(error)
                 if polled is self._polled:  # else it was replaced, which is said once
-                    if is_fatal(error):
+                    if polled.broken or is_fatal(error):
                         self._replace(why)
                     else:
                         _log.error("not delivered, sending again", topic=topic, key=key, error=why)

@@ -88,7 +88,7 @@ async def test_what_was_under_way_when_a_producer_broke_is_sent_by_another(
         await producer.deliver(unique, "a", b"before")
         hole.proxy.swallow()
         sending = [asyncio.ensure_future(producer.deliver(unique, "a", one)) for one in values]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.2)  # till they are on their way, in a request that nobody answers
         break_producer(producer)
         hole.proxy.heal()
         await asyncio.wait_for(asyncio.gather(*sending), DEADLINE)
