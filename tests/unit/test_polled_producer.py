@@ -13,18 +13,23 @@ from penstock.settings.plant import KafkaSettings
 
 
 class Broken:
-    """Raises its fatal error once, as confluent-kafka does, and hands out receipts after it."""
+    """Raises its fatal error once, as confluent-kafka does; receipts come once it is purged."""
 
     def __init__(self, _: Any) -> None:
         self.polls = 0
+        self.purged = False
         self.handed_out = threading.Event()
 
     def poll(self, _: float) -> int:
         self.polls += 1
         if self.polls == 1:
             raise KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, fatal=True))
-        self.handed_out.set()
+        if self.purged:
+            self.handed_out.set()
         return 0
+
+    def purge(self) -> None:
+        self.purged = True
 
     def flush(self, _: float) -> int:
         return 0
@@ -36,6 +41,7 @@ def test_receipts_are_handed_out_after_an_error_that_ends_the_producer(
     monkeypatch.setattr(producers, "Producer", Broken)
     polled = PolledProducer(KafkaSettings(), "test")
     assert polled.producer.handed_out.wait(10)
+    assert polled.broken
     assert polled.close(0) == 0
 
 
