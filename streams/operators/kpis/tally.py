@@ -123,7 +123,7 @@ class Tally:
         return math.fsum(of(one) for _, one in sorted(self.made.items()))
 
     def run_time(
-        self, of: Callable[[Made], float], *, whole: bool = False, unit: WorkUnit | None = None
+        self, of: Callable[[Made], float], *, whole: bool, unit: WorkUnit | None = None
     ) -> float:
         """Σ PRU × pieces, seconds, by the run times of a unit; NaN if one is not known.
 

@@ -164,9 +164,7 @@ class AssetState:
         changed = self._track(name).insert(time, value)
         if changed is None:
             return CONTRADICTION
-        self._touch(changed[0])
-        self.emptied.update(begin // self.parameters.every * self.parameters.every
-                            for begin in changed[0])  # fmt: skip
+        self.emptied |= self._touch(changed[0])
         until = self.folded if changed[1] < 0 else changed[1]
         if until != time and self.unit.tracks[name] == Role.ORDER:
             again = self._track(name).known_again(until)  # till then its name stays the last known
@@ -225,9 +223,12 @@ class AssetState:
     def _track(self, name: Name) -> Track:
         return self.tracks.setdefault(name, Track())
 
-    def _touch(self, firsts: list[int]) -> None:
+    def _touch(self, firsts: list[int]) -> set[int]:
+        """Have the panes saved in which runs begin; gives them."""
         every = self.parameters.every
-        self.touched.update(first // every * every for first in firsts)
+        panes = {first // every * every for first in firsts}
+        self.touched |= panes
+        return panes
 
     def _value(self, name: Name, value: Any) -> Any:
         """A sample as its track holds it; None: nothing is known."""

@@ -85,19 +85,20 @@ class Elements:
 
     def last_order(self, at: int) -> str:
         """The order shown at a time; while that is not known, the one before; empty: none."""
-        track = self.tracks.get(Role.ORDER.value)
-        value = track.last_known(at) if track else None
+        value = self._orders.last_known(at)
         return "" if value is None else str(value)
 
     def order_since(self, at: int) -> int:
         """Since when the order of a time was shown, whether or not it was known all the while."""
-        track = self.tracks.get(Role.ORDER.value)
-        return track.same_since(at) if track else NEVER
+        return self._orders.same_since(at)
 
-    def order_known_since(self, at: int) -> int:
-        """When the order of a time was known again; `NEVER`: it always was."""
-        track = self.tracks.get(Role.ORDER.value)
-        return track.known_since(at) if track else NEVER
+    def order_known_since(self, at: int, after: int) -> int:
+        """When, after another time, the order of a time was known again; `NEVER`: it always was."""
+        return self._orders.known_since(at, after)
+
+    @property
+    def _orders(self) -> Track:
+        return self.tracks.get(Role.ORDER.value) or Track()
 
     def heard_since(self, at: int) -> int | None:
         """Since when, until a time, the source of the state was heard; None: it is not.

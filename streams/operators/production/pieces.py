@@ -62,7 +62,7 @@ class Pieces:
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                origin = self._origin(before[1], run[0], more)
+                origin = self._origin(before[1], run[0], more, product)
                 if origin.since is not None:
                     flags.add(f"counter {name[1]} rose while nothing was heard")
                 made = found.setdefault(origin, {})
@@ -70,7 +70,7 @@ class Pieces:
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _origin(self, before: int, at: int, more: float) -> _Origin:
+    def _origin(self, before: int, at: int, more: float, product: str) -> _Origin:
         """Where pieces belong by which a counter rose.
 
         A counter that is sent only when it changes has a last reading as old as its value. So not
@@ -80,12 +80,12 @@ class Pieces:
             before: The last reading of the counter.
             at: This one.
             more: The pieces.
+            product: What is shown now.
         """
-        elements = self.elements
-        order, product = elements.text(Role.ORDER, at), elements.text(Role.PRODUCT, at)
+        elements, order = self.elements, self.elements.text(Role.ORDER, at)
         heard = elements.heard_since(at)
         begin = at if heard is None else heard
-        again = max(begin, elements.order_known_since(at))
+        again = max(begin, elements.order_known_since(at, before))
         if before >= again or more <= self._most_since(again, at, product):
             return _Origin(order, product)
         unknown = max(begin - before - elements.hold, 0) / (at - before)

@@ -46,11 +46,13 @@ class Track:
             place -= 1
         return place
 
-    def known_since(self, time: int) -> int:
-        """When, at a time or before, a value was last known again after none was; else `NEVER`."""
-        for place in range(self.index(time), 0, -1):
+    def known_since(self, time: int, after: int) -> int:
+        """When, by a time and after another, a value was last known again; else `NEVER`."""
+        place = self.index(time)
+        while place > 0 and self.runs[place][0] > after:
             if self.runs[place - 1][2] is None:
                 return int(self.runs[place][0])
+            place -= 1
         return NEVER
 
     def same_since(self, time: int) -> int:
