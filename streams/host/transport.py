@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
@@ -189,8 +189,12 @@ class BatchConsumer(driver.Consumer):
             return cast(_Fetched, await self._getmany(active_partitions=active, timeout=timeout))
         except OffsetOutOfRangeError as error:
             self.keeper.astray(repr(error))
-            await asyncio.sleep(_IDLE)
-            return _Fetched()
+        except NoOffsetForPartitionError:
+            # aiokafka looks for a committed offset as soon as it is assigned a partition; where
+            # there is none, it says so in the next fetch, though the seek comes, or has come.
+            _log.debug("a partition was fetched before its seek")
+        await asyncio.sleep(_IDLE)
+        return _Fetched()
 
     def _tell_of_gaps(self, fetched: _Fetched) -> None:
         """Offsets that are no records: ends of transactions, aborted ones, what was compacted."""

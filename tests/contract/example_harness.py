@@ -47,7 +47,7 @@ class ExampleHarness(Harness):
                 "host": "127.0.0.1",
                 "port": port or self.port,
                 "tags": "tags.csv",
-                "timeout": "500 ms",
+                "timeout": "2 s",
             }
         )
         tags = [Tag(asset=ASSET, tag=tag, address=tag, type=TYPES[tag]) for tag in TYPES]

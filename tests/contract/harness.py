@@ -63,7 +63,7 @@ class Harness(ABC):
         """A connector for the tags of `GOOD_TAGS` and `MISSING_TAG`, all of asset `ASSET`.
 
         Its settings are those for a quick local device: polls or publishes every 50 ms, gives up
-        on an answer after 500 ms.
+        on an answer after 2 s.
 
         Args:
             port: Another port than the server's.

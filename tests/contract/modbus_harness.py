@@ -73,7 +73,7 @@ class ModbusHarness(Harness):
                 "port": port or self.port,
                 "framing": self.framing,
                 "poll": "50 ms",
-                "limits": {"timeout": "500 ms"},
+                "limits": {"timeout": "2 s"},
                 "tags": "tags.csv",
             }
         )

@@ -28,7 +28,7 @@ class OpcuaHarness(Harness):
 
     def connector(self, *, port: int | None = None) -> OpcuaConnector:
         tags = [tag(name, asset=ASSET) for name in (*GOOD_TAGS, MISSING_TAG)]
-        changes = {"url": f"opc.tcp://127.0.0.1:{port or self.port}/press/", "timeout": "500 ms"}
+        changes = {"url": f"opc.tcp://127.0.0.1:{port or self.port}/press/", "timeout": "2 s"}
         return self.server.connector(tags, **changes)
 
     def writes(self) -> list[str]:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import NoOffsetForPartitionError
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +103,18 @@ def test_who_is_cancelled_while_it_commits_ends() -> None:
             await task
 
     asyncio.run(cancelled())
+
+
+class UnplacedThread:
+    """A thread whose consumer has no place to read from yet."""
+
+    async def getmany(self, **_: Any) -> Any:
+        raise NoOffsetForPartitionError(PLACE)
+
+
+def test_a_partition_that_is_fetched_before_its_seek_gives_nothing_and_ends_nothing() -> None:
+    consumer: Any = BatchConsumer.__new__(BatchConsumer)
+    consumer.flow_active = True
+    consumer._get_active_partitions = lambda: {PLACE}
+    consumer._getmany = UnplacedThread().getmany
+    assert asyncio.run(consumer._fetch(1.0)) == {}
