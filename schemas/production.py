@@ -23,8 +23,8 @@ class ProductionTime(NamedTuple):
 class ProductionPieces(NamedTuple):
     """By how much the counters went up for one order; NaN where there is no such counter.
 
-    `since` is of pieces that were made while nothing was heard: the counter's last reading before;
-    `known` is the share of the time since then of which the state is known.
+    `since` and `until` are of pieces that were made in time of which the state is not known, or not
+    all of it: between which times.
     """
 
     order: str
@@ -33,7 +33,7 @@ class ProductionPieces(NamedTuple):
     scrap: float
     total: float
     since: int | None = None
-    known: float = 1.0
+    until: int | None = None
 
 
 class FailureTime(NamedTuple):

@@ -151,12 +151,15 @@ def production_lists(
         unit, size = draw(st.sampled_from(units)), draw(st.sampled_from([0, every, every]))
         start = now if not size else now // every * every - every * draw(st.integers(1, 4))
         order = draw(st.sampled_from(["", "O-1", "O-2"]))
-        element = draw(st.sampled_from(["producing", "setup", "delay", "failure", "no_order"]))
+        element = draw(
+            st.sampled_from(["producing", "setup", "delay", "failure", "no_order", "unknown"])
+        )
         cut = draw(st.integers(0, size))
         times = [(element, start, start + cut), ("producing", start + cut, start + size)]
         pieces = draw(st.sampled_from([0.0, 1.0, 7.0]))
         since = draw(st.sampled_from([None, None, start - every, start - 9 * every]))
-        made = ProductionPieces(order, "p", pieces, 1.0, math.nan, since, known=0.5)
+        until = None if since is None else start + size
+        made = ProductionPieces(order, "p", pieces, 1.0, math.nan, since, until)
         version = Version(1, (draw(st.sampled_from([place, place, 0])),), place)
         partials.append(
             ProductionPartial(

@@ -11,11 +11,12 @@ long rolling one for failures. Shifts and orders are published while they run, u
 its scrap that of all its units. A parallel line sums up its units. A line's window is published
 when every one of its units is known up to its end: by its watermark, or by a heartbeat.
 
-**Silences.** Pieces that were made while nothing was heard (`since`) are in PQ, GQ and SQ of the
-window in which they are first read. Σ PRU × pieces, and with it effectiveness, OEE and the quality
-ratio, has only the share of them that the known part of the silence has of it: they are taken as
-made evenly, and the rest stands against time that is not known. Where the time of a window is known
-throughout, as that of a line is whose output alone was silent, all of them count.
+**Silences.** Pieces are in PQ, GQ and SQ of the window in which they are first read. In
+Σ PRU × pieces, and with it in effectiveness, OEE and the quality ratio, they are as far as they
+stand against known time of the window, of the unit or of the line's constraint: those that were
+made in time of which the state is not known, or not all of it (`since`, `until`), are taken as made
+evenly in it. Of a pane in which the constraint is known for a shorter time than the unit that
+counts, as large a part of its pieces counts.
 
 **Deadline.** A line's window that an asset is missing from is published as `incomplete` by
 `advance`, when the wall clock has moved by `deadline` since `advance` first saw it; what comes
@@ -38,6 +39,7 @@ from penstock.errors import DecodeError
 from penstock.fingerprints import only_adds
 from penstock.operator import TOO_LATE, Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import KpiWindow, ProductionPartial
+from streams.operators.kpis.former_rows import as_today
 from streams.operators.kpis.line import Key, LineKpis, Shown
 from streams.operators.kpis.parameters import KpiParameters
 from streams.operators.kpis.rows import dump_partial, line_row, load_line, load_partial
@@ -52,8 +54,8 @@ class LineKpiOperator(Operator[RecordBatch]):
         parameters: Lines, windows, figures and conventions.
     """
 
-    state_format: ClassVar[int] = 2
-    """Format 1, whose lines' rows did not hold what was done long ago for orders, is read, too."""
+    state_format: ClassVar[int] = 3
+    """All former ones are read, too."""
 
     def __init__(self, parameters: KpiParameters) -> None:
         self.parameters = parameters
@@ -72,8 +74,9 @@ class LineKpiOperator(Operator[RecordBatch]):
         return f"line-kpis/{version} {self.parameters.text}"
 
     def reads(self, fingerprint: str) -> bool:
-        """Whether this is our state, of this format or the first, of these lines or of fewer."""
-        return any(only_adds(fingerprint, self._fingerprint(version)) for version in (1, 2))
+        """Whether this is our state, of this format or a former, of these lines or of fewer."""
+        formats = range(1, self.state_format + 1)
+        return any(only_adds(fingerprint, self._fingerprint(version)) for version in formats)
 
     def watermarks(self) -> Mapping[tuple[str, str], int]:
         """The watermark of each asset that was heard, by line."""
@@ -190,14 +193,18 @@ class LineKpiOperator(Operator[RecordBatch]):
         other = LineKpiOperator(self.parameters)
         fingerprint, other.books = load_meta(self, rows)
         other._anything = not rows
-        load_rows(rows, other._load)
+        former = not only_adds(fingerprint, self.fingerprint)
+        load_rows(rows, other._load_former if former else other._load)
         for state in other._lines.values():
             state.recover()
-        if not only_adds(fingerprint, self.fingerprint):  # of format 1: all rows are saved anew
+        if former:  # all rows are saved anew
             other._anything, other._changed = True, set(other._lines)
             for state in other._lines.values():
                 state.save_all()
         self.__dict__.update(other.__dict__)
+
+    def _load_former(self, where: str, row: Any) -> None:
+        self._load(where, as_today(where, row))
 
     def _load(self, where: str, row: Any) -> None:
         if where.startswith("l/"):

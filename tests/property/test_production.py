@@ -1,6 +1,5 @@
 """Panes of an asset against a plain look at every microsecond."""
 
-import math
 from collections import defaultdict
 from dataclasses import replace
 from itertools import takewhile
@@ -127,7 +126,7 @@ def counts_for(taken, heard, before, time, more):
     order = shown[0] if shown and shown[0] else ""
     if order and None in shown:
         again = max(again, time - shown.index(None) + 1)
-    if before >= again or more <= (2 if time - again <= HOLD else math.inf):
+    if before >= again or time - before <= HOLD or (more <= 2 and time - again > HOLD):
         return order
     same = list(takewhile(lambda one: one in (None, order), shown))
     return order if order in same[time - before :] else ""

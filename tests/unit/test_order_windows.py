@@ -113,24 +113,32 @@ def test_what_was_done_long_ago_for_an_order_outlives_a_restart():
     assert found[LINE, "A"].good == 100.0
 
 
-def test_state_of_format_1_is_read():
+@pytest.mark.parametrize("former", [1, 2])
+def test_state_of_a_former_format_is_read(former):
     before, after = LineKpiOperator(PARAMETERS), LineKpiOperator(PARAMETERS)
-    figures(before, hours(0, 3, "A"))
+    figures(before, hours(0, 60, "A"))
     rows = {name: row for name, row in before.changes().items() if row is not None}
     meta, line = json.loads(rows["meta"]), json.loads(rows[f"l/{LINE.replace('/', '%2F')}"])
-    meta[0] = meta[0].replace("line-kpis/2", "line-kpis/1")
-    line[2] = [member[:5] for member in line[2]]
+    meta[0] = meta[0].replace("line-kpis/3", f"line-kpis/{former}")
+    for member in line[2]:
+        for _, tally in member[5]:
+            tally[2], tally[-1][4] = [["p", 0.0, 0.0, 0.0]], None  # of one timekeeper; since when
+    line[2] = [member[: 4 + former] for member in line[2]]
     old = {
         "meta": json.dumps(meta).encode(),
         f"l/{LINE.replace('/', '%2F')}": json.dumps(line).encode(),
     }
+    for name in [name for name in rows if name.startswith("p/")]:
+        row = json.loads(rows[name])
+        row[6] = [[*one[:6], 1.0][: 5 + former] for one in row[6]]
+        old[name] = json.dumps(row).encode()
     assert after.reads(meta[0])
     after.restore(rows | old)
     saved = after.changes()  # the host deletes all others
     assert saved.keys() == rows.keys()
     after.restore({name: row for name, row in saved.items() if row is not None})
-    found = figures(after, hours(3, 5, "A") + hours(5, 6, "B"))
-    assert found[LINE, "A"].good == 5.0
+    found = figures(after, hours(60, 62, "A") + hours(62, 63, "B"))[LINE, "A"]
+    assert found.good == (62.0 if former == 2 else 29.0)  # 1: of the panes that are kept
 
 
 @pytest.mark.parametrize(("shown", "ended"), [("A", False), ("", True), ("B", True)])

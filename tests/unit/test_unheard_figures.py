@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from penstock.lines import Counter
+from penstock.settings.production import States
 from penstock.testing.production import ProductionFeed
 from penstock.work_units import WorkUnit
 from schemas import ProductionPartial, ProductionPieces, ProductionTime, Version
@@ -17,8 +18,9 @@ from streams.operators.line_kpis import LineKpiOperator
 HOUR = 3_600_000_000
 LINE = "acme/bremen/line"
 COUNTERS = {("plc", "good"): Counter("good", None), ("plc", "scrap"): Counter("scrap", None)}
+STATES = States(state="state", producing=(6,))
 PRESS, PACKER = (
-    WorkUnit(f"{LINE}/{name}", LINE, {}, COUNTERS, run_times={"p": 900.0})
+    WorkUnit(f"{LINE}/{name}", LINE, {}, COUNTERS, STATES, run_times={"p": 900.0})
     for name in ("press", "packer")
 )
 PLAN = WindowPlan(every=HOUR, sizes=(4 * HOUR,), sliding=HOUR, rolling=720 * HOUR)
@@ -29,13 +31,17 @@ PARAMETERS = KpiParameters(
 )  # fmt: skip
 
 
-def pane(unit, hour, *, unheard=0.0, since=0, share=0.0, known=HOUR):
-    """Two pieces as they are heard of, and some that were made since another hour."""
+def pane(unit, hour, *, unheard=0.0, since=0, known=HOUR, good=2.0):
+    """Two pieces as they are seen; some that were made since another hour till the state is known.
+
+    Args:
+        known: For how long, at the end of the hour.
+    """
     start, cut = hour * HOUR, hour * HOUR + HOUR - known
     times = (("unknown", start, cut), ("producing", cut, start + HOUR))
-    made = [ProductionPieces("A", "p", 2.0, 0.0, math.nan)]
+    made = [ProductionPieces("A", "p", good, 0.0, math.nan)]
     if unheard:
-        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, since * HOUR, share))
+        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, since * HOUR, cut))
     return ProductionPartial(
         LINE, unit.asset, start, HOUR, start + HOUR, True, "A",
         times=tuple(ProductionTime("A", "p", what, "planned", end - begin, begin, end)
@@ -70,25 +76,55 @@ def test_pieces_of_a_silence_are_counted_and_are_no_speed(unit):
 
 def test_a_line_counts_what_its_output_made_unheard_while_its_constraint_was_known():
     found = figures(*both(0), *(pane(PRESS, hour) for hour in (1, 2, 3)),
-                    pane(PACKER, 3, unheard=4.0, since=1, known=HOUR // 2))  # fmt: skip
-    assert found[LINE, "size", 0].planned_run_time == 8 * 900.0
-    assert found[LINE, "size", 0].kpis["effectiveness"] == 0.5
-    assert found[LINE, "sliding", 3].planned_run_time == 6 * 900.0
+                    pane(PACKER, 3, unheard=10.0, since=1, known=HOUR // 2))  # fmt: skip
+    assert found[LINE, "size", 0].planned_run_time == 14 * 900.0
+    assert found[LINE, "sliding", 3].planned_run_time == (2 + 10 / 5) * 900.0, "of its half hour"
     assert found[LINE, "sliding", 3].kpis["quality_ratio"] == 1.0
 
 
+def test_a_line_leaves_out_what_its_output_made_while_its_constraint_was_not_known():
+    found = figures(pane(PRESS, 3, known=HOUR // 4, good=1.0), pane(PACKER, 3, good=4.0))
+    assert found[LINE, "sliding", 3].good == 4.0
+    assert found[LINE, "sliding", 3].planned_run_time == 900.0
+    assert found[LINE, "sliding", 3].kpis["oee"] == 1.0
+
+
 def test_pieces_of_a_silence_stand_against_as_much_of_it_as_is_known():
-    found = figures(*both(0), *both(3, unheard=90.0, since=1, share=0.1, known=HOUR // 2))
+    """Of two and a half hours one is: nine pieces for nine tenths of an hour and a half."""
+    found = figures(*both(0), *both(1), *both(3, unheard=90.0, since=1, known=HOUR // 2))
     for unit in (LINE, PRESS.asset):
-        assert found[unit, "size", 0].produced == 94.0
-        assert found[unit, "size", 0].planned_run_time == pytest.approx((4 + 9) * 900.0)
+        assert found[unit, "size", 0].produced == 96.0
+        assert found[unit, "size", 0].planned_run_time == pytest.approx((6 + 90 / 2.5) * 900.0)
+        assert found[unit, "sliding", 3].planned_run_time == 2 * 900.0
 
 
 def test_each_unit_of_a_parallel_line_goes_by_its_own_time():
     line = replace(PARAMETERS.lines[0], flow="parallel", constraint=None, output=None)
     by = replace(PARAMETERS, lines=[line])
-    panes = [pane(PRESS, 3, unheard=4.0, since=3), pane(PACKER, 3, known=HOUR // 2)]
-    assert figures(*panes, by=by)[LINE, "sliding", 3].planned_run_time == 8 * 900.0
+    panes = [pane(PRESS, 3), pane(PACKER, 3, unheard=4.0, since=3, known=HOUR // 2)]
+    assert figures(*panes, by=by)[LINE, "sliding", 3].planned_run_time == 4 * 900.0
+
+
+def test_products_without_a_planned_run_time_are_named():
+    other = replace(pane(PRESS, 3), pieces=(ProductionPieces("A", "q", 7.0, 1.0, math.nan),))
+    found = figures(other, pane(PACKER, 3))[PRESS.asset, "sliding", 3]
+    assert math.isnan(found.kpis["oee"])
+    assert found.flags == (f"8 pieces of product q have no planned run time at {PRESS.asset}",)
+    unsaid = replace(other, pieces=(ProductionPieces("A", "", 7.0, 1.0, math.nan),))
+    (flag,) = figures(unsaid, pane(PACKER, 3))[PRESS.asset, "sliding", 3].flags
+    assert flag.startswith("8 pieces whose product was not known have no planned run time")
+
+
+def test_an_order_whose_end_nobody_saw_says_so():
+    """Its machine was silent, and then showed another one."""
+    then = [replace(one, order="B", times=tuple(t._replace(order="B") for t in one.times),
+                    pieces=()) for one in both(5)]  # fmt: skip
+    cut = [replace(one, times=(one.times[0]._replace(duration=HOUR // 2, end=HOUR // 2),
+                               ProductionTime("A", "p", "unknown", "planned", HOUR // 2,
+                                              HOUR // 2, HOUR))) for one in both(0)]  # fmt: skip
+    for first, flags in ((both(0), ()), (cut, ("its state was not known when it ended",))):
+        told = figures(*first, *then)
+        assert told[PRESS.asset, "order", 0].final and told[PRESS.asset, "order", 0].flags == flags
 
 
 def test_an_order_keeps_what_was_made_unheard_for_it_after_its_panes_are_gone():

@@ -63,9 +63,9 @@ def test_they_count_for_an_order_that_was_shown_before_and_after(order, counted)
 
 
 def test_a_flag_of_bad_quality_is_a_silence_too():
-    lost = [seen(10, "A", 9.0, quality=False)]
-    found = panes(*heard(0, 10, "A", 0), *lost, *heard(12, 25, "B", 18))
-    assert pieces(found[10]) == {("", 9 * S): 9.0, ("B", HEARD): 7.0}
+    lost = [seen(n, "A", 9.0, quality=False) for n in range(10, 14)]
+    found = panes(*heard(0, 10, "A", 0), *lost, *heard(14, 25, "B", 18))
+    assert pieces(found[10]) == {("", 9 * S): 9.0, ("B", HEARD): 5.0}
     assert found[10].flags == (ROSE,)
 
 
@@ -88,14 +88,16 @@ def test_a_rare_piece_after_a_silence_was_heard_of_though_its_counter_is_sent_on
     assert pieces(found[50]) == {("B", HEARD): 1.0} and found[50].flags == ()
 
 
-def test_more_than_can_be_made_since_the_machine_is_heard_again_was_made_before():
+def test_what_shows_when_the_machine_is_heard_again_nobody_saw_being_made():
+    """However few or many, and however fast the machine is."""
     fast = replace(PARAMETERS, units=[replace(UNIT, run_times={"": 0.5})])
     again = [said(22, order="B"), said(23, good=80.0), said(24, good=82.0)]
     found = panes(*heard(0, 10, "A", 0), *again, *(said(n) for n in range(25, 35)), by=fast)
     assert pieces(found[20]) == {("", 9 * S): 71.0, ("B", HEARD): 2.0}
     few = [said(22, order="B"), said(23, good=15.0), said(24, good=17.0)]
     found = panes(*heard(0, 10, "A", 0), *few, *(said(n) for n in range(25, 35)), by=fast)
-    assert pieces(found[20]) == {("B", HEARD): 8.0} and found[20].flags == ()
+    assert pieces(found[20]) == {("", 9 * S): 6.0, ("B", HEARD): 2.0}
+    assert found[20].flags == (ROSE,)
 
 
 def test_an_order_that_came_back_in_a_silence_is_another_one():
@@ -121,17 +123,40 @@ def test_a_silence_that_late_samples_fill_is_none_for_a_rise_in_a_later_pane():
     assert pieces(panes(*records, *gap, by=quick)[30]) == {("B", HEARD): 71.0}
 
 
-def test_pieces_that_come_more_seldom_than_values_hold_are_heard_of():
-    slow = replace(PARAMETERS, units=[replace(UNIT, run_times={"": 4.0})])
-    found = panes(*(seen(n, "A", n / 4) for n in range(0, 60, 4)), by=slow)
-    assert [pieces(found[start]) for start in (10, 20, 30)] == [
-        {("A", HEARD): 2.0}, {("A", HEARD): 3.0}, {("A", HEARD): 2.0}
-    ]  # fmt: skip
+def test_a_machine_that_is_heard_more_seldom_than_values_hold_has_its_pieces_and_is_flagged():
+    found = panes(*(seen(n, "A", n / 4) for n in range(0, 60, 4)))
+    assert [sum(pieces(found[start]).values()) for start in (10, 20, 30)] == [2.0, 3.0, 2.0]
+    assert {one.order for one in found[20].pieces} == {"A"} and found[20].flags == (ROSE,)
 
 
-def test_of_a_silence_as_much_is_known_as_values_hold():
+def test_pieces_of_a_silence_say_in_which_time_they_were_made():
     (made,) = panes(*heard(0, 10, "A", 0), seen(21, "A", 18.0), seen(35, "A", 18.0))[20].pieces
-    assert (made.good, made.since, made.known) == (9.0, 9 * S, pytest.approx(3 / 12))
+    assert (made.good, made.since, made.until) == (9.0, 9 * S, 21 * S)
+
+
+def test_pieces_that_show_while_the_state_is_bad_say_in_which_time_it_was():
+    bad = [Record(ASSET, SOURCE, [("state", n * S, 6.0, False), ("good", n * S, float(n))])
+           for n in range(13, 18)]  # fmt: skip
+    found = panes(*heard(0, 13, "A", 0), *bad, *heard(18, 35, "A", 18))[10]
+    assert [(one.good, one.since, one.until) for one in found.pieces] == [
+        (5.0, None, None), (5.0, 13 * S, 18 * S)
+    ]  # fmt: skip
+    assert found.flags == ()
+
+
+def test_a_seldom_counter_whose_readings_of_a_silence_were_too_late_tells_of_the_silence():
+    """Its next rise, long after, shows all that was scrapped meanwhile."""
+    scrap = Counter("scrap", None)
+    tracks = {**UNIT.tracks, (SOURCE, "scrap"): "scrap"}
+    counters = {**UNIT.counters, (SOURCE, "scrap"): scrap}
+    by = replace(PARAMETERS, units=[replace(UNIT, tracks=tracks, counters=counters)])
+    before = [said(0, order="A", good=0.0, scrap=3.0), *(said(n) for n in range(1, 10))]
+    after = [said(n, order="B") for n in range(1000, 1300)]
+    last = [said(1300, scrap=370.0), *(said(n) for n in range(1301, 1320))]
+    (made,) = panes(*before, *after, *last, by=by)[1300].pieces
+    assert (made.order, made.scrap, made.since) == ("", 367.0, 0)
+    one = panes(*before, *after, said(1300, scrap=4.0), *last[1:], by=by)[1300].pieces
+    assert [(made.order, made.scrap, made.since) for made in one] == [("B", 1.0, None)]
 
 
 def test_two_counters_of_a_silence_go_together():
@@ -139,14 +164,14 @@ def test_two_counters_of_a_silence_go_together():
     tracks = {**UNIT.tracks, (SOURCE, "total"): "total"}
     unit = replace(UNIT, counters=both, tracks=tracks, run_times={"": 1.0})
     by = replace(PARAMETERS, units=[unit])
-    for more, where in ((1.0, ("B", None)), (9.0, ("", 9 * S))):
+    for more in (1.0, 9.0):
         first = [("state", 9 * S, 6.0, True), ("order", 9 * S, "A", True)]
         first += [("good", 9 * S, 0.0, True), ("total", 9 * S, 0.0, True)]
         then = [("state", 21 * S, 6.0, True), ("order", 21 * S, "B", True)]
         then += [("good", 21 * S, more, True), ("total", 21 * S + 10_000, more, True)]
         records = [Record(ASSET, SOURCE, one) for one in (first, then)]
         found = panes(*records, *(said(n) for n in range(22, 40)), by=by)[20].pieces
-        assert {(one.order, one.since) for one in found} == {where}
+        assert {(one.order, one.since) for one in found} == {("", 9 * S)}
         assert sum(one.good for one in found) == sum(one.total for one in found) == more
 
 

@@ -55,6 +55,9 @@ class LineKpis:
     def __post_init__(self) -> None:
         every = self.parameters.plan.every
         self.members = {unit.asset: Member(unit, every) for unit in self.line.units}
+        for member in self.members.values():
+            keeper = self.members[self.line.keeper(member.unit).asset]
+            member.keepers = (member,) if keeper is member else (member, keeper)
 
     def take(self, partial: ProductionPartial) -> bool:
         """Take a partial of a unit; False: its pane is gone."""
@@ -166,9 +169,12 @@ class LineKpis:
                 self.published.add(key)
         oldest = self.dropped - self.parameters.plan.rolling
         orders = self._going_on()
+        gone = {asset: one.passing(self.dropped) for asset, one in self.members.items()}
+        for asset, member in self.members.items():  # while the panes of all of them are there
+            member.settle(gone[asset])
         for asset, member in self.members.items():
-            gone = member.forget(self.dropped, oldest, orders)
-            self.touched |= {(asset, start) for start in gone}
+            member.forget(gone[asset], oldest, orders)
+            self.touched |= {(asset, start) for start in gone[asset]}
 
     def save_all(self) -> None:
         """Have all panes and windows saved anew."""
@@ -203,7 +209,8 @@ class LineKpis:
             found += [key for key in self.shown if key[0] == unit.asset and _holds(key[1], pane)]
         if self.line.is_line:
             keeper = self.line.timekeepers[0] if self.line.timekeepers else unit
-            windows = plan.of_pane(pane, keeper.calendar, orders)
+            at_line = sorted(set().union(*(one.orders_of(pane) for one in self.members.values())))
+            windows = plan.of_pane(pane, keeper.calendar, at_line)
             found += [(self.line.line, one) for one in windows]
         self.waiting.update(key for key in found if key[1].end > self.closed)
 

@@ -1,6 +1,6 @@
 """One unit of a line: its panes, and what windows sum up of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,6 +8,7 @@ from penstock.work_units import WorkUnit
 from schemas import FailureTime, ProductionPartial, Version
 from streams.operators.kpis.account import Failures
 from streams.operators.kpis.reliability import merged
+from streams.operators.kpis.standing import standing
 from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
 from streams.operators.windows.parameters import NEVER
@@ -30,6 +31,8 @@ class Member:
         failed: Of panes that are gone: the failures.
         orders: The panes in which it worked for each order.
         before: Of panes that are gone: what it did for each order that somebody works for yet.
+        keepers: Beside whose time its pieces stand: itself, and the line's constraint.
+        unseen: The panes with pieces that were made since an earlier one: since when.
     """
 
     unit: WorkUnit
@@ -41,6 +44,8 @@ class Member:
     failed: list[FailureTime] = field(default_factory=list)
     orders: dict[str, set[int]] = field(default_factory=dict)
     before: dict[str, Tally] = field(default_factory=dict)
+    keepers: tuple["Member", ...] = ()
+    unseen: dict[int, int] = field(default_factory=dict)
 
     @property
     def known(self) -> int:
@@ -60,9 +65,21 @@ class Member:
         return gone
 
     def index(self, partial: ProductionPartial) -> None:
-        """Remember which orders it worked for in a pane."""
+        """Remember which orders it worked for in a pane, and how far back its pieces reach."""
+        start = partial.pane_start
         for order in _orders(partial):
-            self.orders.setdefault(order, set()).add(partial.pane_start)
+            self.orders.setdefault(order, set()).add(start)
+        since = min((one.since for one in partial.pieces if one.since is not None), default=start)
+        if since < start:
+            self.unseen[start] = since
+        else:
+            self.unseen.pop(start, None)
+
+    def orders_of(self, pane: int) -> set[str]:
+        """The orders whose pieces may have been made in a pane, whenever they were counted."""
+        starts = [start for start, since in self.unseen.items() if since < pane + self.every]
+        counted = {pane, *(start for start in starts if start > pane)}
+        return {order for one in counted & self.panes.keys() for order in _orders(self.panes[one])}
 
     def worked(self, order: str, until: int) -> list[int]:
         """The panes, over by a time, in which it worked for an order."""
@@ -88,20 +105,27 @@ class Member:
         known = [start for start in self.panes if start + self.every <= floor]
         return bool(known) and self._shown(max(known)) != order
 
-    def forget(self, dropped: int, oldest: int, orders: set[str]) -> list[int]:
-        """Forget the panes that begin by a time, and give them.
+    def passing(self, dropped: int) -> list[int]:
+        """The panes that begin by a time; the newest, which tells the order it shows, stays."""
+        newest = max(self.panes, default=NEVER)
+        return sorted(start for start in self.panes if start <= dropped and start != newest)
 
-        The newest stays; of the others hours, failures, and what was done for orders that go on.
+    def settle(self, starts: Iterable[int]) -> None:
+        """Keep of panes hours, failures, and what was done for orders."""
+        for start in starts:
+            self._settle(self.panes[start])
+
+    def forget(self, gone: Sequence[int], oldest: int, orders: set[str]) -> None:
+        """Forget panes, which are settled.
 
         Args:
-            dropped: That time.
+            gone: Their starts.
             oldest: What was before this is forgotten altogether.
             orders: Those that go on, here or at another unit of the line.
         """
-        newest = max(self.panes, default=NEVER)  # tells which order it shows
-        gone = sorted(start for start in self.panes if start <= dropped and start != newest)
         for start in gone:
-            self._settle(self.panes.pop(start))
+            del self.panes[start]
+            self.unseen.pop(start, None)
         self.failed = [one for one in self.failed if one.end > oldest]
         self.past = {hour: time for hour, time in self.past.items() if hour + _HOUR > oldest}
         for order, starts in list(self.orders.items()):
@@ -109,7 +133,6 @@ class Member:
             if not starts:
                 del self.orders[order]
         self.before = {order: one for order, one in self.before.items() if order in orders}
-        return gone
 
     def _settle(self, partial: ProductionPartial) -> None:
         hour = partial.pane_start // _HOUR * _HOUR
@@ -118,7 +141,7 @@ class Member:
         self.failed = merged([*self.failed, *partial.failures], 0)
         for order in _orders(partial) - {""}:
             tally = self.before.setdefault(order, Tally(self.unit))
-            tally.add(partial, order)
+            self._add(tally, partial, NEVER, order)
             tally.flags = set(most_flags(tally.flags))
 
     def tally(self, window: Window, until: int) -> Tally:
@@ -127,7 +150,7 @@ class Member:
             before = self.before.get(window.name)
             tally = before.copy() if before else Tally(self.unit)
             for start in self.worked(window.name, until):
-                tally.add(self.panes[start], window.name)
+                self._add(tally, self.panes[start], window.start, window.name)
             return tally
         tally = Tally(self.unit)
         if window.kind == ROLLING:
@@ -141,9 +164,21 @@ class Member:
             inside = range(window.start, until, self.every)
         for start in inside:
             if (partial := self.panes.get(start)) is not None:
-                tally.add(partial)
+                self._add(tally, partial, window.start)
         tally.fill(window.start, until)
         return tally
+
+    def _add(
+        self, tally: Tally, partial: ProductionPartial, begin: int, order: str | None = None
+    ) -> None:
+        """Add a pane, or what of it is for one order, to what it did in a window from `begin`."""
+        tally.add(partial, order)
+        for pieces in partial.pieces:
+            if order is None or pieces.order == order:
+                for keeper in self.keepers:
+                    share = standing(pieces, partial, self.panes, keeper.panes, begin)
+                    if share < 1.0:
+                        tally.leave_out(keeper.unit.asset, pieces, 1.0 - share)
 
     def failures(self, window: Window, within: int) -> Failures:
         """Its failures in a window; those less than `within` apart are one."""

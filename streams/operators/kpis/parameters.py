@@ -41,6 +41,17 @@ class LineUnits:
             return self.units
         return () if self.constraint is None else (self.constraint,)
 
+    @property
+    def outputs(self) -> tuple[WorkUnit, ...]:
+        """The units whose good pieces are the line's."""
+        if self.output is not None:
+            return (self.output,)
+        return self.units if self.flow == "parallel" else ()
+
+    def keeper(self, unit: WorkUnit) -> WorkUnit:
+        """The unit beside whose time the pieces of one stand in the line's figures."""
+        return unit if self.flow == "parallel" else self.constraint or unit
+
 
 @dataclass(frozen=True)
 class KpiParameters:

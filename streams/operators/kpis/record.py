@@ -1,9 +1,10 @@
 """The record of one window of an asset or line, from its units."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from hashlib import sha256
+from typing import Final
 
 from schemas import KpiInput, KpiWindow, TimeShare
 from streams.operators.kpis.account import Account, Failures
@@ -13,6 +14,9 @@ from streams.operators.kpis.member import Member
 from streams.operators.kpis.parameters import KpiParameters, LineUnits
 from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
+
+ENDED_UNSEEN: Final = "its state was not known when it ended"
+"""Of an order: when it really ended, and what was made until then, nobody saw."""
 
 
 def record(
@@ -50,7 +54,10 @@ def record(
             tally.fill_order(start, end)
         final = all(one.ended(window.name, floor) for one in members.values())
     account, units = _account(parameters, line, asset, tallies, window)
-    flags = most_flags(flag for tally in tallies.values() for flag in tally.flags)
+    flags = {flag for tally in tallies.values() for flag in tally.flags}
+    flags |= set(_doubts(line, asset, tallies, account))
+    if window.kind == ORDER and final:
+        flags |= {ENDED_UNSEEN for tally in tallies.values() if tally.ended_unseen}
     rolling = window.kind == ROLLING
     return KpiWindow(
         id=window.id(asset.unit.asset if asset else line.line),
@@ -82,7 +89,7 @@ def record(
             one.name: one.compute(account) for one in parameters.kpis if one.belongs_to(window.kind)
         },
         conventions=CONVENTIONS if rolling else {},
-        flags=tuple(flags),
+        flags=tuple(most_flags(flags)),
         inputs=tuple(_input(m, tallies[a]) for a, m in sorted(members.items())),
     )
 
@@ -117,11 +124,21 @@ def _account(
     """The account of an asset or line, and of how many units its time is."""
     counts, order = parameters.no_order_counts, window.kind == ORDER
     if asset is None:
-        return of_line(line, tallies, counts, start=window.start, order=order)
+        return of_line(line, tallies, counts, order=order)
     failures = Failures()
     if window.kind == ROLLING:
         failures = asset.failures(window, parameters.same_failure_within)
-    return of_unit(tallies[asset.unit.asset], counts, failures, start=window.start, order=order), 1
+    return of_unit(tallies[asset.unit.asset], counts, failures, order=order), 1
+
+
+def _doubts(
+    line: LineUnits, asset: Member | None, tallies: Mapping[str, Tally], account: Account
+) -> Iterator[str]:
+    """What of a window's figures cannot be right, or cannot be computed."""
+    for tally in tallies.values():
+        yield from tally.without_run_time(tally.unit if asset else line.keeper(tally.unit))
+    if account.scrap > account.produced:
+        yield "more scrap than was produced"
 
 
 def _input(member: Member, tally: Tally) -> KpiInput:

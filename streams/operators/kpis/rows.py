@@ -61,11 +61,11 @@ def line_row(state: LineKpis) -> list[Any]:
 def load_line(state: LineKpis, row: list[Any]) -> None:
     """The inverse of `line_row`."""
     state.dropped, state.closed, members = row
-    for asset, level, quiet, past, failed, *before in members:
+    for asset, level, quiet, past, failed, before in members:
         member = state.members[asset]
         member.level, member.quiet, member.past = level, quiet, dict(past)
         member.failed = [FailureTime(*one) for one in failed]
-        for order, tally in before[0] if before else ():  # format 1 had none
+        for order, tally in before:
             member.before[order] = _load_tally(member.unit, tally)
 
 
@@ -75,11 +75,11 @@ def _dump_before(member: Member) -> list[Any]:
 
 def _dump_tally(tally: Tally) -> list[Any]:
     times = [[*key, time] for key, time in sorted(tally.times.items())]
-    bounds = [tally.begin, tally.end, tally.first, tally.last, tally.since]
+    bounds = [tally.begin, tally.end, tally.first, tally.last, tally.known]
     return [
         times,
         _dump_made(tally.made),
-        _dump_made(tally.unknown),
+        [[keeper, _dump_made(made)] for keeper, made in sorted(tally.unknown.items())],
         sorted(tally.flags),
         tally.panes,
         tally.late,
@@ -92,13 +92,17 @@ def _dump_made(made: dict[str, Made]) -> list[Any]:
     return [[product, *astuple(one)] for product, one in sorted(made.items())]
 
 
+def _load_made(rows: list[Any]) -> dict[str, Made]:
+    return {product: Made(*pieces) for product, *pieces in rows}
+
+
 def _load_tally(unit: WorkUnit, row: list[Any]) -> Tally:
     times, made, unknown, flags, panes, late, (epoch, offsets, emission), bounds = row
     return Tally(
         unit,
         {(element, planning): time for element, planning, time in times},
-        {product: Made(*pieces) for product, *pieces in made},
-        {product: Made(*pieces) for product, *pieces in unknown},
+        _load_made(made),
+        {keeper: _load_made(left_out) for keeper, left_out in unknown},
         set(flags),
         panes,
         late,

@@ -1,7 +1,7 @@
 """Sums up panes: time by element and planning, pieces by product."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -33,7 +33,8 @@ class Tally:
         unit: The asset.
         times: Microseconds by element and planning.
         made: By product.
-        unknown: Of that the part that was made in time of which the state is not known.
+        unknown: Of that the part that was made in time of which the state of a unit is not known,
+            by that unit: this one, or the one whose time is the line's.
         flags: What is doubtful.
         panes: How many are in it.
         late: How many late samples changed them.
@@ -42,7 +43,7 @@ class Tally:
     unit: WorkUnit
     times: Times = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
-    unknown: dict[str, Made] = field(default_factory=dict)
+    unknown: dict[str, dict[str, Made]] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     panes: int = 0
     late: int = 0
@@ -54,8 +55,8 @@ class Tally:
     first: int | None = None
     """Of an order: when the first work on it began, and the last ended."""
     last: int | None = None
-    since: int | None = None
-    """When a counter was last read before it rose while nothing was heard: the first time."""
+    known: int | None = None
+    """Of an order: the end of the last time that it was shown and the state was known."""
 
     def copy(self) -> "Tally":
         """One to go on with, that leaves this as it is."""
@@ -63,9 +64,17 @@ class Tally:
             self,
             times=dict(self.times),
             made={product: replace(one) for product, one in self.made.items()},
-            unknown={product: replace(one) for product, one in self.unknown.items()},
+            unknown={
+                keeper: {product: replace(one) for product, one in made.items()}
+                for keeper, made in self.unknown.items()
+            },
             flags=set(self.flags),
         )
+
+    @property
+    def ended_unseen(self) -> bool:
+        """Of an order: whether its end is but the last that was heard of it."""
+        return self.unit.states is not None and self.end != self.known
 
     @property
     def counts(self) -> bool:
@@ -84,23 +93,18 @@ class Tally:
                 self.times[key] = self.times.get(key, 0) + one.duration
                 self.begin = one.begin if self.begin is None else min(self.begin, one.begin)
                 self.end = one.end if self.end is None else max(self.end, one.end)
+                if one.element != UNKNOWN:
+                    self.known = one.end if self.known is None else max(self.known, one.end)
                 if one.element not in _IDLE:
                     self.first = one.begin if self.first is None else min(self.first, one.begin)
                     self.last = one.end if self.last is None else max(self.last, one.end)
         for pieces in partial.pieces:
             if order is None or pieces.order == order:
-                self._add(self.made, pieces, 1.0)
-                if pieces.since is not None:
-                    self._add(self.unknown, pieces, 1.0 - pieces.known)
-                    first = pieces.since if self.since is None else self.since
-                    self.since = min(pieces.since, first)
+                _add(self.made, pieces, 1.0)
 
-    def _add(self, to: dict[str, Made], pieces: ProductionPieces, share: float) -> None:
-        made = to.setdefault(pieces.product, Made(0.0, 0.0, 0.0))
-        produced, good, scrap = _derived(pieces)
-        made.produced += share * produced
-        made.good += share * good
-        made.scrap += share * scrap
+    def leave_out(self, keeper: str, pieces: ProductionPieces, share: float) -> None:
+        """Have a share of pieces stand against no time of a unit."""
+        _add(self.unknown.setdefault(keeper, {}), pieces, share)
 
     def fill(self, begin: int, end: int, element: str = UNKNOWN) -> None:
         """Account for all time of a window: what no pane tells of is unknown."""
@@ -122,32 +126,32 @@ class Tally:
             return math.nan
         return math.fsum(of(one) for _, one in sorted(self.made.items()))
 
-    def run_time(
-        self, of: Callable[[Made], float], *, whole: bool, unit: WorkUnit | None = None
-    ) -> float:
-        """Σ PRU × pieces, seconds, by the run times of a unit; NaN if one is not known.
+    def run_time(self, of: Callable[[Made], float], by: WorkUnit) -> float:
+        """Σ PRU × pieces, seconds, of those that stand against known time of a unit.
 
         Args:
             of: Which pieces.
-            whole: Whether those count that were made in time that is not known.
-            unit: Whose run times; None: its own.
+            by: The unit: itself, or the line's timekeeper. Its run times count; NaN if one is not
+                known.
         """
-        by = unit or self.unit
         if not self.counts:
             return math.nan
-        left_out = {} if whole else self.unknown
-        shares = [
-            (by.run_time(product), of(one) - (of(left_out[product]) if product in left_out else 0))
+        left_out = self.unknown.get(by.asset, {})
+        standing = (
+            (product, of(one) - (of(left_out[product]) if product in left_out else 0.0))
             for product, one in sorted(self.made.items())
-            if of(one)
-        ]
+        )
+        shares = [(by.run_time(product), pieces) for product, pieces in standing if pieces]
         known = [time * pieces for time, pieces in shares if time is not None]
         return math.fsum(known) if len(known) == len(shares) else math.nan
 
-    @property
-    def known(self) -> bool:
-        """Whether the state is known all the time."""
-        return not any(time for (element, _), time in self.times.items() if element == UNKNOWN)
+    def without_run_time(self, by: WorkUnit) -> Iterator[str]:
+        """In words, what was made of products of which a unit that has run times has none."""
+        for product, one in sorted(self.made.items()):
+            pieces = max((p for p in (one.produced, one.scrap) if not math.isnan(p)), default=0.0)
+            if by.run_times and by.run_time(product) is None and pieces:
+                what = f"of product {product}" if product else "whose product was not known"
+                yield f"{pieces:g} pieces {what} have no planned run time at {by.asset}"
 
 
 def most_flags(flags: Iterable[str]) -> list[str]:
@@ -172,6 +176,14 @@ def together(tallies: Iterable[Tally]) -> Times:
         for key, time in tally.times.items():
             found[key] = found.get(key, 0) + time
     return found
+
+
+def _add(to: dict[str, Made], pieces: ProductionPieces, share: float) -> None:
+    made = to.setdefault(pieces.product, Made(0.0, 0.0, 0.0))
+    produced, good, scrap = _derived(pieces)
+    made.produced += share * produced
+    made.good += share * good
+    made.scrap += share * scrap
 
 
 def _derived(pieces: ProductionPieces) -> tuple[float, float, float]:

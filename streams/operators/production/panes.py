@@ -48,7 +48,7 @@ class Painter:
         return {
             "order": self.elements.last_order(end - 1),
             "times": self._times(segments),
-            "pieces": pieces.made(start, end, flags),
+            "pieces": pieces.made(segments, flags),
             "failures": _failures(segments),
             "flags": tuple(sorted(flags)[:_MOST_FLAGS]),
         }

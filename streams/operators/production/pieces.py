@@ -1,13 +1,17 @@
 """What an asset made in a pane of time: by how much its counters rose, and for which order.
 
-Pieces count when the counter shows them, for the order and product that are shown then. Where it
-shows more than can have been made since the asset was heard again, they were made at any time since
-its last reading: they are flagged and have `since`, and count for an order only if that was shown
-all the while. `known` says how much of that time is known, which they stand against.
+Pieces count when the counter shows them, for the order and product that are shown then. Where the
+asset was not heard between two readings of a counter, nobody saw when it rose: these pieces are
+flagged, and count for an order only if that was shown all the while. So are pieces flagged that
+another source counts while the asset is not heard.
+
+Pieces that were made in time of which the state is not known, or not all of it, say from when to
+when (`since`, `until`): they are a speed only beside as much of it as is known.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Set
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,22 +21,22 @@ from penstock.settings.tags import Role
 from penstock.work_units import Name
 from schemas import ProductionPieces
 from streams.operators.production.counting import SLACK, most_plausible, rise
-from streams.operators.production.elements import Elements
+from streams.operators.production.elements import UNKNOWN, Elements, Segment
 from streams.operators.production.tracks import Run, Track
 
 
 class _Origin(NamedTuple):
-    """For which order and product, since when, and how much of the time since then is known."""
+    """For which order and product; where that time is not known, from when to when."""
 
     order: str
     product: str
     since: int | None = None
-    known: float = 1.0
+    until: int | None = None
 
     @property
-    def place(self) -> tuple[str, str, int, float]:
+    def place(self) -> tuple[str, str, int, int]:
         """Orders them."""
-        return self.order, self.product, self.since or 0, self.known
+        return self.order, self.product, self.since or 0, self.until or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,63 +53,60 @@ class Pieces:
     counters: Mapping[Name, Track]
     plausible_rate: float
 
-    def made(self, start: int, end: int, flags: set[str]) -> tuple[ProductionPieces, ...]:
-        """What was made from `start` to before `end`; adds what is doubtful to `flags`."""
+    def made(self, pane: Sequence[Segment], flags: set[str]) -> tuple[ProductionPieces, ...]:
+        """What was made in a pane of these segments; adds what is doubtful to `flags`."""
         unit = self.elements.unit
         counted = {one.role for one in unit.counters.values()}
         found: dict[_Origin, dict[str, float]] = {}
         for name, counter in unit.counters.items():
             track = self.counters.get(name)
-            for before, run in _rises(track, start, end) if track else ():
-                product = self.elements.text(Role.PRODUCT, run[0])
-                most = self._most(run[0] - before[1], product)
+            for before, run in _rises(track, pane[0].begin, pane[-1].end) if track else ():
+                at, product = run[0], self.elements.text(Role.PRODUCT, run[0])
+                most = self._most(at - before[1], product)
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                origin = self._origin(before[1], run[0], more, product)
-                if origin.since is not None:
+                unseen = self._unseen(before[1], at, more)
+                if unseen or self.elements.heard_since(at) is None:
                     flags.add(f"counter {name[1]} rose while nothing was heard")
+                origin = self._of_silence(before[1], at) if unseen else self._as_seen(at, pane)
                 made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _origin(self, before: int, at: int, more: float, product: str) -> _Origin:
-        """Where pieces belong by which a counter rose.
+    def _unseen(self, before: int, at: int, more: float) -> bool:
+        """Whether nobody saw when a counter rose, which was read at two times.
 
-        A counter that is sent only when it changes has a last reading as old as its value. So not
-        every silence since then was one in which they were made.
-
-        Args:
-            before: The last reading of the counter.
-            at: This one.
-            more: The pieces.
-            product: What is shown now.
+        One that is sent only when it changes has a last reading as old as its value. So a piece or
+        two that show long after a silence are taken as made when they show.
         """
-        elements, order = self.elements, self.elements.text(Role.ORDER, at)
+        elements = self.elements
         heard = elements.heard_since(at)
-        begin = at if heard is None else heard
-        again = max(begin, elements.order_known_since(at, before))
-        if before >= again or more <= self._most_since(again, at, product):
-            return _Origin(order, product)
-        unknown = max(begin - before - elements.hold, 0) / (at - before)
-        shown = heard is not None and elements.order_since(at) <= before
-        return _Origin(order if shown else "", product, before, 1.0 - unknown)
+        again = max(at if heard is None else heard, elements.order_known_since(at, before))
+        if before >= again or at - before <= elements.hold:
+            return False
+        return more > SLACK or at - again <= elements.hold
+
+    def _of_silence(self, before: int, at: int) -> _Origin:
+        elements = self.elements
+        shown = elements.heard_since(at) is not None and elements.order_since(at) <= before
+        order = elements.text(Role.ORDER, at) if shown else ""
+        return _Origin(order, elements.text(Role.PRODUCT, at), before, at)
+
+    def _as_seen(self, at: int, pane: Sequence[Segment]) -> _Origin:
+        segment = pane[bisect_right(pane, at, key=lambda one: one.begin) - 1]
+        unknown = (segment.begin, segment.end) if segment.element == UNKNOWN else (None, None)
+        return _Origin(segment.order, segment.product, *unknown)
 
     def _most(self, elapsed: int, product: str) -> float:
         return most_plausible(elapsed, self.elements.unit.run_time(product), self.plausible_rate)
-
-    def _most_since(self, again: int, at: int, product: str) -> float:
-        """What can have been made since the asset was heard again; without a run time by `hold`."""
-        if self.elements.unit.run_time(product) is None and at - again <= self.elements.hold:
-            return SLACK
-        return self._most(at - again, product)
 
 
 def _told(origin: _Origin, made: Mapping[str, float], counted: Set[str]) -> ProductionPieces:
     good, scrap, total = (made.get(one, 0.0) if one in counted else math.nan for one in PIECES)
     return ProductionPieces(
-        origin.order, origin.product, good, scrap, total, origin.since, origin.known
+        origin.order, origin.product, good, scrap, total, origin.since, origin.until
     )
 
 
