@@ -31,6 +31,16 @@ def with_parts(rest: str, parts: Mapping[str, str]) -> str:
     return f"{rest}{_PARTS}{json.dumps(digests, separators=(',', ':'), sort_keys=True)}"
 
 
+def in_format(fingerprint: str, version: int) -> str:
+    """The fingerprint of the same state in another format.
+
+    >>> in_format("sums/2 keep=9", 1)
+    'sums/1 keep=9'
+    """
+    name, space, rest = fingerprint.partition(" ")
+    return f"{name.rpartition('/')[0]}/{version}{space}{rest}"
+
+
 def only_adds(then: str, now: str) -> bool:
     """Whether fingerprints are the same but for parts that came since.
 

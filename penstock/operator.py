@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import TypeVar
 
 from penstock.errors import DecodeError
-from penstock.fingerprints import only_adds
+from penstock.fingerprints import in_format, only_adds
 
 
 class Names:
@@ -208,6 +208,8 @@ class Operator(ABC, Generic[Batch]):
 
     state_format: ClassVar[int] = 1
     """Number of the format of `changes`; grows when rows change their meaning."""
+    former_formats: ClassVar[tuple[int, ...]] = ()
+    """Those that `restore` reads besides."""
     books: Books
 
     @abstractmethod
@@ -236,14 +238,19 @@ class Operator(ABC, Generic[Batch]):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when parameters or state format change, so that old state is not misread.
+        """Name/format and parameters: what must be equal, so that old state is not misread.
 
         `penstock.fingerprints.with_parts` lets state of a plant with fewer assets be gone on with.
         """
 
     def reads(self, fingerprint: str) -> bool:
         """Whether `restore` takes state with this fingerprint: its own, or of fewer parts."""
-        return only_adds(fingerprint, self.fingerprint)
+        return only_adds(fingerprint, self.fingerprint) or self.is_former(fingerprint)
+
+    def is_former(self, fingerprint: str) -> bool:
+        """Whether state with this fingerprint is its own, in a former format."""
+        formers = (in_format(self.fingerprint, version) for version in self.former_formats)
+        return any(only_adds(fingerprint, former) for former in formers)
 
     @abstractmethod
     def watermarks(self) -> Mapping[tuple[str, str], int]:

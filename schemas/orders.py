@@ -28,7 +28,8 @@ class OrderWindow(NamedTuple):
     """What a unit, asset or line, has made of an order: as much of a `KpiWindow` as matters.
 
     `final`: the unit is known to have gone on to another order. `good` and `scrap` are NaN if
-    nothing counts them. Without an `order` it stands for figures of something else.
+    nothing counts them. Without an `order` it stands for figures of something else. `flags` say
+    what is doubtful.
     """
 
     unit: str
@@ -39,6 +40,7 @@ class OrderWindow(NamedTuple):
     good: float
     scrap: float
     watermark: int
+    flags: tuple[str, ...]
     version: Version
 
 

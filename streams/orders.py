@@ -120,6 +120,7 @@ def _window(datum: dict[str, Any]) -> OrderWindow:
         good=_figure(datum["good"]),
         scrap=_figure(datum["scrap"]),
         watermark=datum["watermark"],
+        flags=tuple(datum["flags"]),
         version=Version(version["epoch"], tuple(version["offsets"]), version["emission"]),
     )
 

@@ -23,8 +23,9 @@ def wanted(order: str, version: int = 1, **more: Any) -> ProductionOrder:
 def made(order: str, version: int = 1, **more: Any) -> OrderWindow:
     """What a press has made of an order that goes on, and otherwise as `more` says."""
     found = OrderWindow(
-        "acme/bremen/line/press", order, 0, 10, False, 5.0, 1.0, version, Version(1, (version,), 1)
-    )
+        "acme/bremen/line/press", order, 0, 10, False, 5.0, 1.0, version, (),
+        Version(1, (version,), 1),
+    )  # fmt: skip
     return found._replace(**more)
 
 

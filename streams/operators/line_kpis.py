@@ -36,7 +36,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DecodeError
-from penstock.fingerprints import only_adds
 from penstock.operator import TOO_LATE, Books, LateSamples, Operator, Output, RecordBatch, Result
 from schemas import KpiWindow, ProductionPartial
 from streams.operators.kpis.former_rows import as_today
@@ -55,7 +54,7 @@ class LineKpiOperator(Operator[RecordBatch]):
     """
 
     state_format: ClassVar[int] = 3
-    """All former ones are read, too."""
+    former_formats: ClassVar[tuple[int, ...]] = (1, 2)
 
     def __init__(self, parameters: KpiParameters) -> None:
         self.parameters = parameters
@@ -68,15 +67,7 @@ class LineKpiOperator(Operator[RecordBatch]):
     @property
     def fingerprint(self) -> str:
         """Name, state format and parameters."""
-        return self._fingerprint(self.state_format)
-
-    def _fingerprint(self, version: int) -> str:
-        return f"line-kpis/{version} {self.parameters.text}"
-
-    def reads(self, fingerprint: str) -> bool:
-        """Whether this is our state, of this format or a former, of these lines or of fewer."""
-        formats = range(1, self.state_format + 1)
-        return any(only_adds(fingerprint, self._fingerprint(version)) for version in formats)
+        return f"line-kpis/{self.state_format} {self.parameters.text}"
 
     def watermarks(self) -> Mapping[tuple[str, str], int]:
         """The watermark of each asset that was heard, by line."""
@@ -193,7 +184,7 @@ class LineKpiOperator(Operator[RecordBatch]):
         other = LineKpiOperator(self.parameters)
         fingerprint, other.books = load_meta(self, rows)
         other._anything = not rows
-        former = not only_adds(fingerprint, self.fingerprint)
+        former = self.is_former(fingerprint)
         load_rows(rows, other._load_former if former else other._load)
         for state in other._lines.values():
             state.recover()

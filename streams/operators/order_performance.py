@@ -43,7 +43,9 @@ class OrderPerformance(Operator[RecordBatch]):
         parameters: Planned run times, and how long orders are kept.
     """
 
-    state_format: ClassVar[int] = 1
+    state_format: ClassVar[int] = 2
+    former_formats: ClassVar[tuple[int, ...]] = (1,)
+    """Format 1 did not hold the flags of figures."""
 
     def __init__(self, parameters: OrderParameters) -> None:
         self.parameters = parameters
@@ -139,10 +141,19 @@ class OrderPerformance(Operator[RecordBatch]):
             StateError: The rows are damaged, or of another format or other parameters.
         """
         other = OrderPerformance(self.parameters)
-        _, other.books = load_meta(self, rows)
-        other._anything = not rows
-        load_rows(rows, other._load)
+        fingerprint, other.books = load_meta(self, rows)
+        former = self.is_former(fingerprint)
+        other._anything = former or not rows
+        load_rows(rows, other._load_former if former else other._load)
+        if former:  # all rows are saved anew
+            other._changed = set(other._orders)
         self.__dict__.update(other.__dict__)
+
+    def _load_former(self, where: str, row: Any) -> None:
+        if where != _TIME:
+            for window, *_ in row[1]:
+                window.insert(-1, [])
+        self._load(where, row)
 
     def _load(self, where: str, row: Any) -> None:
         if where == _TIME:

@@ -93,7 +93,8 @@ class WindowStatistics(Operator):
     """
 
     state_format: ClassVar[int] = 2
-    """Format 1, in which streams' rows did not name `out_of_order`, is read as well."""
+    former_formats: ClassVar[tuple[int, ...]] = (1,)
+    """In format 1 streams' rows did not name `out_of_order`."""
 
     def __init__(self, parameters: WindowParameters) -> None:
         self.parameters = parameters
@@ -107,14 +108,7 @@ class WindowStatistics(Operator):
     @property
     def fingerprint(self) -> str:
         """Name, state format and parameters."""
-        return self._fingerprint(self.state_format)
-
-    def _fingerprint(self, version: int) -> str:
-        return f"window-statistics/{version} {self.parameters.text}"
-
-    def reads(self, fingerprint: str) -> bool:
-        """Whether this is our state, or of format 1 with the same parameters."""
-        return fingerprint in (self.fingerprint, self._fingerprint(state.FORMAT_1))
+        return f"window-statistics/{self.state_format} {self.parameters.text}"
 
     def watermarks(self) -> Mapping[tuple[str, str], int]:
         """The watermark of each (asset, source) that has one, of its greatest `out_of_order`."""
@@ -208,7 +202,7 @@ class WindowStatistics(Operator):
         """
         former = set[str]()
         fingerprint, books = load_meta(self, rows)
-        if fingerprint != self.fingerprint:
+        if self.is_former(fingerprint):
             rows, former = state.from_format_1(rows, self.parameters.out_of_order)
         named = {key: row for key, row in rows.items() if key != META}
         clocks = {key: named.pop(key) for key in rows if state.is_clock(key)}

@@ -1,5 +1,6 @@
 """What ERP is told of orders, and how its orders are read."""
 
+import json
 import math
 
 import pytest
@@ -86,6 +87,30 @@ def test_old_orders_are_forgotten_and_what_comes_of_them_later_is_late():
     output = both.update(OrderFeed().batch([made("A", 3, final=True)], 0))
     assert list(output.results) == [] and output.late[0].reason == "too late"
     assert both.books.closed and both.books.late == 1
+
+
+def test_what_is_doubtful_about_its_figures_is_told_of_a_completed_order():
+    both, flags = operator(), ("counter scrap was reset",)
+    (begun,) = told(both, wanted("A"), made("A", flags=flags))
+    assert begun.flags == ()
+    (over,) = told(both, made("A", 2, final=True, flags=flags))
+    assert over.flags == flags
+
+
+def test_state_of_format_1_is_read_and_saved_anew():
+    before, after = operator(), operator()
+    told(before, wanted("A"), made("A", flags=("doubtful",)), made("B", final=True))
+    rows = before.changes()
+    meta, orders = json.loads(rows["meta"]), {n: json.loads(rows[n]) for n in ("o/A", "o/B")}
+    meta[0] = meta[0].replace("order-performance/2", "order-performance/1")
+    for row in orders.values():
+        row[1][0][0].pop(-2)
+    former = {name: json.dumps(row).encode() for name, row in {"meta": meta, **orders}.items()}
+    after.restore(rows | former)
+    assert after.changes().keys() == rows.keys()
+    assert told(after, made("B", final=True)) == []
+    (over,) = told(after, made("A", 2, final=True))
+    assert over.flags == () and over.revision == 2
 
 
 def test_damaged_state_is_refused():

@@ -14,6 +14,7 @@ from streams.operators.kpis.member import Member
 from streams.operators.kpis.parameters import KpiParameters, LineUnits
 from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
+from streams.operators.production.elements import UNKNOWN
 
 ENDED_UNSEEN: Final = "its state was not known when it ended"
 """Of an order: when it really ended, and what was made until then, nobody saw."""
@@ -137,8 +138,19 @@ def _doubts(
     """What of a window's figures cannot be right, or cannot be computed."""
     for tally in tallies.values():
         yield from tally.without_run_time(tally.unit if asset else line.keeper(tally.unit))
+    if asset is None:
+        yield from _unheard_outputs(line, tallies)
     if account.scrap > account.produced:
         yield "more scrap than was produced"
+
+
+def _unheard_outputs(line: LineUnits, tallies: Mapping[str, Tally]) -> Iterator[str]:
+    """Of which outputs, whose time is not the line's, the state is not known all the time."""
+    for unit in line.outputs:
+        if unit not in line.timekeepers and unit.states is not None:
+            times = tallies[unit.asset].times.items()
+            if any(time for (element, _), time in times if element == UNKNOWN):
+                yield f"{unit.asset} was not heard all the time: pieces count when they show"
 
 
 def _input(member: Member, tally: Tally) -> KpiInput:

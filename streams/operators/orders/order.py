@@ -81,9 +81,9 @@ class OrderState:
         """The inverse of `dump`."""
         request, units = row
         found = cls(None if request is None else ProductionOrder(*request))
-        for (*window, version), revision, digest in units:
-            epoch, offsets, emission = version
-            one = OrderWindow._make([*window, Version(epoch, tuple(offsets), emission)])
+        for (*window, flags, (epoch, offsets, emission)), revision, digest in units:
+            made = Version(epoch, tuple(offsets), emission)
+            one = OrderWindow._make([*window, tuple(flags), made])
             found.units[one.unit] = Made(one, revision, digest)
         return found
 
@@ -119,6 +119,8 @@ def performance(
 
 
 def _doubts(window: OrderWindow, request: ProductionOrder | None) -> Iterator[str]:
+    if window.final:
+        yield from window.flags
     if request is None:
         yield "ERP has sent no such order"
         return

@@ -23,8 +23,6 @@ from streams.operators.windows.partition import Partition
 from streams.operators.windows.pool import Saved, WindowPool
 from streams.operators.windows.samples import Samples, joined
 
-FORMAT_1: Final = 1
-"""The format in which streams' rows did not name `out_of_order`."""
 _STREAM: Final = "s"
 _WINDOW: Final = "w"
 _CLOCK: Final = "c"
