@@ -43,6 +43,7 @@ class Check:
     windows_wrong: int
     orders: int
     erp_compared: int
+    erp_bounded: int
     erp_wrong: int
     kpis: KpiCheck
     alerts: AlertCheck
@@ -98,6 +99,7 @@ def check(
         windows_wrong=windows.wrong,
         orders=sum(since <= order.end < until for order in truth.orders),
         erp_compared=orders.orders,
+        erp_bounded=orders.bounded,
         erp_wrong=orders.wrong,
         kpis=figures,
         alerts=check_alerts(truth, alerts, requests),

@@ -2,6 +2,7 @@
 
 A window is compared if every cycle of it, of the second before and of two behind, went out, and all
 of the stops at its borders; while a killed PLC was silent nobody can know what its machines did.
+Of all others more than can be made in the time that is known is wrong.
 """
 
 import math
@@ -16,6 +17,10 @@ from penstock.units import format_duration, microseconds
 
 TOLERANCE: Final = 1e-9
 EXAMPLES: Final = 8
+FASTEST: Final = 1.1
+"""Planned by real time of a piece, at most."""
+BORDER: Final = 3.0
+"""Planned seconds of the pieces that may be read in one window and made in another."""
 
 
 @dataclass(slots=True)
@@ -29,6 +34,8 @@ class KpiCheck:
     """Orders of lines whose figures are final."""
     windows: int = 0
     """Windows that were compared."""
+    bounded: int = 0
+    """Others: those of which nobody saw all, or that have not ended."""
     examples: list[str] = field(default_factory=list)
 
     def note(self, example: str) -> None:
@@ -54,6 +61,7 @@ def check_kpis(
     latest = _latest(records)
     for record in latest.values():
         _balance(record, found)
+        _bound(record, found)
     machines = {plant.asset_path(asset): Machine(asset, truth, plant) for asset in plant.assets}
     for asset, machine in machines.items():
         for kind, name, size, step in _sizes(plant):
@@ -73,6 +81,7 @@ def check_kpis(
                     key = f"{full}/{kind}/{name}/{span[0]}"
                     wanted = line_figures(list(members.values()), constraint, output, span)
                     _compare(key, latest.get(key), wanted, found)
+    found.bounded = len(latest) - found.windows
     found.orders_closed = sum(
         one["kind"] == "order" and one["scope"] == "line" and one["final"]
         for one in latest.values()
@@ -112,6 +121,20 @@ def _balance(record: Mapping[str, Any], found: KpiCheck) -> None:
     found.checked += 1
     if told != whole:
         found.note(f"{record['id']}: the balance holds {told} of {whole} us")
+
+
+def _bound(record: Mapping[str, Any], found: KpiCheck) -> None:
+    """See that a window shows no more than can be made in the time of it that is known.
+
+    No machine of the factory makes a piece much faster than planned.
+    """
+    known = sum(one["duration"] for one in record["balance"] if one["element"] != "unknown") / 1e6
+    run, scrap = record["good_run_time"] or 0.0, record["scrap"] or 0.0
+    found.checked += 1
+    if run > FASTEST * known + BORDER * record["work_units"]:
+        found.note(f"{record['id']}: good pieces for {run:.0f} s in {known:.0f} s that are known")
+    if scrap > (record["produced"] or 0.0):
+        found.note(f"{record['id']}: more scrap than was produced")
 
 
 def _compare(

@@ -13,6 +13,8 @@ from penstock.settings.tags import Role
 from penstock.units import microseconds
 
 EXAMPLES: Final = 8
+SLACK: Final = 2
+"""As many pieces that nobody saw being made are taken as made when they show."""
 _COUNTERS: Final = (Role.GOOD, Role.SCRAP)
 
 Key = tuple[str, str]
@@ -25,6 +27,8 @@ class OrderCheck:
 
     orders: int = 0
     """Completed orders that the ERP system must know of."""
+    bounded: int = 0
+    """Others that it was told of: nobody saw all of them, but no more can have been made."""
     wrong: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -43,7 +47,7 @@ def check_orders(
     An order must be there if it lies within the run and the machine showed its beginning, all its
     pieces and the beginning of the next one, which ends it. Where a killed PLC hid one of these,
     nobody can tell what was made for the order, and it is left out. Of a line it must be there if
-    it must be of each of its machines.
+    it must be of each of its machines. Of what is left out no more may be told than was made.
 
     Args:
         truth: Of the factory.
@@ -73,6 +77,7 @@ def check_orders(
     found.orders = len(expected)
     for key, made in sorted(expected.items()):
         _compare(key, made, completed.get(key), found)
+    _bound(completed, expected, truth, plant, found)
     for key in sorted(completed.keys() - names):
         found.note(f"{'/'.join(key)}: reported to ERP, but the machine never showed this order")
     return found
@@ -106,6 +111,30 @@ def _compare(
     planned = wanted.get("MaterialDefinitionID"), wanted.get("Quantity")
     if planned != (str(order.product), order.quantity):
         found.note(f"{name}: ERP wanted {order.quantity} of {order.product}, not {planned}")
+
+
+def _bound(
+    completed: Mapping[Key, Mapping[str, Any]],
+    expected: Mapping[Key, "_Made"],
+    truth: Truth,
+    plant: Plant,
+    found: OrderCheck,
+) -> None:
+    """See that of no order more was told than was made of it, whatever nobody saw."""
+    made = {(one.asset, one.order): (one.good, one.scrap, SLACK) for one in truth.orders}
+    for path, line in plant.lines.items():
+        full = plant.asset_path(path)
+        for name in {order for asset, order in made if asset == f"{full}/{line.output}"}:
+            parts = [one for key, one in made.items() if key[0].startswith(f"{full}/")
+                     and key[1] == name]  # fmt: skip
+            good = made[f"{full}/{line.output}", name][0]
+            made[full, name] = good, sum(one[1] for one in parts), SLACK * len(parts)
+    for key in sorted(completed.keys() & made.keys() - expected.keys()):
+        good, scrap, slack = made[key]
+        told = {one["MaterialUse"]: one["Quantity"] for one in completed[key]["MaterialActual"]}
+        found.bounded += 1
+        if told.get("Produced", 0) > good + slack or told.get("Scrap", 0) > scrap + slack:
+            found.note(f"{'/'.join(key)}: reported to ERP {told}, but only {good} and {scrap} made")
 
 
 def _followed(plant: Plant) -> dict[str, dict[Role, tuple[str, float | None]]]:

@@ -42,12 +42,18 @@ class Report:
     erp_messages: int
     erp_compared: int
     """Orders that ERP must know of: begun, shown and ended within the run."""
+    erp_bounded: int
+    """Others that it was told of: nobody saw all of them, as while a PLC was away."""
     erp_wrong: int
-    """Completed orders that were not reported to ERP, or with other pieces than were made."""
+    """Completed orders that were not reported to ERP, or with other pieces than were made; of those
+    that nobody saw whole: with more."""
     kpis_checked: int
     """Figures of settled windows that were compared with the factory's truth."""
+    kpis_bounded: int
+    """Windows that were not: they began before, end later, or nobody saw all of them."""
     kpis_wrong: int
-    """Figures that differ, windows that were never published, balances that do not close."""
+    """Figures that differ, windows that were never published, balances that do not close; of
+    windows that were not compared: more than can be made."""
     orders_closed: int
     """Orders of lines whose figures are final."""
     alerts: int
@@ -126,7 +132,7 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("sample to window, p99", shown_delay(delay), None),
         ("orders",
          f"{report.orders_completed} completed, {report.erp_messages} ERP messages; "
-         f"{report.erp_compared} compared, {report.erp_wrong} wrong",
+         f"{report.erp_compared} compared, {report.erp_bounded} in part, {report.erp_wrong} wrong",
          report.erp_wrong == 0),
         ("KPIs", f"{report.kpis_checked:,} compared, {report.kpis_wrong} wrong; "
          f"{report.orders_closed} orders closed", report.kpis_wrong == 0),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from penstock.demo.check import check
+from penstock.demo.check_kpis import check_kpis
 from penstock.demo.check_orders import check_orders
 from penstock.demo.report import Report
 from penstock.factory import write_factory
@@ -108,6 +109,43 @@ def test_what_the_machine_did_not_show_is_not_missed(
 
 def test_an_order_begun_before_the_run_is_not_missed(plant: Plant, asset: str) -> None:
     assert check_orders(truth(asset), [], plant, SINCE + 11 * SECOND).orders == 0
+
+
+def test_of_an_order_that_nobody_saw_whole_no_more_is_told_than_was_made(
+    plant: Plant, asset: str
+) -> None:
+    since = SINCE + 11 * SECOND
+    found = check_orders(truth(asset), [message(asset, "B", 150)], plant, since)
+    assert (found.orders, found.bounded, found.wrong) == (0, 1, 0)
+    found = check_orders(truth(asset), [message(asset, "B", 203)], plant, since)
+    assert found.wrong == 1 and "but only 200 and 3 made" in found.examples[0]
+
+
+def figures(**more: Any) -> Mapping[str, Any]:
+    told = {"id": "w", "kind": "sliding", "name": "1 min", "scope": "asset", "final": True}
+    version = {"epoch": 1, "offsets": [1], "emission": 0}
+    times = {"window_start": SINCE, "until": SINCE + 60 * SECOND, "work_units": 1}
+    known = {"unknown": 50 * SECOND, "producing": 10 * SECOND}
+    balance = [{"element": what, "planning": "planned", "duration": time}
+               for what, time in known.items()]  # fmt: skip
+    made = {"produced": 90.0, "scrap": 1.0, "good_run_time": 10.0, "kpis": {}}
+    return {**told, **times, **made, "balance": balance, "version": version, **more}
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ({}, ""),
+        ({"good_run_time": 60.0}, "good pieces for 60 s in 10 s that are known"),
+        ({"scrap": 367.0}, "more scrap than was produced"),
+    ],
+)
+def test_of_a_window_that_nobody_saw_whole_no_more_is_told_than_can_be_made(
+    plant: Plant, asset: str, more: Mapping[str, Any], wrong: str
+) -> None:
+    found = check_kpis(truth(asset), [figures(**more)], plant, SINCE, SINCE)
+    assert (found.windows, found.bounded) == (0, 1)
+    assert [wrong in one for one in found.examples] == [True] * bool(wrong)
 
 
 def test_a_lake_without_tables_has_no_rows(plant: Plant, tmp_path: Path) -> None:
