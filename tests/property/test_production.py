@@ -116,6 +116,14 @@ def elements(taken, heard, level):
     return found
 
 
+def known_again(taken, tag, before, time):
+    """When a tag, after one time and by another, was last known again after it was not."""
+    first = min((one[1] for one in taken if one[0] == tag), default=time)
+    spans = range(time, max(first, before), -1)
+    known = (one for one in spans if at(taken, tag, one) is not None)
+    return next((one for one in known if at(taken, tag, one - 1) is None), 0)
+
+
 def counts_for(taken, heard, before, time, more):
     """The order for which pieces count by which the counter rose between two readings."""
     again = time
@@ -124,9 +132,8 @@ def counts_for(taken, heard, before, time, more):
     first = min((one[1] for one in taken if one[0] == "order"), default=time + 1)
     shown = [at(taken, "order", one) for one in range(time, first - 1, -1)]
     order = shown[0] if shown and shown[0] else ""
-    if order and None in shown:
-        again = max(again, time - shown.index(None) + 1)
-    if before >= again or time - before <= HOLD or (more <= 2 and time - again > HOLD):
+    again = max(again, *(known_again(taken, tag, before, time) for tag in ("order", "state")))
+    if before >= again or (more <= 2 and time - again > HOLD):
         return order
     same = list(takewhile(lambda one: one in (None, order), shown))
     return order if order in same[time - before :] else ""

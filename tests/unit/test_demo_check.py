@@ -137,7 +137,6 @@ def figures(**more: Any) -> Mapping[str, Any]:
     [
         ({}, ""),
         ({"good_run_time": 60.0}, "good pieces for 60 s in 10 s that are known"),
-        ({"scrap": 367.0}, "more scrap than was produced"),
     ],
 )
 def test_of_a_window_that_nobody_saw_whole_no_more_is_told_than_can_be_made(

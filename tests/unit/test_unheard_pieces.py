@@ -22,7 +22,7 @@ UNIT = WorkUnit(
 )
 PARAMETERS = ProductionParameters([UNIT], 10 * S, 0, 3 * S, 10**12, 10**12, 0)
 HEARD = None
-ROSE = "counter good rose while nothing was heard"
+ROSE = "counter good rose unseen: state or order was not known"
 
 
 def seen(second, order, good, quality=True):
@@ -139,9 +139,19 @@ def test_pieces_that_show_while_the_state_is_bad_say_in_which_time_it_was():
            for n in range(13, 18)]  # fmt: skip
     found = panes(*heard(0, 13, "A", 0), *bad, *heard(18, 35, "A", 18))[10]
     assert [(one.good, one.since, one.until) for one in found.pieces] == [
-        (5.0, None, None), (5.0, 13 * S, 18 * S)
+        (4.0, None, None), (5.0, 13 * S, 18 * S), (1.0, 17 * S, 18 * S)
     ]  # fmt: skip
-    assert found.flags == ()
+    assert found.flags == (ROSE,)
+
+
+def test_an_order_that_changed_while_the_link_was_lost_gets_none_of_the_pieces_of_that_time():
+    """However short it was: on connecting again the server gives the order with its time."""
+    lost = [Record(ASSET, SOURCE, [(tag, 10 * S, value, False) for tag, value in
+                                   (("state", 6.0), ("order", "A"), ("good", 9.0))])]  # fmt: skip
+    again = [said(11, order="B"), said(12, good=60.0)]
+    found = panes(*heard(0, 10, "A", 0), *lost, *again, *heard(13, 30, "B", 61))
+    assert pieces(found[10]) == {("", 9 * S): 51.0, ("B", HEARD): 7.0}
+    assert found[10].flags == (ROSE,)
 
 
 def test_a_seldom_counter_whose_readings_of_a_silence_were_too_late_tells_of_the_silence():
@@ -217,7 +227,8 @@ def test_counters_of_another_source_are_judged_by_the_silence_of_the_states(agai
     plc = [*(said(n, order="A") for n in range(10)), *(said(n, order="B") for n in range(22, 45))]
     camera = [*(counted(n, n) for n in range(10)), *(counted(n, n - 4) for n in range(again, 45))]
     found = panes(*sorted([*plc, *camera], key=lambda one: one.samples[0][1]), by=by)
-    assert pieces(found[20]) == {("", 9 * S): again - 13.0, ("B", HEARD): float(29 - again)}
+    wanted = {("", 9 * S): again - 13.0, ("", 21 * S): 22.0 - again, ("B", HEARD): 7.0}
+    assert pieces(found[20]) == {origin: good for origin, good in wanted.items() if good}
 
 
 def test_a_pane_that_has_lost_its_only_pieces_to_an_earlier_one_is_told_so():

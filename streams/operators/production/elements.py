@@ -92,9 +92,13 @@ class Elements:
         """Since when the order of a time was shown, whether or not it was known all the while."""
         return self._orders.same_since(at)
 
-    def order_known_since(self, at: int, after: int) -> int:
-        """When, after another time, the order of a time was known again; `NEVER`: it always was."""
-        return self._orders.known_since(at, after)
+    def known_since(self, at: int, after: int) -> int:
+        """When, after another time, state and order of a time were known again.
+
+        `NEVER`: they always were. Where one is not known at the time itself, it does not count.
+        """
+        told = (self.tracks.get(role) for role in (Role.ORDER.value, Role.STATE.value, CONDITION))
+        return max((track.known_since(at, after) for track in told if track), default=NEVER)
 
     @property
     def _orders(self) -> Track:

@@ -1,9 +1,9 @@
 """What an asset made in a pane of time: by how much its counters rose, and for which order.
 
 Pieces count when the counter shows them, for the order and product that are shown then. Where the
-asset was not heard between two readings of a counter, nobody saw when it rose: these pieces are
-flagged, and count for an order only if that was shown all the while. So are pieces flagged that
-another source counts while the asset is not heard.
+asset was not heard between two readings of a counter, or its state or order not known, nobody saw
+when it rose: these pieces are flagged, and count for an order only if that was shown all the while.
+So are pieces flagged that another source counts while the asset is not heard.
 
 Pieces that were made in time of which the state is not known, or not all of it, say from when to
 when (`since`, `until`): they are a speed only beside as much of it as is known.
@@ -68,7 +68,7 @@ class Pieces:
                     flags.add(f"counter {name[1]} {doubt}")
                 unseen = self._unseen(before[1], at, more)
                 if unseen or self.elements.heard_since(at) is None:
-                    flags.add(f"counter {name[1]} rose while nothing was heard")
+                    flags.add(f"counter {name[1]} rose unseen: state or order was not known")
                 origin = self._of_silence(before[1], at) if unseen else self._as_seen(at, pane)
                 made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
@@ -83,10 +83,10 @@ class Pieces:
         """
         elements = self.elements
         heard = elements.heard_since(at)
-        again = max(at if heard is None else heard, elements.order_known_since(at, before))
-        if before >= again or at - before <= elements.hold:
-            return False
-        return more > SLACK or at - again <= elements.hold
+        if heard is None:
+            return at - before > elements.hold
+        again = max(heard, elements.known_since(at, before))
+        return before < again and (more > SLACK or at - again <= elements.hold)
 
     def _of_silence(self, before: int, at: int) -> _Origin:
         elements = self.elements
