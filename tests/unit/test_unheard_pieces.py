@@ -100,6 +100,15 @@ def test_what_shows_when_the_machine_is_heard_again_nobody_saw_being_made():
     assert found[20].flags == (ROSE,)
 
 
+@pytest.mark.parametrize(("each", "whose"), [(3.0, ("B", None)), (60.0, ("", 9 * S))])
+def test_a_piece_counts_as_it_shows_if_it_can_have_been_made_since_the_silence(each, whose):
+    """At a plausible rate of three times the planned one."""
+    by = replace(PARAMETERS, units=[replace(UNIT, run_times={"": each})])
+    again = [said(22, order="B"), said(23), said(24, good=10.0)]
+    found = panes(*heard(0, 10, "A", 0), *again, *(said(n) for n in range(25, 35)), by=by)
+    assert pieces(found[20]) == {whose: 1.0}
+
+
 def test_an_order_that_came_back_in_a_silence_is_another_one():
     back = [said(12, order="B"), said(22, order="A", good=18.0), *heard(23, 35, "A", 19)]
     found = panes(*heard(0, 10, "A", 0), *back)

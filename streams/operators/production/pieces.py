@@ -66,7 +66,7 @@ class Pieces:
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                unseen = self._unseen(before[1], at, more)
+                unseen = self._unseen(before[1], at, more, product)
                 if unseen or self.elements.heard_since(at) is None:
                     flags.add(f"counter {name[1]} rose unseen: state or order was not known")
                 origin = self._of_silence(before[1], at) if unseen else self._as_seen(at, pane)
@@ -75,18 +75,24 @@ class Pieces:
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _unseen(self, before: int, at: int, more: float) -> bool:
+    def _unseen(self, before: int, at: int, more: float, product: str) -> bool:
         """Whether nobody saw when a counter rose, which was read at two times.
 
         One that is sent only when it changes has a last reading as old as its value. So a piece or
-        two that show long after a silence are taken as made when they show.
+        two are taken as made when they show, if they can have been since all is known again.
         """
         elements = self.elements
         heard = elements.heard_since(at)
         if heard is None:
             return at - before > elements.hold
         again = max(heard, elements.known_since(at, before))
-        return before < again and (more > SLACK or at - again <= elements.hold)
+        return before < again and more > min(self._possible(at - again, product), SLACK)
+
+    def _possible(self, elapsed: int, product: str) -> float:
+        """How many pieces can be made in a time; without a run time any number after `hold`."""
+        if self.elements.unit.run_time(product) is None:
+            return math.inf if elapsed > self.elements.hold else 0.0
+        return self._most(elapsed, product) - SLACK
 
     def _of_silence(self, before: int, at: int) -> _Origin:
         elements = self.elements
