@@ -132,7 +132,7 @@ def counts_for(taken, heard, before, time, more):
     first = min((one[1] for one in taken if one[0] == "order"), default=time + 1)
     shown = [at(taken, "order", one) for one in range(time, first - 1, -1)]
     order = shown[0] if shown and shown[0] else ""
-    again = max(again, *(known_again(taken, tag, before, time) for tag in ("order", "state")))
+    again = max(again, known_again(taken, "order", before, time))
     if before >= again or (more <= 2 and time - again > HOLD):
         return order
     same = list(takewhile(lambda one: one in (None, order), shown))

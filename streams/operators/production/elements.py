@@ -92,13 +92,18 @@ class Elements:
         """Since when the order of a time was shown, whether or not it was known all the while."""
         return self._orders.same_since(at)
 
-    def known_since(self, at: int, after: int) -> int:
-        """When, after another time, state and order of a time were known again.
+    def known_since(self, role: str, at: int, after: int) -> int:
+        """When, after another time, what a tag says at a time was known again.
 
-        `NEVER`: they always were. Where one is not known at the time itself, it does not count.
+        `NEVER`: it always was.
         """
-        told = (self.tracks.get(role) for role in (Role.ORDER.value, Role.STATE.value, CONDITION))
-        return max((track.known_since(at, after) for track in told if track), default=NEVER)
+        track = self.tracks.get(role)
+        return track.known_since(at, after) if track else NEVER
+
+    @property
+    def state_role(self) -> str:
+        """What the tag is followed as that tells the state."""
+        return CONDITION if self.unit.rule else Role.STATE.value
 
     @property
     def _orders(self) -> Track:

@@ -1,9 +1,10 @@
 """What an asset made in a pane of time: by how much its counters rose, and for which order.
 
 Pieces count when the counter shows them, for the order and product that are shown then. Where the
-asset was not heard between two readings of a counter, or its state or order not known, nobody saw
-when it rose: these pieces are flagged, and count for an order only if that was shown all the while.
-So are pieces flagged that another source counts while the asset is not heard.
+asset was not heard between two readings of a counter, or its order not known, nobody saw for which
+order it rose: these pieces are flagged, and count for an order only if that was shown all the
+while. So are pieces flagged that another source counts while the asset is not heard: they count for
+the last order.
 
 Pieces that were made in time of which the state is not known, or not all of it, say from when to
 when (`since`, `until`): they are a speed only beside as much of it as is known.
@@ -66,44 +67,44 @@ class Pieces:
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                unseen = self._unseen(before[1], at, more, product)
-                if unseen or self.elements.heard_since(at) is None:
-                    flags.add(f"counter {name[1]} rose unseen: state or order was not known")
-                origin = self._of_silence(before[1], at) if unseen else self._as_seen(at, pane)
+                origin, seen = self._origin(before[1], at, more, pane)
+                if not seen:
+                    flags.add(f"counter {name[1]} rose unseen")
                 made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _unseen(self, before: int, at: int, more: float, product: str) -> bool:
-        """Whether nobody saw when a counter rose, which was read at two times.
-
-        One that is sent only when it changes has a last reading as old as its value. So a piece or
-        two are taken as made when they show, if they can have been since all is known again.
-        """
+    def _origin(
+        self, before: int, at: int, more: float, pane: Sequence[Segment]
+    ) -> tuple[_Origin, bool]:
+        """Where pieces belong by which a counter rose between two readings; and was it seen?"""
         elements = self.elements
-        heard = elements.heard_since(at)
-        if heard is None:
-            return at - before > elements.hold
-        again = max(heard, elements.known_since(at, before))
-        return before < again and more > min(self._possible(at - again, product), SLACK)
-
-    def _possible(self, elapsed: int, product: str) -> float:
-        """How many pieces can be made in a time; without a run time any number after `hold`."""
-        if self.elements.unit.run_time(product) is None:
-            return math.inf if elapsed > self.elements.hold else 0.0
-        return self._most(elapsed, product) - SLACK
-
-    def _of_silence(self, before: int, at: int) -> _Origin:
-        elements = self.elements
-        shown = elements.heard_since(at) is not None and elements.order_since(at) <= before
-        order = elements.text(Role.ORDER, at) if shown else ""
-        return _Origin(order, elements.text(Role.PRODUCT, at), before, at)
-
-    def _as_seen(self, at: int, pane: Sequence[Segment]) -> _Origin:
         segment = pane[bisect_right(pane, at, key=lambda one: one.begin) - 1]
-        unknown = (segment.begin, segment.end) if segment.element == UNKNOWN else (None, None)
-        return _Origin(segment.order, segment.product, *unknown)
+        heard = elements.heard_since(at)
+        goes_on = heard is None and at - before <= elements.hold  # another source counts
+
+        def seen(role: str) -> bool:
+            again = max(at if heard is None else heard, elements.known_since(role, at, before))
+            return before >= again or more <= self._shown_since(at - again, segment.product)
+
+        same = heard is not None and elements.order_since(at) <= before
+        order = segment.order if seen(Role.ORDER) or same or goes_on else ""
+        span: tuple[int | None, int | None] = (before, at)
+        if seen(elements.state_role) or goes_on:
+            unknown = segment.element == UNKNOWN
+            span = (segment.begin, segment.end) if unknown else (None, None)
+        return _Origin(order, segment.product, *span), seen(Role.ORDER)
+
+    def _shown_since(self, elapsed: int, product: str) -> float:
+        """How many pieces are taken as made when they show, so long after all was known again.
+
+        A counter that is sent only when it changes has a last reading as old as its value. So these
+        are a piece or two, if they can have been made since; without a run time, after `hold`.
+        """
+        if self.elements.unit.run_time(product) is None:
+            return SLACK if elapsed > self.elements.hold else 0.0
+        return min(self._most(elapsed, product) - SLACK, SLACK)
 
     def _most(self, elapsed: int, product: str) -> float:
         return most_plausible(elapsed, self.elements.unit.run_time(product), self.plausible_rate)
