@@ -47,8 +47,8 @@ def check_orders(
     An order must be there if it lies within the run and the machine showed its beginning, all its
     pieces and the beginning of the next one, which ends it. Where a killed PLC hid one of these,
     nobody can tell what was made for the order, and it is left out. Of a line it must be there if
-    it must be of each of its machines. Of what is left out, and of what is told as unseen in part, no
-    more may be told than was made.
+    it must be of each of its machines. Of what is left out, and of what is told as unseen in part,
+    no more may be told than was made.
 
     Args:
         truth: Of the factory.

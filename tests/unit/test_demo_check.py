@@ -54,7 +54,8 @@ def message(asset: str, order: str, good: float = 200, **more: Any) -> Mapping[s
             {"MaterialUse": "Scrap", "Quantity": 3.0, "UnitOfMeasure": "EA"}]  # fmt: skip
     told = {"ID": f"{asset}/{order}", "Version": 2, "HierarchyScope": asset,
             "ProductionRequestID": order, "ResponseState": "Completed",
-            "Flags": [], "ProductionRequest": {"MaterialDefinitionID": "1", "Quantity": 203.0}}  # fmt: skip
+            "ProductionRequest": {"MaterialDefinitionID": "1", "Quantity": 203.0},
+            "Flags": []}  # fmt: skip
     return {**told, "MaterialActual": made, **more}
 
 
