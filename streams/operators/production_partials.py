@@ -10,12 +10,13 @@ left out.
 is known. `streams.operators.production.elements` says which time is which.
 
 **Pieces** are the rises of counters (`streams.operators.production.counting`), in the pane, and for
-the order and product that were shown, at the time of the later reading. After a silence of the
-state's source, or after a time in which the order was not known, a counter may show more than can
-have been made since. These pieces are flagged and have `since`, its last reading
-before; they count for the order only if that was shown all the while, and for none otherwise.
-Without a planned run time two pieces are plausible at once, and any number after `hold`; where no
-tag tells the state, any number always.
+the order and product that were shown, at the time of the later reading. Between two readings with a
+silence of the state's source in between, or a time in which the order was not known, a counter rose
+unseen. These pieces are flagged; they count for the order only if that was shown all the while, and
+for none otherwise. A counter may be sent only when it changes: one piece or two are taken as made
+when they show, if they can have been since (without a planned run time: after `hold`). Where no tag
+tells the state, no silence is known. Pieces made in time of which the state was not known, or not
+all of it, have that time (`since`, `until`).
 
 **Late samples** change the panes that they concern, which are published again, until they are
 `reopen_for` behind; then they are handed back. One that contradicts two equal values, given before
