@@ -15,6 +15,7 @@ from penstock.alerts.picture import picture
 from penstock.alerts.reading import Datum, find_alert, read_alerts
 from penstock.cli.plant import DEFAULT_CONFIG, Config
 from penstock.cli.times import site_time
+from penstock.errors import ConfigurationError
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 
@@ -111,9 +112,12 @@ def ack(
     by: Annotated[str | None, typer.Option(help="Who; without: your user's name.")] = None,
     note: Annotated[str | None, typer.Option(help="What you know of it.")] = None,
 ) -> None:
-    """Say that you have taken note of an alert."""
+    """Say that you have taken note of an alert; the first word of it counts."""
     plant = load_plant(config, ())
     alert = find_alert(read_alerts(plant), name)
+    if alert["acknowledged_by"] is not None:  # another word would change nothing
+        msg = f"it is acknowledged already, {_plain(str(_by(alert, plant)))}"
+        raise ConfigurationError(msg, where=alert["id"], remedy="the first word counts")
     who = getpass.getuser() if by is None else by
     acknowledge(plant, alert, who, note)
     typer.echo(f"{alert['id']} acknowledged by {_plain(who)}: {_plain(alert['message'])}")

@@ -19,6 +19,7 @@ from penstock.why import KINDS, Datum, Why
 from penstock.why import why as look_up
 
 MOST_REVISIONS: Final = 6
+MOST_LATE: Final = 12
 LITTLE_UNKNOWN: Final = 0.05
 """Share of a window of which nothing may be known without a word."""
 
@@ -86,8 +87,15 @@ def _show(found: Why, plant: Plant, console: Console) -> None:
     if last["missing"]:
         console.print(f"[yellow]missing[/]: {escape(', '.join(last['missing']))}")
     table = Table("late sample", "tag", "time", "value")
-    for asset, tag, time, value in found.late:
-        table.add_row(escape(asset), escape(tag), site_time(time, plant), escape(value))
+    if (more := len(found.late) - MOST_LATE) > 0:
+        table.caption = f"{more} more before them: --json has all"
+    for asset, tag, time, value in found.late[-MOST_LATE:]:
+        table.add_row(
+            escape(asset.removeprefix(f"{plant.site.path}/")),
+            escape(tag),
+            site_time(time, plant),
+            escape(value),
+        )
     console.print(table if found.late else "no late sample changed it")
 
 

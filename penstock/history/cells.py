@@ -39,6 +39,9 @@ def number(cell: Any) -> float:
 def label(cell: Any) -> bool:
     """A cell as a label; none where it is empty.
 
+    Raises:
+        ValueError: It is no whole number, as of a kind of fault, and none of the words.
+
     >>> [label(cell) for cell in ("1.0", "0", "", "Yes", False)]
     [True, False, False, True, False]
     """
@@ -46,7 +49,11 @@ def label(cell: Any) -> bool:
     if known is not None:
         return known
     value = number(cell)
-    return bool(value) and not math.isnan(value)
+    if value is None or math.isnan(value):
+        return False
+    if not value.is_integer():
+        raise ValueError(cell)
+    return value != 0.0
 
 
 def microseconds(cell: Any) -> int:
@@ -69,6 +76,6 @@ def microseconds(cell: Any) -> int:
 WANTED: Final[dict[Callable[[Any], Any], tuple[str, str]]] = {
     microseconds: ("time", "write it as 2020-03-09 10:14:33, or name another column with --time"),
     number: ("number", "leave the cell empty where nothing was measured, or --ignore the column"),
-    label: ("label", "write 0 or 1, true or false, yes or no; empty is 0"),
+    label: ("label", "write 0 or a whole number, true or false, yes or no; empty is 0"),
 }
 """By how a cell is read: what it should have been, and what to do."""

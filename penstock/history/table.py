@@ -72,7 +72,8 @@ def read_table(
     Args:
         path: CSV, or Parquet by its ending.
         time: The column of times; None: the one that is called so, or the first.
-        labels: The column of labels: true where it is not 0; true, yes, false and no are read, too.
+        labels: The column of labels: true where it is another whole number than 0; true, yes, false
+            and no are read, too.
         ignored: Columns that are no signals.
 
     Raises:
@@ -91,7 +92,7 @@ def read_table(
         raise HistoryError(msg, where=str(path), remedy="give a CSV or Parquet file") from error
     reading = _Reading(path, columns, lines)
     named, time = time, time or _time_column(path, columns)
-    for name in (time, labels):
+    for name in (time, labels, *ignored):
         if name is not None and name not in columns:
             msg = f"there is no column {name!r}"
             known = ", ".join(columns)

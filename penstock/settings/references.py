@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from penstock.errors import ConfigurationError
+from penstock.lines import PIECES
 from penstock.settings.problems import suggestion
 from penstock.settings.production import RULE
 from penstock.settings.tags import Role, Tag
@@ -81,6 +82,20 @@ def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[Conf
             remedy = suggestion(tag.asset, assets) or "add it there"
             yield ConfigurationError(message, where=tag.where, remedy=remedy)
     yield from twice(tags)
+    yield from _two_of_a_role(tags)
+
+
+def _two_of_a_role(tags: Sequence[Tag]) -> Iterator[ConfigurationError]:
+    """Pieces of several counters are added up; of two states nobody could say which counts."""
+    first: dict[tuple[str, Role], Tag] = {}
+    for tag in tags:
+        if tag.role is not Role.SIGNAL and tag.role.value not in PIECES:
+            known = first.setdefault((tag.asset, tag.role), tag)
+            if known.tag != tag.tag:
+                message = f"column role: {tag.asset} has a {tag.role} already, {known.tag!r} "
+                message += f"at {known.where}"
+                remedy = f"leave the role of one of them empty, as that of {tag.tag!r}"
+                yield ConfigurationError(message, where=tag.where, remedy=remedy)
 
 
 def _check_states(

@@ -221,8 +221,8 @@ def test_an_alert_is_raised_seen_acknowledged_and_over(rig, tmp_path):
     assert plot.read_text().startswith("<svg") and "polyline" in plot.read_text()
     code, text = rig.penstock("alerts", "show", "ffff")
     assert code == 2 and "there is no alert 'ffff'" in text
-    code, text = rig.penstock("alerts", "ack", raised["id"], "--by", "  ")
-    assert code == 2 and "needs a name" in text
+    code, text = rig.penstock("alerts", "ack", raised["id"], "--by", "Bob")
+    assert code == 2 and "acknowledged already" in text and "by Ann Lee: ok" in text
 
 
 def test_a_source_that_gives_nothing_raises_an_alert(rig):

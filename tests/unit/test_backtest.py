@@ -118,8 +118,9 @@ def test_windows_of_the_numenta_benchmark(tmp_path, command):
         ({0: "datetime;flow;flow;note;anomaly"}, r"line 1: column 'flow' is there twice"),
         (
             {7: "2026-01-01 00:00:06;1;2;ok;maybe"},
-            r"line 8, column 'anomaly': 'maybe' is no label \(write 0 or 1, true or false, yes",
+            r"line 8, column 'anomaly': 'maybe' is no label \(write 0 or a whole number, true or",
         ),
+        ({7: "2026-01-01 00:00:06;1;2;ok;0.5"}, r"column 'anomaly': '0.5' is no label"),
     ],
 )
 def test_bad_cells_are_named_with_line_and_remedy(tmp_path, command, cells, message):
@@ -142,6 +143,13 @@ def test_labels_may_be_words(tmp_path, command, words):
     said = [f"{line};{words[label == '1.0']}" for line, _, label in cut]
     file.write_text("\n".join([lines[0], *said]) + "\n")
     assert command(file, "--labels", "anomaly", *SMALL, "--json") == figures
+
+
+def test_a_column_that_is_to_be_ignored_must_be_there(tmp_path, command):
+    with pytest.raises(
+        PenstockError, match="there is no column 'not'.*datetime, flow, power, note"
+    ):
+        command(write(tmp_path / "a.csv"), "--ignore", "not", *SMALL)
 
 
 def test_labels_of_parquet_may_be_booleans(tmp_path, command):

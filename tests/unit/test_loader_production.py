@@ -98,6 +98,16 @@ def test_a_plant_whose_times_could_never_be_told_is_refused(tmp_path, files, fau
         load_plant(stated(tmp_path, **files))
 
 
+def test_two_states_of_one_machine_are_refused_and_two_counters_are_added_up(tmp_path):
+    tags = TAGS.replace("unit\n", "unit,role\n").replace("uint16,A", "uint16,A,")
+    two = tags.replace("Mode,1/40002,uint16,", "Mode,1/40002,uint16,,state").replace(
+        "StateCurrent,1/40001,uint16,", "StateCurrent,1/40001,uint16,,state"
+    )
+    with pytest.raises(InvalidConfigurationError, match="has a state already, 'StateCurrent' at"):
+        load_plant(stated(tmp_path, tags=two))
+    load_plant(stated(tmp_path, tags=two.replace(",state", ",good")))
+
+
 def test_a_tag_of_the_role_tells_the_state_whatever_its_name(tmp_path):
     tags = TAGS.replace("unit\n", "unit,role\n").replace(
         "StateCurrent,1/40001,uint16,", "Zustand,1/40001,uint16,,state"
