@@ -147,7 +147,7 @@ def test_labels_may_be_words(tmp_path, command, words):
 
 def test_a_column_that_is_to_be_ignored_must_be_there(tmp_path, command):
     with pytest.raises(
-        PenstockError, match="there is no column 'not'.*datetime, flow, power, note"
+        PenstockError, match=r"there is no column 'not'.*datetime, flow, power, note"
     ):
         command(write(tmp_path / "a.csv"), "--ignore", "not", *SMALL)
 
