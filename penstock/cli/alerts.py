@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -14,6 +13,7 @@ from penstock.alerts.acknowledging import acknowledge
 from penstock.alerts.picture import picture
 from penstock.alerts.reading import Datum, find_alert, read_alerts
 from penstock.cli.plant import DEFAULT_CONFIG, Config
+from penstock.cli.tables import show_table
 from penstock.cli.times import site_time
 from penstock.errors import ConfigurationError
 from penstock.settings.loader import load_plant
@@ -61,9 +61,8 @@ def list_(
             escape(_plain(one["message"])),
             site_time(one["raised"], plant),
         )
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{len(found)} alert{'' if len(found) == 1 else 's'}")
+    show_table(table)
+    typer.echo(f"{len(found)} alert{'' if len(found) == 1 else 's'}")
 
 
 @commands.command()

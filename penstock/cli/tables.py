@@ -25,13 +25,24 @@ def show_rows(names: list[str], rows: list[tuple[Any, ...]], as_json: bool) -> b
     for shown in cells:
         table.add_row(*shown)
     console = Console(highlight=False)
-    unbounded = console.options.update(max_width=_ANY_WIDTH)
-    width = Measurement.get(console, unbounded, table).maximum
-    if console.is_terminal and width > console.width:
+    if console.is_terminal and _width(table, console) > console.width:
         _show_blocks(names, cells, console)
-    else:  # files and pipes have no width
-        Console(width=max(width, console.width), highlight=False).print(table)
+    else:
+        show_table(table)
     return True
+
+
+def show_table(table: Table) -> None:
+    """Print a table in a terminal's width; files and pipes have none, and nothing is broken."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(width=max(_width(table, console), console.width), highlight=False)
+    console.print(table)
+
+
+def _width(table: Table, console: Console) -> int:
+    unbounded = console.options.update(max_width=_ANY_WIDTH)
+    return Measurement.get(console, unbounded, table).maximum
 
 
 def _show_blocks(names: list[str], rows: list[list[str]], console: Console) -> None:
