@@ -23,8 +23,8 @@ class ProductionTime(NamedTuple):
 class ProductionPieces(NamedTuple):
     """By how much the counters went up for one order; NaN where there is no such counter.
 
-    `since` and `until` are of pieces that were made in time of which the state is not known, or not
-    all of it: between which times.
+    `since` and `until` are of pieces that nobody saw being made: in which time they were, evenly;
+    up to `known_until` its state is known. `state_known`: as they show.
     """
 
     order: str
@@ -33,7 +33,9 @@ class ProductionPieces(NamedTuple):
     scrap: float
     total: float
     since: int | None = None
+    known_until: int | None = None
     until: int | None = None
+    state_known: bool = True
 
 
 class FailureTime(NamedTuple):

@@ -28,14 +28,14 @@ class KpiCheck:
     """What comparing KPIs found."""
 
     checked: int = 0
-    """Figures that were compared."""
+    """Figures that were compared, balances and bounds."""
     wrong: int = 0
     orders_closed: int = 0
     """Orders of lines whose figures are final."""
     windows: int = 0
     """Windows that were compared."""
     bounded: int = 0
-    """Others: those of which nobody saw all, or that have not ended."""
+    """Others that were published: those of which nobody saw all, or that have not ended."""
     examples: list[str] = field(default_factory=list)
 
     def note(self, example: str) -> None:
@@ -62,6 +62,7 @@ def check_kpis(
     for record in latest.values():
         _balance(record, found)
         _bound(record, found)
+    found.bounded = len(latest)
     machines = {plant.asset_path(asset): Machine(asset, truth, plant) for asset in plant.assets}
     for asset, machine in machines.items():
         for kind, name, size, step in _sizes(plant):
@@ -81,7 +82,6 @@ def check_kpis(
                     key = f"{full}/{kind}/{name}/{span[0]}"
                     wanted = line_figures(list(members.values()), constraint, output, span)
                     _compare(key, latest.get(key), wanted, found)
-    found.bounded = len(latest) - found.windows
     found.orders_closed = sum(
         one["kind"] == "order" and one["scope"] == "line" and one["final"]
         for one in latest.values()
@@ -143,6 +143,7 @@ def _compare(
     if record is None:
         found.note(f"{key}: never published")
         return
+    found.bounded -= 1
     if not record["final"]:
         found.note(f"{key}: never final")
     for name, expected in wanted.items():

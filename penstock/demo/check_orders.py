@@ -47,8 +47,7 @@ def check_orders(
     An order must be there if it lies within the run and the machine showed its beginning, all its
     pieces and the beginning of the next one, which ends it. Where a killed PLC hid one of these,
     nobody can tell what was made for the order, and it is left out. Of a line it must be there if
-    it must be of each of its machines. Of what is left out, and of what is told as unseen in part,
-    no more may be told than was made.
+    it must be of each of its machines. Of what is left out no more may be told than was made.
 
     Args:
         truth: Of the factory.
@@ -75,7 +74,6 @@ def check_orders(
         members = [one for asset, one in shown.items() if asset.startswith(f"{full}/")]
         names |= {(full, name) for one in members for name in one.names}
         expected |= dict(_of_line(full, f"{full}/{line.output}", members, expected))
-    expected = {key: one for key, one in expected.items() if not _unseen(completed.get(key))}
     found.orders = len(expected)
     for key, made in sorted(expected.items()):
         _compare(key, made, completed.get(key), found)
@@ -113,11 +111,6 @@ def _compare(
     planned = wanted.get("MaterialDefinitionID"), wanted.get("Quantity")
     if planned != (str(order.product), order.quantity):
         found.note(f"{name}: ERP wanted {order.quantity} of {order.product}, not {planned}")
-
-
-def _unseen(message: Mapping[str, Any] | None) -> bool:
-    """Whether ERP is told that some pieces nobody saw being made."""
-    return message is not None and any("unseen" in flag for flag in message["Flags"])
 
 
 def _bound(
@@ -215,7 +208,10 @@ class _Shown:
             end = ends.get(order.start)
             if order.start < since or end is None:
                 continue
-            if any(begin < end <= over for begin, over in self._hidden):
+            if any(
+                begin < end <= over or begin < order.start <= over + _SILENT
+                for begin, over in self._hidden
+            ):
                 continue  # which of the pieces made meanwhile were of this order, nobody saw
             over = (end // self._every + 1) * self._every  # of the pane that shows the next one
             made = [self._made(role, order.start, end) for role in _COUNTERS]

@@ -48,7 +48,8 @@ class Report:
     """Completed orders that were not reported to ERP, or with other pieces than were made; of those
     that nobody saw whole: with more."""
     kpis_checked: int
-    """Figures of settled windows that were compared with the factory's truth."""
+    """Figures of settled windows that were compared with the factory's truth, and what holds for
+    all windows: a balance that closes, no more pieces than can be made."""
     kpis_bounded: int
     """Windows that were not: they began before, end later, or nobody saw all of them."""
     kpis_wrong: int
@@ -135,7 +136,8 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
          f"{report.erp_compared} compared, {report.erp_bounded} in part, {report.erp_wrong} wrong",
          report.erp_wrong == 0),
         ("KPIs", f"{report.kpis_checked:,} compared, {report.kpis_wrong} wrong; "
-         f"{report.orders_closed} orders closed", report.kpis_wrong == 0),
+         f"{report.kpis_bounded:,} windows in part; {report.orders_closed} orders closed",
+         report.kpis_wrong == 0),
         ("alerts",
          f"{report.alerts}: {report.alerts_on_failing_machines} of machines that failed, "
          f"{report.false_alerts} false{unjudged}", None),

@@ -158,8 +158,11 @@ def production_lists(
         times = [(element, start, start + cut), ("producing", start + cut, start + size)]
         pieces = draw(st.sampled_from([0.0, 1.0, 7.0]))
         since = draw(st.sampled_from([None, None, start - every, start - 9 * every]))
-        until = None if since is None else start + size
-        made = ProductionPieces(order, "p", pieces, 1.0, math.nan, since, until)
+        known, until = (None, None) if since is None else (since + size // 2, start)
+        stated = draw(st.booleans())
+        made = ProductionPieces(
+            order, "p", pieces, 1.0, math.nan, since, known, until, state_known=stated
+        )
         version = Version(1, (draw(st.sampled_from([place, place, 0])),), place)
         partials.append(
             ProductionPartial(

@@ -13,10 +13,10 @@ when every one of its units is known up to its end: by its watermark, or by a he
 
 **Silences.** Pieces are in PQ, GQ and SQ of the window in which they are first read. In
 Σ PRU × pieces, and with it in effectiveness, OEE and the quality ratio, they are as far as they
-stand against known time of the window, of the unit or of the line's constraint: those that were
-made in time of which the state is not known, or not all of it (`since`, `until`), are taken as made
-evenly in it. Of a pane in which the constraint is known for a shorter time than the unit that
-counts, as large a part of its pieces counts.
+stand against known time of the window: those that nobody saw being made only for the while after
+what was heard last in which values hold (`since`, `known_until`), those that show while the state
+is not known not at all. In a line's figures the time is its constraint's: of a pane in which that
+is known for a shorter time than the unit that counts, as large a part of the pieces counts.
 
 **Deadline.** A line's window that an asset is missing from is published as `incomplete` by
 `advance`, when the wall clock has moved by `deadline` since `advance` first saw it; what comes

@@ -15,8 +15,8 @@ silence of the state's source in between, or a time in which the order was not k
 unseen. These pieces are flagged; they count for the order only if that was shown all the while, and
 for none otherwise. A counter may be sent only when it changes: one piece or two are taken as made
 when they show, if they can have been since (without a planned run time: after `hold`). Where no tag
-tells the state, no silence is known. Pieces made in time of which the state was not known, or not
-all of it, have that time (`since`, `until`).
+tells the state, no silence is known. Pieces that nobody saw being made have the last time in which
+they can have been (`since`, `until`): while the asset is heard, its counters tell.
 
 **Late samples** change the panes that they concern, which are published again, until they are
 `reopen_for` behind; then they are handed back. One that contradicts two equal values, given before

@@ -122,7 +122,8 @@ def test_state_of_a_former_format_is_read(former):
     meta[0] = meta[0].replace("line-kpis/3", f"line-kpis/{former}")
     for member in line[2]:
         for _, tally in member[5]:
-            tally[2], tally[-1][4] = [["p", 0.0, 0.0, 0.0]], None  # of one timekeeper; since when
+            tally[2] = [["p", 0.0, 0.0, 0.0]]  # of one timekeeper
+            tally[-1].append(None)
     line[2] = [member[: 4 + former] for member in line[2]]
     old = {
         "meta": json.dumps(meta).encode(),

@@ -31,17 +31,20 @@ PARAMETERS = KpiParameters(
 )  # fmt: skip
 
 
-def pane(unit, hour, *, unheard=0.0, since=0, known=HOUR, good=2.0):
+def pane(unit, hour, *, unheard=0.0, since=0, seen=0.0, known=HOUR, good=2.0, stated=True):
     """Two pieces as they are seen; some that were made since another hour till the state is known.
 
     Args:
+        seen: For how many hours since then it was still known.
         known: For how long, at the end of the hour.
+        stated: Whether it is known as the two show.
     """
     start, cut = hour * HOUR, hour * HOUR + HOUR - known
     times = (("unknown", start, cut), ("producing", cut, start + HOUR))
-    made = [ProductionPieces("A", "p", good, 0.0, math.nan)]
+    made = [ProductionPieces("A", "p", good, 0.0, math.nan, state_known=stated)]
     if unheard:
-        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, since * HOUR, cut))
+        span = since * HOUR, int((since + seen) * HOUR), cut
+        made.append(ProductionPieces("A", "p", unheard, 0.0, math.nan, *span))
     return ProductionPartial(
         LINE, unit.asset, start, HOUR, start + HOUR, True, "A",
         times=tuple(ProductionTime("A", "p", what, "planned", end - begin, begin, end)
@@ -74,12 +77,13 @@ def test_pieces_of_a_silence_are_counted_and_are_no_speed(unit):
     assert (whole.produced, whole.planned_run_time) == (94.0, 3600.0)
 
 
-def test_a_line_counts_what_its_output_made_unheard_while_its_constraint_was_known():
+def test_a_line_says_that_what_its_output_made_unheard_is_in_no_oee():
     found = figures(*both(0), *(pane(PRESS, hour) for hour in (1, 2, 3)),
                     pane(PACKER, 3, unheard=10.0, since=1, known=HOUR // 2))  # fmt: skip
-    assert found[LINE, "size", 0].planned_run_time == 14 * 900.0
-    assert found[LINE, "sliding", 3].planned_run_time == (2 + 10 / 5) * 900.0, "of its half hour"
-    assert found[LINE, "sliding", 3].kpis["quality_ratio"] == 1.0
+    whole = found[LINE, "size", 0]
+    assert (whole.good, whole.planned_run_time) == (14.0, 4 * 900.0)
+    flag = f"{PACKER.asset} was not known all the time: what it made then is in no OEE"
+    assert whole.flags == found[LINE, "sliding", 3].flags == (flag,)
 
 
 def test_a_line_leaves_out_what_its_output_made_while_its_constraint_was_not_known():
@@ -90,12 +94,29 @@ def test_a_line_leaves_out_what_its_output_made_while_its_constraint_was_not_kno
 
 
 def test_pieces_of_a_silence_stand_against_as_much_of_it_as_is_known():
-    """Of two and a half hours one is: nine pieces for nine tenths of an hour and a half."""
-    found = figures(*both(0), *both(1), *both(3, unheard=90.0, since=1, known=HOUR // 2))
+    """Of two and a half hours one: values hold."""
+    found = figures(*both(0), *both(1), *both(3, unheard=90.0, since=1, seen=1, known=HOUR // 2))
     for unit in (LINE, PRESS.asset):
         assert found[unit, "size", 0].produced == 96.0
         assert found[unit, "size", 0].planned_run_time == pytest.approx((6 + 90 / 2.5) * 900.0)
         assert found[unit, "sliding", 3].planned_run_time == 2 * 900.0
+
+
+def test_pieces_that_show_while_the_state_is_not_known_stand_against_no_time_of_the_unit():
+    """In the line's figures they stand against its constraint's."""
+    found = figures(pane(PRESS, 3), pane(PACKER, 3, known=HOUR // 2, stated=False))
+    assert found[PACKER.asset, "sliding", 3].planned_run_time == 0.0
+    assert found[LINE, "sliding", 3].planned_run_time == 2 * 900.0
+
+
+def test_a_unit_without_states_has_a_quality_ratio_and_is_a_lines_output():
+    counts = replace(PACKER, states=None)
+    line = replace(PARAMETERS.lines[0], units=(PRESS, counts), output=counts)
+    of_it = replace(pane(PACKER, 3, known=0), pieces=(
+        ProductionPieces("A", "p", 3.0, 1.0, math.nan, state_known=False),))  # fmt: skip
+    found = figures(pane(PRESS, 3), of_it, by=replace(PARAMETERS, lines=[line]))
+    assert found[PACKER.asset, "sliding", 3].kpis["quality_ratio"] == 0.75
+    assert found[LINE, "sliding", 3].good_run_time == 3 * 900.0
 
 
 def test_each_unit_of_a_parallel_line_goes_by_its_own_time():
@@ -116,13 +137,17 @@ def test_products_without_a_planned_run_time_are_named():
 
 
 def test_an_order_whose_end_nobody_saw_says_so():
-    """Its machine was silent, and then showed another one."""
+    """Its machine was silent, or its link lost, and then showed another one."""
     then = [replace(one, order="B", times=tuple(t._replace(order="B") for t in one.times),
                     pieces=()) for one in both(5)]  # fmt: skip
     cut = [replace(one, times=(one.times[0]._replace(duration=HOUR // 2, end=HOUR // 2),
                                ProductionTime("A", "p", "unknown", "planned", HOUR // 2,
                                               HOUR // 2, HOUR))) for one in both(0)]  # fmt: skip
-    for first, flags in ((both(0), ()), (cut, ("its state was not known when it ended",))):
+    after = [replace(one, pane_start=HOUR, version=Version(1, (1,), 0),
+                     times=tuple(t._replace(begin=HOUR, end=2 * HOUR) for t in one.times))
+             for one in then]  # fmt: skip
+    unseen = ("its state was not known when it ended",)
+    for first, flags in (((*both(0), *after), ()), (both(0), unseen), (cut, unseen)):
         told = figures(*first, *then)
         assert told[PRESS.asset, "order", 0].final and told[PRESS.asset, "order", 0].flags == flags
 

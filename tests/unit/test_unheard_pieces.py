@@ -1,5 +1,6 @@
 """For which order pieces count that were made while nobody heard of the machine."""
 
+from collections import Counter as Counted
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ UNIT = WorkUnit(
 )
 PARAMETERS = ProductionParameters([UNIT], 10 * S, 0, 3 * S, 10**12, 10**12, 0)
 HEARD = None
-"""Of pieces that were made in time of which the state is known: since when."""
+"""Of pieces that were seen being made: since when."""
 ROSE = "counter good rose unseen"
 
 
@@ -51,8 +52,11 @@ def heard(first, last, order, good):
 
 
 def pieces(partial):
-    """By order, and since when they were made if the state was not known all the while."""
-    return {(one.order, one.since): one.good for one in partial.pieces if one.good}
+    """By order, and since when they were made if nobody saw it."""
+    found = Counted()
+    for one in partial.pieces:
+        found[one.order, one.since] += one.good
+    return {origin: good for origin, good in found.items() if good}
 
 
 @pytest.mark.parametrize(("order", "counted"), [("A", "A"), ("B", "")])
@@ -66,7 +70,7 @@ def test_they_count_for_an_order_that_was_shown_before_and_after(order, counted)
 def test_a_flag_of_bad_quality_is_a_silence_too():
     lost = [seen(n, "A", 9.0, quality=False) for n in range(10, 14)]
     found = panes(*heard(0, 10, "A", 0), *lost, *heard(14, 25, "B", 18))
-    assert pieces(found[10]) == {("", 9 * S): 9.0, ("B", HEARD): 5.0}
+    assert pieces(found[10]) == {("", 10 * S): 9.0, ("B", HEARD): 5.0}
     assert found[10].flags == (ROSE,)
 
 
@@ -113,7 +117,7 @@ def test_a_piece_counts_as_it_shows_if_it_can_have_been_made_since_the_silence(e
 def test_an_order_that_came_back_in_a_silence_is_another_one():
     back = [said(12, order="B"), said(22, order="A", good=18.0), *heard(23, 35, "A", 19)]
     found = panes(*heard(0, 10, "A", 0), *back)
-    assert pieces(found[20]) == {("", 9 * S): 9.0, ("A", HEARD): 7.0}
+    assert pieces(found[20]) == {("", 12 * S): 9.0, ("A", HEARD): 7.0}
 
 
 def test_late_samples_that_fill_a_silence_give_its_pieces_their_order():
@@ -141,15 +145,16 @@ def test_a_machine_that_is_heard_more_seldom_than_values_hold_has_its_pieces_and
 
 def test_pieces_of_a_silence_say_in_which_time_they_were_made():
     (made,) = panes(*heard(0, 10, "A", 0), seen(21, "A", 18.0), seen(35, "A", 18.0))[20].pieces
-    assert (made.good, made.since, made.until) == (9.0, 9 * S, 21 * S)
+    assert made.good == 9.0
+    assert (made.since, made.known_until, made.until) == (9 * S, 12 * S, 21 * S)
 
 
-def test_pieces_that_show_while_the_state_is_bad_say_in_which_time_it_was():
+def test_pieces_that_show_while_the_state_is_bad_say_so():
     bad = [Record(ASSET, SOURCE, [("state", n * S, 6.0, False), ("good", n * S, float(n))])
            for n in range(13, 18)]  # fmt: skip
     found = panes(*heard(0, 13, "A", 0), *bad, *heard(18, 35, "A", 18))[10]
-    assert [(one.good, one.since, one.until) for one in found.pieces] == [
-        (4.0, None, None), (5.0, 13 * S, 18 * S), (1.0, 17 * S, 18 * S)
+    assert [(one.good, one.since, one.until, one.state_known) for one in found.pieces] == [
+        (5.0, None, None, False), (4.0, None, None, True), (1.0, 13 * S, 18 * S, True)
     ]  # fmt: skip
     assert {one.order for one in found.pieces} == {"A"} and found.flags == ()
 
@@ -160,7 +165,7 @@ def test_an_order_that_changed_while_the_link_was_lost_gets_none_of_the_pieces_o
                                    (("state", 6.0), ("order", "A"), ("good", 9.0))])]  # fmt: skip
     again = [said(11, order="B"), said(12, good=60.0)]
     found = panes(*heard(0, 10, "A", 0), *lost, *again, *heard(13, 30, "B", 61))
-    assert pieces(found[10]) == {("", 9 * S): 51.0, ("B", HEARD): 7.0}
+    assert pieces(found[10]) == {("", 10 * S): 51.0, ("B", HEARD): 7.0}
     assert found[10].flags == (ROSE,)
 
 
@@ -174,7 +179,7 @@ def test_a_seldom_counter_whose_readings_of_a_silence_were_too_late_tells_of_the
     after = [said(n, order="B") for n in range(1000, 1300)]
     last = [said(1300, scrap=370.0), *(said(n) for n in range(1301, 1320))]
     (made,) = panes(*before, *after, *last, by=by)[1300].pieces
-    assert (made.order, made.scrap, made.since) == ("", 367.0, 0)
+    assert (made.order, made.scrap, made.since) == ("", 367.0, 9 * S)
     one = panes(*before, *after, said(1300, scrap=4.0), *last[1:], by=by)[1300].pieces
     assert [(made.order, made.scrap, made.since) for made in one] == [("B", 1.0, None)]
 
@@ -199,7 +204,7 @@ def test_changes_that_are_told_after_a_silence_do_not_tell_that_it_was_none():
     """A server gives, on connecting, what changed meanwhile with the times of the changes."""
     told = [("order", 12 * S, "B", True), ("mode", 17 * S, 1.0, True), ("good", 22 * S, 18.0, True)]
     records = [*heard(0, 10, "A", 0), Record(ASSET, SOURCE, told), *heard(23, 45, "B", 19)]
-    assert pieces(panes(*records)[20]) == {("", 9 * S): 9.0, ("B", HEARD): 7.0}
+    assert pieces(panes(*records)[20]) == {("", 17 * S): 9.0, ("B", HEARD): 7.0}
 
 
 def test_an_order_that_was_unknown_for_moments_was_shown_all_the_while():
@@ -237,8 +242,7 @@ def test_counters_of_another_source_are_judged_by_the_silence_of_the_states(agai
     plc = [*(said(n, order="A") for n in range(10)), *(said(n, order="B") for n in range(22, 45))]
     camera = [*(counted(n, n) for n in range(10)), *(counted(n, n - 4) for n in range(again, 45))]
     found = panes(*sorted([*plc, *camera], key=lambda one: one.samples[0][1]), by=by)
-    wanted = {("", 9 * S): again - 13.0, ("", 21 * S): 22.0 - again, ("B", HEARD): 7.0}
-    assert pieces(found[20]) == {origin: good for origin, good in wanted.items() if good}
+    assert pieces(found[20]) == {("", 9 * S): 9.0, ("B", HEARD): 7.0}
 
 
 def test_a_pane_that_has_lost_its_only_pieces_to_an_earlier_one_is_told_so():

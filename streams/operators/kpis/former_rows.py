@@ -1,7 +1,8 @@
 """Rows of former formats of state as rows of today's.
 
 Format 1 did not hold what was done long ago for orders. Format 2 told of pieces that nobody saw
-being made a share instead of their time, and knew of one timekeeper only.
+being made a share instead of their time, and of no constraint: here they stand against no known
+time of the unit, and what was done long ago counts in the line's figures as a whole.
 """
 
 from typing import Any
@@ -11,7 +12,8 @@ def as_today(where: str, row: list[Any]) -> list[Any]:
     """A row of format 1 or 2 as one of format 3."""
     if where.startswith("p/"):
         *head, pieces, failures, late, flags, version = row
-        return [*head, [[*one[:6], None] for one in pieces], failures, late, flags, version]
+        told = [[*one[:6], None, None, True] for one in pieces]
+        return [*head, told, failures, late, flags, version]
     if where.startswith("l/"):
         dropped, closed, members = row
         return [dropped, closed, [_member(*one) for one in members]]
@@ -25,6 +27,5 @@ def _member(asset: str, *told: Any) -> list[Any]:
 
 
 def _tally(asset: str, row: list[Any]) -> list[Any]:
-    times, made, unknown, flags, panes, late, version, (begin, end, first, last, _) = row
-    bounds = [begin, end, first, last, end]
-    return [times, made, [[asset, unknown]], flags, panes, late, version, bounds]
+    times, made, unknown, flags, panes, late, version, bounds = row
+    return [times, made, [[asset, unknown]], flags, panes, late, version, bounds[:4]]

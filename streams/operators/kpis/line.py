@@ -57,7 +57,7 @@ class LineKpis:
         self.members = {unit.asset: Member(unit, every) for unit in self.line.units}
         for member in self.members.values():
             keeper = self.members[self.line.keeper(member.unit).asset]
-            member.keepers = (member,) if keeper is member else (member, keeper)
+            member.constraint = None if keeper is member else keeper
 
     def take(self, partial: ProductionPartial) -> bool:
         """Take a partial of a unit; False: its pane is gone."""
@@ -170,7 +170,7 @@ class LineKpis:
         oldest = self.dropped - self.parameters.plan.rolling
         orders = self._going_on()
         gone = {asset: one.passing(self.dropped) for asset, one in self.members.items()}
-        for asset, member in self.members.items():  # while the panes of all of them are there
+        for asset, member in self.members.items():  # while the constraint's panes are there
             member.settle(gone[asset])
         for asset, member in self.members.items():
             member.forget(gone[asset], oldest, orders)
@@ -201,7 +201,9 @@ class LineKpis:
     def _wait(self, unit: WorkUnit, pane: int) -> None:
         """All windows of a unit, and of its line, that hold a pane have something new."""
         partial, plan = self.members[unit.asset].panes[pane], self.parameters.plan
-        orders = sorted({time.order for time in partial.times})
+        before = self.members[unit.asset].panes.get(pane - plan.every)  # an order may end between
+        times = (*partial.times, *(before.times if before else ()))
+        orders = sorted({time.order for time in times})
         found = [(unit.asset, one) for one in plan.of_pane(pane, unit.calendar, orders)]
         rolling = plan.rolling_of(pane)
         found.append((unit.asset, rolling))
@@ -209,8 +211,9 @@ class LineKpis:
             found += [key for key in self.shown if key[0] == unit.asset and _holds(key[1], pane)]
         if self.line.is_line:
             keeper = self.line.timekeepers[0] if self.line.timekeepers else unit
-            at_line = sorted(set().union(*(one.orders_of(pane) for one in self.members.values())))
-            windows = plan.of_pane(pane, keeper.calendar, at_line)
+            panes = (one.panes.get(pane) for one in self.members.values())
+            at_line = {time.order for one in panes if one for time in one.times} | {*orders}
+            windows = plan.of_pane(pane, keeper.calendar, sorted(at_line))
             found += [(self.line.line, one) for one in windows]
         self.waiting.update(key for key in found if key[1].end > self.closed)
 

@@ -8,9 +8,10 @@ from penstock.work_units import WorkUnit
 from schemas import FailureTime, ProductionPartial, Version
 from streams.operators.kpis.account import Failures
 from streams.operators.kpis.reliability import merged
-from streams.operators.kpis.standing import standing
+from streams.operators.kpis.standing import beside_constraint, beside_own
 from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
+from streams.operators.production.elements import UNKNOWN
 from streams.operators.windows.parameters import NEVER
 
 _HOUR: Final = 3_600_000_000
@@ -31,8 +32,7 @@ class Member:
         failed: Of panes that are gone: the failures.
         orders: The panes in which it worked for each order.
         before: Of panes that are gone: what it did for each order that somebody works for yet.
-        keepers: Beside whose time its pieces stand: itself, and the line's constraint.
-        unseen: The panes with pieces that were made since an earlier one: since when.
+        constraint: Beside whose time its pieces stand in the line's figures; None: its own.
     """
 
     unit: WorkUnit
@@ -44,8 +44,7 @@ class Member:
     failed: list[FailureTime] = field(default_factory=list)
     orders: dict[str, set[int]] = field(default_factory=dict)
     before: dict[str, Tally] = field(default_factory=dict)
-    keepers: tuple["Member", ...] = ()
-    unseen: dict[int, int] = field(default_factory=dict)
+    constraint: "Member | None" = None
 
     @property
     def known(self) -> int:
@@ -65,21 +64,9 @@ class Member:
         return gone
 
     def index(self, partial: ProductionPartial) -> None:
-        """Remember which orders it worked for in a pane, and how far back its pieces reach."""
-        start = partial.pane_start
+        """Remember which orders it worked for in a pane."""
         for order in _orders(partial):
-            self.orders.setdefault(order, set()).add(start)
-        since = min((one.since for one in partial.pieces if one.since is not None), default=start)
-        if since < start:
-            self.unseen[start] = since
-        else:
-            self.unseen.pop(start, None)
-
-    def orders_of(self, pane: int) -> set[str]:
-        """The orders whose pieces may have been made in a pane, whenever they were counted."""
-        starts = [start for start, since in self.unseen.items() if since < pane + self.every]
-        counted = {pane, *(start for start in starts if start > pane)}
-        return {order for one in counted & self.panes.keys() for order in _orders(self.panes[one])}
+            self.orders.setdefault(order, set()).add(partial.pane_start)
 
     def worked(self, order: str, until: int) -> list[int]:
         """The panes, over by a time, in which it worked for an order."""
@@ -125,7 +112,6 @@ class Member:
         """
         for start in gone:
             del self.panes[start]
-            self.unseen.pop(start, None)
         self.failed = [one for one in self.failed if one.end > oldest]
         self.past = {hour: time for hour, time in self.past.items() if hour + _HOUR > oldest}
         for order, starts in list(self.orders.items()):
@@ -175,10 +161,30 @@ class Member:
         tally.add(partial, order)
         for pieces in partial.pieces:
             if order is None or pieces.order == order:
-                for keeper in self.keepers:
-                    share = standing(pieces, partial, self.panes, keeper.panes, begin)
-                    if share < 1.0:
-                        tally.leave_out(keeper.unit.asset, pieces, 1.0 - share)
+                share = beside_own(pieces, begin, states=self.unit.states is not None)
+                tally.leave_out(self.unit.asset, pieces, 1.0 - share)
+                if self.constraint is not None:
+                    there = self.constraint.panes.get(partial.pane_start)
+                    share = beside_constraint(pieces, partial, there, begin)
+                    tally.leave_out(self.constraint.unit.asset, pieces, 1.0 - share)
+
+    def ended_unseen(self, order: str, tally: Tally) -> bool:
+        """Whether nobody saw an order end: its state was not known before or after, or not heard.
+
+        Args:
+            order: The order.
+            tally: What it did for it.
+        """
+        end = tally.end
+        if end is None or self.unit.states is None:
+            return False
+        before, after = (self.panes.get(at // self.every * self.every) for at in (end - 1, end))
+        if before is None:
+            return False  # long ago
+        last = [t for t in before.times if t.order == order and t.end == end]
+        then = [] if after is None else [t for t in after.times if t.begin <= end < t.end]
+        known = [t for t in then if t.order != order and t.element != UNKNOWN]
+        return any(t.element == UNKNOWN for t in last) or not known
 
     def failures(self, window: Window, within: int) -> Failures:
         """Its failures in a window; those less than `within` apart are one."""

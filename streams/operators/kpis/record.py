@@ -58,7 +58,8 @@ def record(
     flags = {flag for tally in tallies.values() for flag in tally.flags}
     flags |= set(_doubts(line, asset, tallies, account))
     if window.kind == ORDER and final:
-        flags |= {ENDED_UNSEEN for tally in tallies.values() if tally.ended_unseen}
+        ended = (one.ended_unseen(window.name, tallies[name]) for name, one in members.items())
+        flags |= {ENDED_UNSEEN} if any(ended) else set()
     rolling = window.kind == ROLLING
     return KpiWindow(
         id=window.id(asset.unit.asset if asset else line.line),
@@ -136,21 +137,27 @@ def _doubts(
     line: LineUnits, asset: Member | None, tallies: Mapping[str, Tally], account: Account
 ) -> Iterator[str]:
     """What of a window's figures cannot be right, or cannot be computed."""
-    for tally in tallies.values():
-        yield from tally.without_run_time(tally.unit if asset else line.keeper(tally.unit))
-    if asset is None:
-        yield from _unheard_outputs(line, tallies)
+    if asset is not None:
+        (tally,) = tallies.values()
+        yield from tally.without_run_time(lambda one: one.produced, tally.unit)
+    else:
+        for unit in line.outputs:
+            yield from tallies[unit.asset].without_run_time(lambda o: o.good, line.keeper(unit))
+        for tally in tallies.values():
+            by = line.keeper(tally.unit)
+            yield from tally.without_run_time(lambda one: one.scrap, by)
+        yield from _unknown_outputs(line, tallies)
     if account.scrap > account.produced:
         yield "more scrap than was produced"
 
 
-def _unheard_outputs(line: LineUnits, tallies: Mapping[str, Tally]) -> Iterator[str]:
+def _unknown_outputs(line: LineUnits, tallies: Mapping[str, Tally]) -> Iterator[str]:
     """Of which outputs, whose time is not the line's, the state is not known all the time."""
     for unit in line.outputs:
         if unit not in line.timekeepers and unit.states is not None:
             times = tallies[unit.asset].times.items()
             if any(time for (element, _), time in times if element == UNKNOWN):
-                yield f"{unit.asset} was not heard all the time: pieces count when they show"
+                yield f"{unit.asset} was not known all the time: what it made then is in no OEE"
 
 
 def _input(member: Member, tally: Tally) -> KpiInput:

@@ -75,7 +75,7 @@ def _dump_before(member: Member) -> list[Any]:
 
 def _dump_tally(tally: Tally) -> list[Any]:
     times = [[*key, time] for key, time in sorted(tally.times.items())]
-    bounds = [tally.begin, tally.end, tally.first, tally.last, tally.known]
+    bounds = [tally.begin, tally.end, tally.first, tally.last]
     return [
         times,
         _dump_made(tally.made),

@@ -1,65 +1,52 @@
-"""How many of an asset's pieces stand against time of which the state is known.
+"""How much of an asset's pieces stands against time of which the state is known.
 
 Σ PRU × pieces is a speed only beside the time in which they were made. Of time that is not known
-(`PBT` has none of it) the pieces are left out: those of a silence, those counted while the state
-was bad, and in a line's figures those of a time in which nobody knows what its constraint did.
+(`PBT` has none of it) the pieces are left out: those of a silence, those that show while the state
+is bad, and in a line's figures those of a pane in which its constraint is known for a shorter time.
 """
-
-import math
-from collections.abc import Iterator, Mapping
 
 from schemas import ProductionPartial, ProductionPieces
 from streams.operators.production.elements import UNKNOWN
 
-Panes = Mapping[int, ProductionPartial]
-"""The panes of an asset, by start."""
 
-
-def standing(
-    pieces: ProductionPieces,
-    pane: ProductionPartial,
-    mine: Panes,
-    keeper: Panes,
-    begin: int,
-) -> float:
-    """The share of pieces that stands against known time of a window, 0 to 1.
+def beside_own(pieces: ProductionPieces, begin: int, *, states: bool) -> float:
+    """The share of pieces that stands against known time of the unit that made them, 0 to 1.
 
     Args:
-        pieces: Of `pane`.
-        pane: In which they were counted.
-        mine: Those of the asset that made them.
-        keeper: Those of the unit whose time it is: the same, or the line's constraint.
+        pieces: The pieces.
         begin: Of the window; what was made before is in no time of it.
+        states: Whether the unit has states; without, all time is as good as any.
     """
-    start, end = pane.span
-    if pieces.since is not None:  # made evenly in that time, some of which may be known
-        if pieces.until is None or pieces.until <= pieces.since:
-            return 0.0
-        known = known_time(keeper, max(pieces.since, begin), pieces.until, pane.pane_size)
-        return known / (pieces.until - pieces.since)
-    if keeper is mine:
-        return 1.0
-    known = known_time(mine, start, end, pane.pane_size)
-    return min(known_time(keeper, start, end, pane.pane_size) / known, 1.0) if known else 0.0
+    if pieces.since is None:
+        return 1.0 if pieces.state_known or not states else 0.0
+    if pieces.until is None or pieces.known_until is None or pieces.until <= pieces.since:
+        return 0.0
+    known = pieces.known_until - max(pieces.since, begin)
+    return max(known, 0) / (pieces.until - pieces.since)
 
 
-def known_time(panes: Panes, begin: int, end: int, every: int) -> float:
-    """Microseconds between two times of which the state is known; of no pane it is."""
-    return math.fsum(_known(one, begin, end) for one in _between(panes, begin, end, every))
+def beside_constraint(
+    pieces: ProductionPieces, pane: ProductionPartial, there: ProductionPartial | None, begin: int
+) -> float:
+    """The share of pieces that stands against known time of the line's constraint, 0 to 1.
+
+    Of a pane only how long states are known is looked at: those of both units are taken as known
+    together as far as they can be.
+
+    Args:
+        pieces: Of another unit.
+        pane: In which they were counted.
+        there: The constraint's pane of that time.
+        begin: Of the window.
+    """
+    if pieces.since is not None:
+        return beside_own(pieces, begin, states=True)
+    mine, theirs = known_time(pane), known_time(there) if there else 0
+    if not pieces.state_known:
+        mine, theirs = pane.pane_size - mine, max(theirs - mine, 0)
+    return min(theirs / mine, 1.0) if mine else 0.0
 
 
-def _between(panes: Panes, begin: int, end: int, every: int) -> Iterator[ProductionPartial]:
-    starts = range(begin // every * every, end, every)
-    few = starts if len(starts) < len(panes) else panes  # a silence may be long, and has none
-    return (panes[start] for start in few if start in panes and start in starts)
-
-
-def _known(pane: ProductionPartial, begin: int, end: int) -> float:
-    """A pane's times have but their outermost bounds: between them they are taken as even."""
-    low, high = max(begin, pane.pane_start), min(end, pane.pane_start + pane.pane_size)
-    unknown = math.fsum(
-        max(min(one.end, high) - max(one.begin, low), 0) * one.duration / (one.end - one.begin)
-        for one in pane.times
-        if one.element == UNKNOWN and one.end > one.begin
-    )
-    return max(high - low - unknown, 0.0)
+def known_time(pane: ProductionPartial) -> int:
+    """Microseconds of a pane of which the state is known."""
+    return sum(one.duration for one in pane.times if one.element != UNKNOWN)

@@ -33,8 +33,8 @@ class Tally:
         unit: The asset.
         times: Microseconds by element and planning.
         made: By product.
-        unknown: Of that the part that was made in time of which the state of a unit is not known,
-            by that unit: this one, or the one whose time is the line's.
+        unknown: Of that the part that stands against no known time, by whose time it is: the
+            unit's, or that of the line's constraint.
         flags: What is doubtful.
         panes: How many are in it.
         late: How many late samples changed them.
@@ -55,8 +55,6 @@ class Tally:
     first: int | None = None
     """Of an order: when the first work on it began, and the last ended."""
     last: int | None = None
-    known: int | None = None
-    """Of an order: the end of the last time that it was shown and the state was known."""
 
     def copy(self) -> "Tally":
         """One to go on with, that leaves this as it is."""
@@ -70,11 +68,6 @@ class Tally:
             },
             flags=set(self.flags),
         )
-
-    @property
-    def ended_unseen(self) -> bool:
-        """Of an order: whether its end is but the last that was heard of it."""
-        return self.unit.states is not None and self.end != self.known
 
     @property
     def counts(self) -> bool:
@@ -93,8 +86,6 @@ class Tally:
                 self.times[key] = self.times.get(key, 0) + one.duration
                 self.begin = one.begin if self.begin is None else min(self.begin, one.begin)
                 self.end = one.end if self.end is None else max(self.end, one.end)
-                if one.element != UNKNOWN:
-                    self.known = one.end if self.known is None else max(self.known, one.end)
                 if one.element not in _IDLE:
                     self.first = one.begin if self.first is None else min(self.first, one.begin)
                     self.last = one.end if self.last is None else max(self.last, one.end)
@@ -104,7 +95,8 @@ class Tally:
 
     def leave_out(self, keeper: str, pieces: ProductionPieces, share: float) -> None:
         """Have a share of pieces stand against no time of a unit."""
-        _add(self.unknown.setdefault(keeper, {}), pieces, share)
+        if share:
+            _add(self.unknown.setdefault(keeper, {}), pieces, share)
 
     def fill(self, begin: int, end: int, element: str = UNKNOWN) -> None:
         """Account for all time of a window: what no pane tells of is unknown."""
@@ -145,13 +137,17 @@ class Tally:
         known = [time * pieces for time, pieces in shares if time is not None]
         return math.fsum(known) if len(known) == len(shares) else math.nan
 
-    def without_run_time(self, by: WorkUnit) -> Iterator[str]:
-        """In words, what was made of products of which a unit that has run times has none."""
+    def without_run_time(self, of: Callable[[Made], float], by: WorkUnit) -> Iterator[str]:
+        """In words, which of these were made of products without a run time at a unit that has any.
+
+        Args:
+            of: Which pieces.
+            by: The unit, as of `run_time`.
+        """
         for product, one in sorted(self.made.items()):
-            pieces = max((p for p in (one.produced, one.scrap) if not math.isnan(p)), default=0.0)
-            if by.run_times and by.run_time(product) is None and pieces:
+            if by.run_times and by.run_time(product) is None and of(one) > 0:
                 what = f"of product {product}" if product else "whose product was not known"
-                yield f"{pieces:g} pieces {what} have no planned run time at {by.asset}"
+                yield f"{of(one):,.15g} pieces {what} have no planned run time at {by.asset}"
 
 
 def most_flags(flags: Iterable[str]) -> list[str]:

@@ -92,13 +92,21 @@ class Elements:
         """Since when the order of a time was shown, whether or not it was known all the while."""
         return self._orders.same_since(at)
 
-    def known_since(self, role: str, at: int, after: int) -> int:
-        """When, after another time, what a tag says at a time was known again.
+    def unknown_before(self, role: str, at: int, after: int) -> tuple[int, int] | None:
+        """The last time, over by `at` and after another, in which what a tag says was not known.
 
-        `NEVER`: it always was.
+        None: it always was.
         """
         track = self.tracks.get(role)
-        return track.known_since(at, after) if track else NEVER
+        return track.unknown_before(at, after) if track else None
+
+    def is_known(self, at: int) -> bool:
+        """Whether the state is known at a time at which its source was heard."""
+        return self._element(at)[0] != UNKNOWN
+
+    def heard_until(self, before: int) -> int | None:
+        """When the source of the state was last heard before a time that begins a span."""
+        return self.heard.last_before(before)
 
     @property
     def state_role(self) -> str:

@@ -3,11 +3,10 @@
 Pieces count when the counter shows them, for the order and product that are shown then. Where the
 asset was not heard between two readings of a counter, or its order not known, nobody saw for which
 order it rose: these pieces are flagged, and count for an order only if that was shown all the
-while. So are pieces flagged that another source counts while the asset is not heard: they count for
-the last order.
+while. So are pieces flagged that another source counts while the asset is not heard: if it is read
+at least every `hold`, they count for the last order.
 
-Pieces that were made in time of which the state is not known, or not all of it, say from when to
-when (`since`, `until`): they are a speed only beside as much of it as is known.
+In which time pieces were made matters where that is not known: see `ProductionPieces`.
 """
 
 import math
@@ -26,18 +25,41 @@ from streams.operators.production.elements import UNKNOWN, Elements, Segment
 from streams.operators.production.tracks import Run, Track
 
 
+class _Span(NamedTuple):
+    """In which time pieces were made, up to when its state is known; None: as they show."""
+
+    since: int | None = None
+    known_until: int | None = None
+    until: int | None = None
+
+
 class _Origin(NamedTuple):
-    """For which order and product; where that time is not known, from when to when."""
+    """For which order and product, in which time, and whether the state is known as they show."""
 
     order: str
     product: str
-    since: int | None = None
-    until: int | None = None
+    span: _Span
+    state_known: bool
 
     @property
-    def place(self) -> tuple[str, str, int, int]:
+    def place(self) -> tuple[str, str, int, int, bool]:
         """Orders them."""
-        return self.order, self.product, self.since or 0, self.until or 0
+        return (
+            self.order,
+            self.product,
+            self.span.since or 0,
+            self.span.until or 0,
+            self.state_known,
+        )
+
+
+class _Rise(NamedTuple):
+    """When a counter was read before and after it rose, by how much, and what is shown then."""
+
+    before: int
+    at: int
+    more: float
+    shown: Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,49 +84,67 @@ class Pieces:
         for name, counter in unit.counters.items():
             track = self.counters.get(name)
             for before, run in _rises(track, pane[0].begin, pane[-1].end) if track else ():
-                at, product = run[0], self.elements.text(Role.PRODUCT, run[0])
-                most = self._most(at - before[1], product)
+                shown = pane[bisect_right(pane, run[0], key=lambda one: one.begin) - 1]
+                most = self._most(run[0] - before[1], shown.product)
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                origin, seen = self._origin(before[1], at, more, pane)
-                if not seen:
+                one = _Rise(before[1], run[0], more, shown)
+                if not self._seen(one, Role.ORDER):
                     flags.add(f"counter {name[1]} rose unseen")
+                known = shown.element != UNKNOWN
+                origin = _Origin(self._order(one), shown.product, self._span(one), known)
                 made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _origin(
-        self, before: int, at: int, more: float, pane: Sequence[Segment]
-    ) -> tuple[_Origin, bool]:
-        """Where pieces belong by which a counter rose between two readings; and was it seen?"""
-        elements = self.elements
-        segment = pane[bisect_right(pane, at, key=lambda one: one.begin) - 1]
-        heard = elements.heard_since(at)
-        goes_on = heard is None and at - before <= elements.hold  # another source counts
+    def _order(self, one: _Rise) -> str:
+        """For which order pieces count; empty: nobody knows, or none."""
+        heard = self.elements.heard_since(one.at) is not None
+        same = heard and self.elements.order_since(one.at) <= one.before
+        return one.shown.order if same or self._seen(one, Role.ORDER) or self._goes_on(one) else ""
 
-        def seen(role: str) -> bool:
-            again = max(at if heard is None else heard, elements.known_since(role, at, before))
-            return before >= again or more <= self._shown_since(at - again, segment.product)
+    def _span(self, one: _Rise) -> _Span:
+        """In which time pieces were made that nobody saw being made.
 
-        same = heard is not None and elements.order_since(at) <= before
-        order = segment.order if seen(Role.ORDER) or same or goes_on else ""
-        span: tuple[int | None, int | None] = (before, at)
-        if seen(elements.state_role) or goes_on:
-            unknown = segment.element == UNKNOWN
-            span = (segment.begin, segment.end) if unknown else (None, None)
-        return _Origin(order, segment.product, *span), seen(Role.ORDER)
-
-    def _shown_since(self, elapsed: int, product: str) -> float:
-        """How many pieces are taken as made when they show, so long after all was known again.
-
-        A counter that is sent only when it changes has a last reading as old as its value. So these
-        are a piece or two, if they can have been made since; without a run time, after `hold`.
+        While the asset is heard, its counters tell: so in the last time in which it was not, or
+        its state not known. Values hold for a while after what was heard last.
         """
-        if self.elements.unit.run_time(product) is None:
-            return SLACK if elapsed > self.elements.hold else 0.0
-        return min(self._most(elapsed, product) - SLACK, SLACK)
+        elements = self.elements
+        if self._seen(one, elements.state_role) or self._goes_on(one):
+            return _Span()
+        bad = elements.unknown_before(elements.state_role, one.at, one.before)
+        heard = elements.heard_since(one.at)
+        again = one.at if heard is None else heard
+        if bad is not None and bad[1] >= again:
+            return _Span(bad[0], bad[0], bad[1])
+        last = elements.heard_until(again)
+        since = one.before if last is None else last
+        held = elements.hold if elements.is_known(since) else 0
+        return _Span(since, min(since + held, again), again)
+
+    def _goes_on(self, one: _Rise) -> bool:
+        """Whether another source counts on while the asset is not heard."""
+        heard = self.elements.heard_since(one.at) is not None
+        return not heard and one.at - one.before <= self.elements.hold
+
+    def _seen(self, one: _Rise, role: str) -> bool:
+        """Whether the asset was heard, and a tag known, between the readings; or since long enough.
+
+        A counter that is sent only when it changes has a last reading as old as its value. So a
+        piece or two are taken as made when they show, if they can have been since all was known
+        again; without a run time, after `hold`.
+        """
+        elements = self.elements
+        heard = elements.heard_since(one.at)
+        again = one.at if heard is None else heard
+        if unknown := elements.unknown_before(role, one.at, one.before):
+            again = max(again, unknown[1])
+        elapsed, possible = one.at - again, SLACK if one.at - again > elements.hold else 0.0
+        if elements.unit.run_time(one.shown.product) is not None:
+            possible = min(self._most(elapsed, one.shown.product) - SLACK, SLACK)
+        return one.before >= again or one.more <= possible
 
     def _most(self, elapsed: int, product: str) -> float:
         return most_plausible(elapsed, self.elements.unit.run_time(product), self.plausible_rate)
@@ -113,7 +153,7 @@ class Pieces:
 def _told(origin: _Origin, made: Mapping[str, float], counted: Set[str]) -> ProductionPieces:
     good, scrap, total = (made.get(one, 0.0) if one in counted else math.nan for one in PIECES)
     return ProductionPieces(
-        origin.order, origin.product, good, scrap, total, origin.since, origin.until
+        origin.order, origin.product, good, scrap, total, *origin.span, origin.state_known
     )
 
 

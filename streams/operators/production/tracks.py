@@ -4,8 +4,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from streams.operators.windows.parameters import NEVER
-
 Run = list[Any]
 """[first, last, value]: first and last time that the value was given, with no other in between."""
 
@@ -46,14 +44,14 @@ class Track:
             place -= 1
         return place
 
-    def known_since(self, time: int, after: int) -> int:
-        """When, by a time and after another, a value was last known again; else `NEVER`."""
+    def unknown_before(self, time: int, after: int) -> tuple[int, int] | None:
+        """Begin and end of the last time, over by one time and after another, with no value."""
         place = self.index(time)
         while place > 0 and self.runs[place][0] > after:
             if self.runs[place - 1][2] is None:
-                return int(self.runs[place][0])
+                return int(self.runs[place - 1][0]), int(self.runs[place][0])
             place -= 1
-        return NEVER
+        return None
 
     def same_since(self, time: int) -> int:
         """Since when the value of a time, and no other, was given."""
@@ -129,24 +127,26 @@ class Track:
     def forget(self, horizon: int) -> list[int]:
         """Forget runs that ended before a time, and give their beginnings.
 
-        The last known stays, and of the same value the first.
+        The last known stays, of the same value the first, and the last time with no value.
         """
-        first, place = self._needed(horizon)
-        gone = [*self.runs[:first], *self.runs[first + 1 : place]]
-        del self.runs[first + 1 : place], self.runs[:first]
-        return [run[0] for run in gone]
+        first, kept = self._needed(horizon)
+        gone = [run[0] for place, run in enumerate(self.runs[:first]) if place not in kept]
+        if gone:
+            self.runs[:first] = [self.runs[place] for place in kept]
+        return gone
 
     def recent(self, begin: int) -> "Track":
         """A copy of what `forget` would leave."""
-        copy, (first, place) = Track(), self._needed(begin)
-        kept = self.runs[first : first + 1] if first < place else []
-        copy.runs = [list(run) for run in [*kept, *self.runs[place:]]]
+        copy, (first, kept) = Track(), self._needed(begin)
+        copy.runs = [list(self.runs[place]) for place in (*kept, *range(first, len(self.runs)))]
         return copy
 
-    def _needed(self, time: int) -> tuple[int, int]:
-        """The places of the last known run at a time, and of the first of the same value."""
+    def _needed(self, time: int) -> tuple[int, list[int]]:
+        """The place of the last known run at a time, and those of the runs before it to keep."""
         place = max(self._known(time), 0)
-        return (self._same(place) if self.runs else 0), place
+        unknown = next((n for n in range(place - 1, -1, -1) if self.runs[n][2] is None), place)
+        kept = {self._same(place), unknown, unknown + 1} if self.runs else set[int]()
+        return place, sorted(one for one in kept if one < place)
 
 
 class Heard:
@@ -177,6 +177,10 @@ class Heard:
         """Since when the source was heard, without a silence, until a time; None: it was not."""
         return next((low for low, high in self.spans if low <= time <= high + hold), None)
 
+    def last_before(self, low: int) -> int | None:
+        """When the source was last heard before the span that begins at a time; None: never."""
+        return max((high for begin, high in self.spans if begin < low), default=None)
+
     def covered(self, begin: int, end: int, hold: int) -> Iterator[tuple[int, int]]:
         """The parts of a span in which values hold."""
         for low, high in self.spans:
@@ -184,5 +188,6 @@ class Heard:
                 yield max(low, begin), min(high + hold, end)
 
     def forget(self, horizon: int, hold: int) -> None:
-        """Forget what was heard before a time."""
-        self.spans = [span for span in self.spans if span[1] + hold >= horizon]
+        """Forget what was heard before a time, but for the last of it."""
+        gone = [span for span in self.spans if span[1] + hold < horizon]
+        self.spans = self.spans[max(len(gone) - 1, 0) :]
