@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -117,11 +117,13 @@ def elements(taken, heard, level):
 
 
 def known_again(taken, tag, before, time):
-    """When a tag, after one time and by another, was last known again after it was not."""
+    """When a tag, after one time and by another, was last known again; since when it was not."""
     first = min((one[1] for one in taken if one[0] == tag), default=time)
     spans = range(time, max(first, before), -1)
     known = (one for one in spans if at(taken, tag, one) is not None)
-    return next((one for one in known if at(taken, tag, one - 1) is None), 0)
+    again = next((one for one in known if at(taken, tag, one - 1) is None), 0)
+    lost = takewhile(lambda one: at(taken, tag, one) is None, range(again - 1, first - 1, -1))
+    return again, min(lost, default=0)
 
 
 def counts_for(taken, heard, before, time, more):
@@ -132,11 +134,16 @@ def counts_for(taken, heard, before, time, more):
     first = min((one[1] for one in taken if one[0] == "order"), default=time + 1)
     shown = [at(taken, "order", one) for one in range(time, first - 1, -1)]
     order = shown[0] if shown and shown[0] else ""
-    again = max(again, known_again(taken, "order", before, time))
+    since = max((one for one in heard if one < again), default=before)
+    known, lost = known_again(taken, "order", before, time)
+    since, again = (lost, known) if known >= again else (since, again)
     if before >= again or (more <= 2 and time - again > HOLD):
         return order
     same = list(takewhile(lambda one: one in (None, order), shown))
-    return order if order in same[time - before :] else ""
+    earlier = sorted(one for one in heard if before <= one <= since)
+    told = all(b - a <= HOLD for a, b in pairwise([before, *earlier]))
+    told &= all(at(taken, "order", one) is not None for one in range(max(before, first), since))
+    return order if order in same[time - (since if told else before) :] else ""
 
 
 def rises(taken):

@@ -114,6 +114,16 @@ def test_a_piece_counts_as_it_shows_if_it_can_have_been_made_since_the_silence(e
     assert pieces(found[20]) == {whose: 1.0}
 
 
+def test_a_seldom_piece_of_a_lost_link_counts_for_the_order_that_was_shown_before_and_after():
+    """However old the last reading of its counter: while the machine was heard, it told."""
+    before = [seen(0, "A", 5.0), *(said(n) for n in range(1, 20)), said(20, order="B")]
+    lost = [Record(ASSET, SOURCE, [(tag, 25 * S, value, False) for tag, value in
+                                   (("state", 6.0), ("order", "B"), ("good", 5.0))])]  # fmt: skip
+    before += [said(n) for n in range(21, 25)]
+    found = panes(*before, *lost, seen(28, "B", 6.0), *(said(n) for n in range(29, 45)))
+    assert pieces(found[20]) == {("B", 25 * S): 1.0} and found[20].flags == (ROSE,)
+
+
 def test_an_order_that_came_back_in_a_silence_is_another_one():
     back = [said(12, order="B"), said(22, order="A", good=18.0), *heard(23, 35, "A", 19)]
     found = panes(*heard(0, 10, "A", 0), *back)

@@ -101,28 +101,27 @@ class Pieces:
 
     def _order(self, one: _Rise) -> str:
         """For which order pieces count; empty: nobody knows, or none."""
-        heard = self.elements.heard_since(one.at) is not None
-        same = heard and self.elements.order_since(one.at) <= one.before
+        same = self.elements.heard_since(one.at) is not None and self._same_order(one)
         return one.shown.order if same or self._seen(one, Role.ORDER) or self._goes_on(one) else ""
 
-    def _span(self, one: _Rise) -> _Span:
-        """In which time pieces were made that nobody saw being made.
+    def _same_order(self, one: _Rise) -> bool:
+        """Whether the order was shown all the while in which pieces can have been made."""
+        elements = self.elements
+        since, _ = self._gap(one, Role.ORDER)
+        heard = elements.heard_since(since)
+        told = heard is not None and heard <= one.before  # till then the counter did not rise
+        if not told or elements.unknown_before(Role.ORDER, since, one.before):
+            since = one.before
+        return elements.order_since(one.at) <= since
 
-        While the asset is heard, its counters tell: so in the last time in which it was not, or
-        its state not known. Values hold for a while after what was heard last.
-        """
+    def _span(self, one: _Rise) -> _Span:
+        """In which time pieces were made that nobody saw being made."""
         elements = self.elements
         if self._seen(one, elements.state_role) or self._goes_on(one):
             return _Span()
-        bad = elements.unknown_before(elements.state_role, one.at, one.before)
-        heard = elements.heard_since(one.at)
-        again = one.at if heard is None else heard
-        if bad is not None and bad[1] >= again:
-            return _Span(bad[0], bad[0], bad[1])
-        last = elements.heard_until(again)
-        since = one.before if last is None else last
+        since, until = self._gap(one, elements.state_role)
         held = elements.hold if elements.is_known(since) else 0
-        return _Span(since, min(since + held, again), again)
+        return _Span(since, min(since + held, until), until)
 
     def _goes_on(self, one: _Rise) -> bool:
         """Whether another source counts on while the asset is not heard."""
@@ -136,15 +135,26 @@ class Pieces:
         piece or two are taken as made when they show, if they can have been since all was known
         again; without a run time, after `hold`.
         """
+        _, again = self._gap(one, role)
+        elapsed, possible = one.at - again, SLACK if one.at - again > self.elements.hold else 0.0
+        if self.elements.unit.run_time(one.shown.product) is not None:
+            possible = min(self._most(elapsed, one.shown.product) - SLACK, SLACK)
+        return one.before >= again or one.more <= possible
+
+    def _gap(self, one: _Rise, role: str) -> tuple[int, int]:
+        """The last time, over as a counter shows more, in which the asset was not heard.
+
+        Or in which it was, and what a tag says not known. While the asset is heard, its counters
+        tell: pieces that nobody saw being made were made in this time.
+        """
         elements = self.elements
         heard = elements.heard_since(one.at)
         again = one.at if heard is None else heard
-        if unknown := elements.unknown_before(role, one.at, one.before):
-            again = max(again, unknown[1])
-        elapsed, possible = one.at - again, SLACK if one.at - again > elements.hold else 0.0
-        if elements.unit.run_time(one.shown.product) is not None:
-            possible = min(self._most(elapsed, one.shown.product) - SLACK, SLACK)
-        return one.before >= again or one.more <= possible
+        unknown = elements.unknown_before(role, one.at, one.before)
+        if unknown is not None and unknown[1] >= again:
+            return unknown
+        last = elements.heard_until(again)
+        return (one.before if last is None else last), again
 
     def _most(self, elapsed: int, product: str) -> float:
         return most_plausible(elapsed, self.elements.unit.run_time(product), self.plausible_rate)

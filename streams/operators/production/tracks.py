@@ -127,7 +127,7 @@ class Track:
     def forget(self, horizon: int) -> list[int]:
         """Forget runs that ended before a time, and give their beginnings.
 
-        The last known stays, of the same value the first, and the last time with no value.
+        The last known stays, of the same value the first, and the last two times with no value.
         """
         first, kept = self._needed(horizon)
         gone = [run[0] for place, run in enumerate(self.runs[:first]) if place not in kept]
@@ -144,8 +144,9 @@ class Track:
     def _needed(self, time: int) -> tuple[int, list[int]]:
         """The place of the last known run at a time, and those of the runs before it to keep."""
         place = max(self._known(time), 0)
-        unknown = next((n for n in range(place - 1, -1, -1) if self.runs[n][2] is None), place)
-        kept = {self._same(place), unknown, unknown + 1} if self.runs else set[int]()
+        unknown = [n for n, run in enumerate(self.runs[:place]) if run[2] is None][-2:]
+        kept = {*unknown, *(n + 1 for n in unknown)}
+        kept |= {self._same(place)} if self.runs else set()
         return place, sorted(one for one in kept if one < place)
 
 
