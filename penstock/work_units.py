@@ -6,7 +6,7 @@ of its own.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -135,19 +135,27 @@ def _unit(
     )
 
 
+def told_by(role: Role, states: States | None, tags: Sequence[Tag]) -> Tag | None:
+    """The tag of an asset that tells what a role is for: the one that its states name, or has it.
+
+    Args:
+        role: The role.
+        states: What the asset's states mean.
+        tags: All of the asset's.
+    """
+    named = {Role.STATE: states.state, Role.MODE: states.mode} if states else {}
+    by_name = (tag for tag in tags if tag.tag == named.get(role))
+    return next(by_name, next((tag for tag in tags if tag.role is role), None))
+
+
 def _tracks(
     rows: list[tuple[str, Tag]], states: States | None, rule: Rule | None
 ) -> dict[Name, str]:
     """What tells state, mode, order, product and reason: one tag each."""
-    named = {Role.STATE: states.state, Role.MODE: states.mode} if states else {}
     found: dict[Name, str] = {}
     for role in _FOLLOWED:
-        mine = [(source, tag) for source, tag in rows if tag.role is role]
-        if name := named.get(role):
-            mine = [(source, tag) for source, tag in rows if tag.tag == name] or mine
-        if mine:
-            source, tag = mine[0]
-            found[source, tag.tag] = role.value
+        told = told_by(role, states, [tag for _, tag in rows])
+        found |= {(source, tag.tag): role.value for source, tag in rows if tag is told}
     if rule:
         found |= {(source, tag.tag): CONDITION for source, tag in rows if tag.tag == rule.tag}
     return found

@@ -10,7 +10,7 @@
 All of it has defaults. `penstock.anomaly.monitor` says what is learned and when an alarm is raised.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -26,9 +26,9 @@ from penstock.operator import Operator, Result
 from penstock.processor import Input, Processor, ProcessorSettings
 from penstock.settings.plant import Plant
 from penstock.settings.production import States
-from penstock.settings.tags import Role
+from penstock.settings.tags import Role, Tag
 from penstock.units import Duration, PositiveDuration, microseconds, parse_duration
-from penstock.work_units import rule_of
+from penstock.work_units import rule_of, told_by
 from schemas import AnomalyScore, Version
 from streams.operators import anomaly_scores
 from streams.operators.anomalies.parameters import AnomalyParameters, Rule, WatchedAsset
@@ -133,16 +133,18 @@ def _rule(plant: Plant, asset: str) -> Rule | None:
     """When an asset runs, by its `states`; None: always."""
     known = plant.assets.get(asset)
     states = plant.states.get(known.states) if known and known.states else None
-    return None if states is None else _rule_of(states)
+    tags = [tag for tags in plant.tags.values() for tag in tags if tag.asset == asset]
+    return None if states is None else _rule_of(states, tags)
 
 
-def _rule_of(states: States) -> Rule:
+def _rule_of(states: States, tags: Sequence[Tag]) -> Rule:
+    state, mode = (told_by(role, states, tags) for role in (Role.STATE, Role.MODE))
     if (signal := rule_of(states)) is not None:
         return Rule(signal=signal)
     return Rule(
-        state=states.state or "",
+        state=state.tag if state else "",
         producing=frozenset(states.producing),
-        mode=states.mode or "",
+        mode=mode.tag if mode and states.setup_modes else "",
         setup_modes=frozenset(states.setup_modes),
     )
 

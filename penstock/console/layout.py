@@ -7,6 +7,7 @@ from typing import Final
 from penstock.settings.plant import Plant
 from penstock.settings.production import States
 from penstock.settings.tags import Role, Tag
+from penstock.work_units import told_by
 
 NO_LINE: Final = ""
 """The path under which machines stand that are in no line."""
@@ -26,8 +27,9 @@ class Machine:
         return self.path.rpartition("/")[2]
 
     def named(self, role: Role) -> str | None:
-        """The first tag that has a role."""
-        return next((name for name, tag in self.tags.items() if tag.role is role), None)
+        """The tag that tells what a role is for."""
+        tag = told_by(role, self.states, list(self.tags.values()))
+        return None if tag is None else tag.tag
 
     def activity(self, state: float | None, mode: float | None) -> str:
         """Where its time goes now, as `States` says: producing, setup, delay, failure, …."""

@@ -172,12 +172,7 @@ class View:
 
         heard = self._heard.get(machine.path)
         age = None if heard is None else self._clock() - heard
-        states = machine.states
-        mode = None if states is None or states.mode is None else self._number(machine, states.mode)
-        state = (
-            None if states is None or states.state is None else self._number(machine, states.state)
-        )
-        activity = machine.activity(state, mode)
+        activity = machine.activity(number(Role.STATE), number(Role.MODE))
         silent = age is None or age > STALE_US
         status = "no_data" if silent else activity
         candidates = [status, alert] if alert else [status]
@@ -197,12 +192,6 @@ class View:
         tag = machine.named(role)
         value = None if tag is None else self._values.get((machine.path, tag))
         return None if value is None or not value.good else value.value
-
-    def _number(self, machine: Machine, tag: str) -> float | None:
-        value = self._values.get((machine.path, tag))
-        if value is None or not value.good or not isinstance(value.value, float):
-            return None
-        return value.value
 
     def machine(self, path: str) -> dict[str, Any] | None:
         """All values and figures of a machine, for JSON; None: there is no such machine."""

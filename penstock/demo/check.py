@@ -102,7 +102,7 @@ def check(
         erp_bounded=orders.bounded,
         erp_wrong=orders.wrong,
         kpis=figures,
-        alerts=check_alerts(truth, alerts, requests),
+        alerts=check_alerts(truth, alerts, requests, since),
         lake_rows=0 if table is None else table.count(),
         lake_files=0 if table is None else len(table.file_uris()),
         examples=[*windows.examples, *orders.examples, *figures.examples],

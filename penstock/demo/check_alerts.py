@@ -28,7 +28,10 @@ class AlertCheck:
 
 
 def check_alerts(
-    truth: Truth, alerts: Iterable[Mapping[str, Any]], requests: Iterable[Mapping[str, Any]]
+    truth: Truth,
+    alerts: Iterable[Mapping[str, Any]],
+    requests: Iterable[Mapping[str, Any]],
+    since: int = 0,
 ) -> AlertCheck:
     """Count the alerts by what became of their machines.
 
@@ -36,6 +39,7 @@ def check_alerts(
         truth: Of the factory.
         alerts: Alert records of the run.
         requests: MaintenanceRequest records of the run.
+        since: Begin of the run; alerts that were raised before are of another.
     """
     failures: dict[str, list[tuple[int, int]]] = {}
     known: dict[str, int] = {}
@@ -43,7 +47,7 @@ def check_alerts(
         known[span.asset] = max(known.get(span.asset, 0), span.end)
         if span.activity in (Activity.FAILURE, Activity.REPAIR):
             failures.setdefault(span.asset, []).append((span.start, span.end))
-    found = latest(alerts)
+    found = {name: one for name, one in latest(alerts).items() if one["raised"] >= since}
     failing = false = 0
     for alert in found.values():
         asset, onset = alert["asset"], alert["onset"]
@@ -54,4 +58,6 @@ def check_alerts(
             failing += 1
         elif known.get(asset, 0) >= soon[1]:
             false += 1
-    return AlertCheck(len(found), failing, false, len({one["ID"] for one in requests}))
+    return AlertCheck(
+        len(found), failing, false, len({one["ID"] for one in requests} & found.keys())
+    )

@@ -133,17 +133,17 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("sample to window, p99", shown_delay(delay), None),
         ("orders",
          f"{report.orders_completed} completed, {report.erp_messages} ERP messages; "
-         f"{report.erp_compared} compared, {report.erp_bounded} in part, {report.erp_wrong} wrong",
+         f"{report.erp_compared} compared, {report.erp_bounded} not seen whole, {report.erp_wrong} wrong",
          report.erp_wrong == 0),
         ("KPIs", f"{report.kpis_checked:,} compared, {report.kpis_wrong} wrong; "
-         f"{report.kpis_bounded:,} windows in part; {report.orders_closed} orders closed",
+         f"{report.kpis_bounded:,} windows not seen whole; {report.orders_closed} orders closed",
          report.kpis_wrong == 0),
         ("alerts",
          f"{report.alerts}: {report.alerts_on_failing_machines} of machines that failed, "
          f"{report.false_alerts} false{unjudged}", None),
         ("maintenance requests", str(report.maintenance_requests), None),
         ("dead letters", _dead(report.dead_letters), None),
-        ("lake", f"{report.lake_rows:,} rows in {report.lake_files:,} files", None),
+        ("lake", f"{report.lake_rows:,} rows of samples in {report.lake_files:,} files", None),
         ("writes to devices", str(report.writes), report.writes == 0),
     ]  # fmt: skip
     for line, oee in (report.oee or {}).items():

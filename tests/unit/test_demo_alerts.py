@@ -22,7 +22,8 @@ def truth(*failures: tuple[str, int, int]) -> Truth:
 
 def alert(name: str, asset: str, onset: int, cause: str = "anomaly/pca", **more: Any) -> Any:
     version = {"epoch": 1, "offsets": [1], "emission": 1}
-    found = {"id": name, "asset": asset, "onset": onset * SECOND, "cause": cause}
+    at = onset * SECOND
+    found = {"id": name, "asset": asset, "onset": at, "raised": at, "cause": cause}
     return {**found, "version": version, **more}
 
 
@@ -45,6 +46,12 @@ def test_an_alert_is_of_a_failing_machine_or_false_or_hidden_by_the_end() -> Non
 def test_an_alert_counts_once_whatever_was_said_of_it() -> None:
     records = [alert("1", "a", 20, state=state) for state in ("raised", "cleared")]
     assert check_alerts(truth(("a", 30, 31)), records, []).alerts == 1
+
+
+def test_an_alert_that_was_raised_before_the_run_and_cleared_in_it_is_not_of_the_run() -> None:
+    records = [alert("1", "a", 20, state="cleared"), alert("2", "a", 30)]
+    found = check_alerts(truth(("a", 30, 31)), records, [{"ID": "1"}], 25 * SECOND)
+    assert (found.alerts, found.requests) == (1, 0)
 
 
 def test_without_alerts_there_is_nothing_to_count() -> None:

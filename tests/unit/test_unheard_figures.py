@@ -130,10 +130,11 @@ def test_products_without_a_planned_run_time_are_named():
     other = replace(pane(PRESS, 3), pieces=(ProductionPieces("A", "q", 7.0, 1.0, math.nan),))
     found = figures(other, pane(PACKER, 3))[PRESS.asset, "sliding", 3]
     assert math.isnan(found.kpis["oee"])
-    assert found.flags == (f"8 pieces of product q have no planned run time at {PRESS.asset}",)
+    what = f"8 pieces of product q at {PRESS.asset}"
+    assert found.flags == (f"{what} have no planned run time of {PRESS.asset}",)
     unsaid = replace(other, pieces=(ProductionPieces("A", "", 7.0, 1.0, math.nan),))
     (flag,) = figures(unsaid, pane(PACKER, 3))[PRESS.asset, "sliding", 3].flags
-    assert flag.startswith("8 pieces whose product was not known have no planned run time")
+    assert flag.startswith(f"8 pieces whose product was not known at {PRESS.asset} have no")
 
 
 def test_an_order_whose_end_nobody_saw_says_so():

@@ -124,6 +124,18 @@ def test_a_seldom_piece_of_a_lost_link_counts_for_the_order_that_was_shown_befor
     assert pieces(found[20]) == {("B", 25 * S): 1.0} and found[20].flags == (ROSE,)
 
 
+def test_pieces_are_of_the_last_product_while_that_is_not_known():
+    tracks = {**UNIT.tracks, (SOURCE, "product"): "product"}
+    by = replace(PARAMETERS, units=[replace(UNIT, tracks=tracks)])
+    records = [said(0, order="A", product="p", good=0.0), said(1, product="?"), said(2, good=2.0)]
+    records += [said(n) for n in range(3, 25)]
+    (made,) = panes(*records, by=by)[0].pieces
+    assert (made.product, made.good) == ("p", 2.0)
+    late = Record(ASSET, SOURCE, [("product", S // 2, "q", True)])
+    (made,) = panes(*records, late, by=by)[0].pieces
+    assert (made.product, made.good) == ("q", 2.0)
+
+
 def test_an_order_that_came_back_in_a_silence_is_another_one():
     back = [said(12, order="B"), said(22, order="A", good=18.0), *heard(23, 35, "A", 19)]
     found = panes(*heard(0, 10, "A", 0), *back)

@@ -144,10 +144,13 @@ class Tally:
             of: Which pieces.
             by: The unit, as of `run_time`.
         """
+        left_out = self.unknown.get(by.asset, {})
         for product, one in sorted(self.made.items()):
-            if by.run_times and by.run_time(product) is None and of(one) > 0:
+            stands = product not in left_out or of(one) != of(left_out[product])
+            if by.run_times and by.run_time(product) is None and of(one) > 0 and stands:
                 what = f"of product {product}" if product else "whose product was not known"
-                yield f"{of(one):,.15g} pieces {what} have no planned run time at {by.asset}"
+                made = f"{of(one):,.15g} pieces {what} at {self.unit.asset}"
+                yield f"{made} have no planned run time of {by.asset}"
 
 
 def most_flags(flags: Iterable[str]) -> list[str]:

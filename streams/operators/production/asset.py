@@ -166,7 +166,7 @@ class AssetState:
             return CONTRADICTION
         self.emptied |= self._touch(changed[0])
         until = self.folded if changed[1] < 0 else changed[1]
-        if until != time and self.unit.tracks[name] == Role.ORDER:
+        if until != time and self.unit.tracks[name] in (Role.ORDER, Role.PRODUCT):
             again = self._track(name).known_again(until)  # till then its name stays the last known
             until = self.folded if again is None else again
         if changed[1] != time:

@@ -54,12 +54,16 @@ class _Origin(NamedTuple):
 
 
 class _Rise(NamedTuple):
-    """When a counter was read before and after it rose, by how much, and what is shown then."""
+    """When a counter was read before and after it rose, by how much, and what is shown then.
+
+    A product that is not known is taken as the last.
+    """
 
     before: int
     at: int
     more: float
-    shown: Segment
+    order: str
+    product: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +89,16 @@ class Pieces:
             track = self.counters.get(name)
             for before, run in _rises(track, pane[0].begin, pane[-1].end) if track else ():
                 shown = pane[bisect_right(pane, run[0], key=lambda one: one.begin) - 1]
-                most = self._most(run[0] - before[1], shown.product)
+                product = shown.product or self.elements.last_product(run[0])
+                most = self._most(run[0] - before[1], product)
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                one = _Rise(before[1], run[0], more, shown)
+                one = _Rise(before[1], run[0], more, shown.order, product)
                 if not self._seen(one, Role.ORDER):
                     flags.add(f"counter {name[1]} rose unseen")
                 known = shown.element != UNKNOWN
-                origin = _Origin(self._order(one), shown.product, self._span(one), known)
+                origin = _Origin(self._order(one), product, self._span(one), known)
                 made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
         ordered = sorted(found.items(), key=lambda one: one[0].place)
@@ -102,7 +107,7 @@ class Pieces:
     def _order(self, one: _Rise) -> str:
         """For which order pieces count; empty: nobody knows, or none."""
         same = self.elements.heard_since(one.at) is not None and self._same_order(one)
-        return one.shown.order if same or self._seen(one, Role.ORDER) or self._goes_on(one) else ""
+        return one.order if same or self._seen(one, Role.ORDER) or self._goes_on(one) else ""
 
     def _same_order(self, one: _Rise) -> bool:
         """Whether the order was shown all the while in which pieces can have been made."""
@@ -137,8 +142,8 @@ class Pieces:
         """
         _, again = self._gap(one, role)
         elapsed, possible = one.at - again, SLACK if one.at - again > self.elements.hold else 0.0
-        if self.elements.unit.run_time(one.shown.product) is not None:
-            possible = min(self._most(elapsed, one.shown.product) - SLACK, SLACK)
+        if self.elements.unit.run_time(one.product) is not None:
+            possible = min(self._most(elapsed, one.product) - SLACK, SLACK)
         return one.before >= again or one.more <= possible
 
     def _gap(self, one: _Rise, role: str) -> tuple[int, int]:
