@@ -133,7 +133,8 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
         ("sample to window, p99", shown_delay(delay), None),
         ("orders",
          f"{report.orders_completed} completed, {report.erp_messages} ERP messages; "
-         f"{report.erp_compared} compared, {report.erp_bounded} not seen whole, {report.erp_wrong} wrong",
+         f"{report.erp_compared} compared, {report.erp_bounded} not seen whole, "
+         f"{report.erp_wrong} wrong",
          report.erp_wrong == 0),
         ("KPIs", f"{report.kpis_checked:,} compared, {report.kpis_wrong} wrong; "
          f"{report.kpis_bounded:,} windows not seen whole; {report.orders_closed} orders closed",
