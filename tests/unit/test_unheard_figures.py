@@ -126,6 +126,14 @@ def test_each_unit_of_a_parallel_line_goes_by_its_own_time():
     assert figures(*panes, by=by)[LINE, "sliding", 3].planned_run_time == 4 * 900.0
 
 
+def test_a_window_of_which_hardly_anything_is_known_says_so():
+    found = figures(pane(PRESS, 3, known=HOUR // 20), pane(PACKER, 3))
+    assert found[PRESS.asset, "sliding", 3].flags == (
+        "less than a tenth of its planned time is known",
+    )
+    assert found[PACKER.asset, "sliding", 3].flags == ()
+
+
 def test_products_without_a_planned_run_time_are_named():
     other = replace(pane(PRESS, 3), pieces=(ProductionPieces("A", "q", 7.0, 1.0, math.nan),))
     found = figures(other, pane(PACKER, 3))[PRESS.asset, "sliding", 3]

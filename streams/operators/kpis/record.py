@@ -18,6 +18,8 @@ from streams.operators.production.elements import UNKNOWN
 
 ENDED_UNSEEN: Final = "its state was not known when it ended"
 """Of an order: when it really ended, and what was made until then, nobody saw."""
+LITTLE: Final = 0.1
+"""Of so little known time the pieces at its borders can be many: figures may be anything."""
 
 
 def record(
@@ -147,6 +149,8 @@ def _doubts(
             by = line.keeper(tally.unit)
             yield from tally.without_run_time(lambda one: one.scrap, by)
         yield from _unknown_outputs(line, tallies)
+    if account.coverage < LITTLE:
+        yield "less than a tenth of its planned time is known"
     if account.scrap > account.produced:
         yield "more scrap than was produced"
 
