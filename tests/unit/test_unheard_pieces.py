@@ -267,6 +267,16 @@ def test_counters_of_another_source_are_judged_by_the_silence_of_the_states(agai
     assert pieces(found[20]) == {("", 9 * S): 9.0, ("B", HEARD): 7.0}
 
 
+def test_a_counter_of_another_source_may_have_risen_for_an_earlier_order():
+    """Its own source may have been silent while the state's was heard."""
+    by = replace(PARAMETERS, units=[CAMERA])
+    plc = [*(said(n, order="A" if n < 10 else "B") for n in range(20)),
+           *(said(n, order="B") for n in range(30, 45))]  # fmt: skip
+    camera = [counted(0, 0), *(counted(n, n) for n in range(30, 45))]
+    found = panes(*sorted([*plc, *camera], key=lambda one: one.samples[0][1]), by=by)
+    assert pieces(found[30]) == {("", 19 * S): 30.0, ("B", HEARD): 9.0}
+
+
 def test_a_pane_that_has_lost_its_only_pieces_to_an_earlier_one_is_told_so():
     by = replace(PARAMETERS, units=[CAMERA])
     late = [

@@ -56,7 +56,7 @@ class _Origin(NamedTuple):
 class _Rise(NamedTuple):
     """When a counter was read before and after it rose, by how much, and what is shown then.
 
-    A product that is not known is taken as the last.
+    A product that is not known is taken as the last. `tells`: the counter is of the state's source.
     """
 
     before: int
@@ -64,6 +64,7 @@ class _Rise(NamedTuple):
     more: float
     order: str
     product: str
+    tells: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class Pieces:
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
                     flags.add(f"counter {name[1]} {doubt}")
-                one = _Rise(before[1], run[0], more, shown.order, product)
+                tells = name[0] == unit.state_source
+                one = _Rise(before[1], run[0], more, shown.order, product, tells)
                 if not self._seen(one, Role.ORDER):
                     flags.add(f"counter {name[1]} rose unseen")
                 known = shown.element != UNKNOWN
@@ -110,11 +112,15 @@ class Pieces:
         return one.order if same or self._seen(one, Role.ORDER) or self._goes_on(one) else ""
 
     def _same_order(self, one: _Rise) -> bool:
-        """Whether the order was shown all the while in which pieces can have been made."""
+        """Whether the order was shown all the while in which pieces can have been made.
+
+        That is in the last time in which the asset was not heard, if it was all the time before:
+        so long its counters did not rise.
+        """
         elements = self.elements
         since, _ = self._gap(one, Role.ORDER)
         heard = elements.heard_since(since)
-        told = heard is not None and heard <= one.before  # till then the counter did not rise
+        told = one.tells and heard is not None and heard <= one.before
         if not told or elements.unknown_before(Role.ORDER, since, one.before):
             since = one.before
         return elements.order_since(one.at) <= since
