@@ -272,6 +272,8 @@ def _figures(datum: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "until": datum["until"],
         "incomplete": datum["incomplete"],
         "standard": datum["standard"],
+        "coverage": datum["coverage"] if _finite(datum["coverage"]) else None,
+        "doubts": list(datum["flags"]),
         "values": {name: value for name, value in known.items() if _finite(value)},
         "unknown": unknown({**datum, "kpis": known}),
     }

@@ -67,7 +67,7 @@ def figures(line, oee, time, **more):
     return {
         "line": line, "asset": None, "kind": "sliding", "name": "1 h", "until": time,
         "incomplete": False, "work_units": 1, "missing": [], "standard": "iso22400",
-        "version": VERSION,
+        "version": VERSION, "coverage": 1.0, "flags": [],
         "kpis": {
             "oee": oee, "availability": oee + 0.1, "effectiveness": 0.941,
             "quality_ratio": 0.982, "mtbf": None,

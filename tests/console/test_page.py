@@ -83,6 +83,17 @@ def test_a_figure_that_is_not_known_says_why(tmp_path, open_page):
     assert box.get_attribute("title") == "nothing was produced"
 
 
+def test_a_figure_of_which_little_is_known_says_so_and_what_is_doubtful(tmp_path, open_page):
+    view = view_of(tmp_path)
+    fill(view)
+    flags = ["counter GoodCount rose unseen", "more scrap than was produced"]
+    view.kpi(figures("acme/bremen/packing/line3", 0.0, now(), coverage=0.07, flags=flags))
+    shown = open_page(view)
+    box = shown.wait_for_selector(".line .window[title]")
+    assert "7.0 % of it known, doubtful, as of" in " ".join(box.inner_text().split())
+    assert box.get_attribute("title") == "; ".join(flags)
+
+
 def test_the_line_in_trouble_is_first_and_says_why(troubled, open_page, tmp_path):
     shown = open_page(troubled)
     assert "1 of 3 lines needs attention: stamping/line1" in shown.inner_text("#summary")

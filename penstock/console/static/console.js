@@ -78,6 +78,15 @@ function kpis(node, figures) {
   });
 }
 
+function doubts(figures) {
+  const little = figures.coverage !== null && figures.coverage < 0.95;
+  return [
+    figures.incomplete ? ", incomplete" : "",
+    little ? `, ${percent(figures.coverage)} of it known` : "",
+    figures.doubts.length ? ", doubtful" : "",
+  ].join("");
+}
+
 function newLine() {
   const card = make("article", "line");
   const head = parts(card.appendChild(make("div", "head")), { name: "h3", state: "p" });
@@ -96,7 +105,9 @@ function updateLine(card, line) {
   card.setAttribute("aria-label", `Line ${line.name}, ${text}`);
   kpis(card.kpis, line.kpis);
   const figures = line.kpis;
-  put(card.window, figures ? `${figures.window}, ${figures.standard}${figures.incomplete ? ", incomplete" : ""}, as of ${age(shown.now - figures.until)}` : "");
+  put(card.window, figures ? `${figures.window}, ${figures.standard}${doubts(figures)}, as of ${age(shown.now - figures.until)}` : "");
+  const why = figures ? figures.doubts.join("; ") : "";
+  if (card.window.title !== why) card.window.title = why;
   sync(card.machines, line.machines, (m) => m.path, newMachine, updateMachine);
 }
 function newMachine(item) {
