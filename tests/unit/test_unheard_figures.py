@@ -145,6 +145,15 @@ def test_products_without_a_planned_run_time_are_named():
     assert flag.startswith(f"8 pieces whose product was not known at {PRESS.asset} have no")
 
 
+def without_order(last, *times):
+    """Panes of the second hour in which no order is shown; the last known one is `last`."""
+    told = tuple(ProductionTime("", "p", what, "planned", end - begin, begin, end)
+                 for what, begin, end in times)  # fmt: skip
+    version = Version(1, (1,), 0)
+    return [replace(one, pane_start=HOUR, order=last, times=told, pieces=(), version=version)
+            for one in both(0)]  # fmt: skip
+
+
 def test_an_order_whose_end_nobody_saw_says_so():
     """Its machine was silent, or its link lost, and then showed another one."""
     then = [replace(one, order="B", times=tuple(t._replace(order="B") for t in one.times),
@@ -156,7 +165,16 @@ def test_an_order_whose_end_nobody_saw_says_so():
                      times=tuple(t._replace(begin=HOUR, end=2 * HOUR) for t in one.times))
              for one in then]  # fmt: skip
     unseen = ("its state was not known when it ended",)
-    for first, flags in (((*both(0), *after), ()), (both(0), unseen), (cut, unseen)):
+    moment, rest = (HOUR, HOUR + 1), (HOUR + 1, 2 * HOUR)
+    lost = without_order("A", ("producing", *moment), ("unknown", *rest))
+    none = without_order("", ("producing", HOUR, 2 * HOUR))
+    for first, flags in (
+        ((*both(0), *after), ()),
+        (both(0), unseen),
+        (cut, unseen),
+        ((*both(0), *lost), unseen),
+        ((*both(0), *none), ()),
+    ):
         told = figures(*first, *then)
         assert told[PRESS.asset, "order", 0].final and told[PRESS.asset, "order", 0].flags == flags
 

@@ -182,9 +182,7 @@ class Member:
         if before is None:
             return False  # long ago
         last = [t for t in before.times if t.order == order and t.end == end]
-        then = [] if after is None else [t for t in after.times if t.begin <= end < t.end]
-        known = [t for t in then if t.order != order and t.element != UNKNOWN]
-        return any(t.element == UNKNOWN for t in last) or not known
+        return any(t.element == UNKNOWN for t in last) or not _goes_on(after, order, end)
 
     def failures(self, window: Window, within: int) -> Failures:
         """Its failures in a window; those less than `within` apart are one."""
@@ -194,6 +192,20 @@ class Member:
         ended = [one for one in found if window.start < one.end < window.end]
         repair = sum(one.end - one.begin for one in ended) / 1e6
         return Failures(len(begun), len(ended), repair)
+
+
+def _goes_on(pane: ProductionPartial | None, order: str, end: int) -> bool:
+    """Whether a pane shows that something else came after an order: another one, or none.
+
+    Where a link is lost, the order may be unknown a moment before the state is.
+    """
+    if pane is None:
+        return False
+    then = [t for t in pane.times if t.begin <= end < t.end and t.order != order]
+    if any(t.order and t.element != UNKNOWN for t in then):
+        return True
+    lost = any(t.element == UNKNOWN and t.end > end for t in pane.times)
+    return bool(then) and pane.order != order and not lost
 
 
 def _orders(partial: ProductionPartial) -> set[str]:
