@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from penstock.demo.check import check
 from penstock.demo.check_kpis import check_kpis
 from penstock.demo.check_orders import check_orders
+from penstock.demo.check_windows import check_windows
 from penstock.demo.report import Report
 from penstock.factory import write_factory
 from penstock.factory.truth_reader import OrderRecord, Series, Truth
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
+from penstock.units import microseconds
 
 SECOND = 1_000_000
 SINCE = 1_795_000_000 * SECOND
@@ -145,6 +148,24 @@ def test_of_a_window_that_nobody_saw_whole_no_more_is_told_than_can_be_made(
     found = check_kpis(truth(asset), [figures(**more)], plant, SINCE, SINCE)
     assert (found.windows, found.bounded) == (0, 1)
     assert [wrong in one for one in found.examples] == [True] * bool(wrong)
+
+
+def test_windows_that_a_silent_sources_watermark_has_not_closed_are_not_compared(
+    plant: Plant,
+) -> None:
+    size = microseconds(min(plant.windows.sizes))
+    start = SINCE // size * size
+    said = [{"asset": "a", "source": "plc", "tag": "t", "time": start + n * size // 5, "value": 1.0,
+             "text": None, "quality": 0, "ingest_time": start + n * size // 5, "kafka_offset": n}
+            for n in range(12)]  # fmt: skip
+    row = {"asset": "a", "source": "plc", "tag": "t", "window_seconds": size / SECOND,
+           "version_epoch": 1, "version_offsets": [1], "version_emission": 1}  # fmt: skip
+    late, early = ({**row, "window_start": start + n * size} for n in (4, -1))
+    table, span = pa.Table.from_pylist(said), (start - size, start + 100 * size)
+    missing = check_windows(table, pa.Table.from_pylist([late]), plant.windows, span)
+    assert missing.windows == 0 and all("never published" in one for one in missing.examples)
+    strange = check_windows(table, pa.Table.from_pylist([early]), plant.windows, span)
+    assert any("there is no such window" in one for one in strange.examples)
 
 
 def test_a_lake_without_tables_has_no_rows(plant: Plant, tmp_path: Path) -> None:
