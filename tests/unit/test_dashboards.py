@@ -58,7 +58,7 @@ def scrape():
     figures = {
         "line": LINE, "asset": None, "kind": "sliding", "name": "1 h", "until": 1,
         "incomplete": False, "missing": [], "standard": "iso22400", "version": VERSION,
-        "work_units": 1, "kpis": {"oee": 0.5},
+        "coverage": 1.0, "flags": [], "work_units": 1, "kpis": {"oee": 0.5},
     }  # fmt: skip
     view.kpi(figures)
     view.kpi(figures | {"asset": ASSET})
