@@ -83,15 +83,10 @@ class Elements:
         value = track.at(at) if track else None
         return "" if value is None else str(value)
 
-    def last_product(self, at: int) -> str:
-        """The product shown at a time; while that is not known, the one before; empty: none."""
-        track = self.tracks.get(Role.PRODUCT.value)
+    def last_text(self, role: Role, at: int) -> str:
+        """As `text`; while that is not known, what was said before; empty: nothing."""
+        track = self.tracks.get(role.value)
         value = track.last_known(at) if track else None
-        return "" if value is None else str(value)
-
-    def last_order(self, at: int) -> str:
-        """The order shown at a time; while that is not known, the one before; empty: none."""
-        value = self._orders.last_known(at)
         return "" if value is None else str(value)
 
     def order_since(self, at: int) -> int:

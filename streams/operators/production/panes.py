@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from penstock.settings.tags import Role
 from penstock.shifts import PLANNED
 from penstock.work_units import Name
 from schemas import FailureTime, ProductionTime
@@ -46,7 +47,7 @@ class Painter:
         flags = {f"state {one.strange} is not mapped" for one in segments if one.strange}
         pieces = Pieces(self.elements, self.counters, self.parameters.plausible_rate)
         return {
-            "order": self.elements.last_order(end - 1),
+            "order": self.elements.last_text(Role.ORDER, end - 1),
             "times": self._times(segments),
             "pieces": pieces.made(segments, flags),
             "failures": _failures(segments),

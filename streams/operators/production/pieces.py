@@ -90,7 +90,7 @@ class Pieces:
             track = self.counters.get(name)
             for before, run in _rises(track, pane[0].begin, pane[-1].end) if track else ():
                 shown = pane[bisect_right(pane, run[0], key=lambda one: one.begin) - 1]
-                product = shown.product or self.elements.last_product(run[0])
+                product = shown.product or self.elements.last_text(Role.PRODUCT, run[0])
                 most = self._most(run[0] - before[1], product)
                 more, doubt = rise(before[2], run[2], counter.maximum, most)
                 if doubt:
