@@ -13,7 +13,7 @@ from bench.workload import Workload
 from penstock.kafka.registry import Registry
 
 SAMPLES: Final = 8_000_000
-WARM_UP: Final = 6_000_000
+WARM_UP: Final = 10_000_000
 """While these are worked through, the second worker joins the group, and the JVM compiles."""
 ROUNDS: Final = 1
 
