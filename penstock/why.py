@@ -77,7 +77,8 @@ def why(plant: Plant, unit: str, kpi: str, time: int | None, kind: str | None = 
         plant: Where Kafka is.
         unit: Path of the line or asset, with or without the site.
         kpi: Its name.
-        time: Microseconds since 1970-01-01 UTC; None: the newest whose figure is known.
+        time: Microseconds since 1970-01-01 UTC; None: the newest whose figure is known; of orders
+            the newest that is completed.
         kind: One of `KINDS`; None: the shift if there is one, else the shortest window. Of several
             that hold a time, as sliding ones do, the newest counts.
 
@@ -112,7 +113,8 @@ def choose(
         records: All that were published.
         units: The names that the unit may have.
         kpi: Its name.
-        time: That the window holds; None: the newest whose figure is known, if one is.
+        time: That the window holds; None: the newest whose figure is known, if one is; of orders
+            the newest that is completed, if one is.
         kind: As for `why`.
         zone: Of the times that an error names.
 
@@ -126,8 +128,10 @@ def choose(
         msg = f"there is no {what}"
         raise NoFigureError(msg, remedy="look at another --window")
     if time is None:
-        known = [one for one in asked if one["kpis"][kpi] is not None]
-        best = max(_shifts_or_all(known or asked), key=lambda one: (one["window_end"], *_rank(one)))
+        known = [one for one in asked if one["kpis"][kpi] is not None] or asked
+        if kind == "order":
+            known = [one for one in known if one["final"]] or known
+        best = max(_shifts_or_all(known), key=lambda one: (one["window_end"], *_rank(one)))
     else:
         held = [one for one in asked if one["window_start"] <= time < one["window_end"]]
         if not held:

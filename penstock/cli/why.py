@@ -36,7 +36,7 @@ def why(
         str | None,
         typer.Argument(
             help="As 2026-03-01T06:00:00; the site's, where no offset says. Without it: the newest "
-            "whose figure is known."
+            "whose figure is known, of orders the newest that is completed."
         ),
     ] = None,
     config: Config = DEFAULT_CONFIG,

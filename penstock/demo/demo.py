@@ -18,6 +18,7 @@ from penstock.demo.log_ends import LogEnds
 from penstock.demo.pipeline import Pipeline
 from penstock.demo.report import Report
 from penstock.demo.view import Scene, render
+from penstock.doubts import doubts
 from penstock.factory import Factory, read_factory, write_factory
 from penstock.kafka.registry import Registry
 from penstock.kafka.topics import (
@@ -255,6 +256,7 @@ class Demo:
             false_alerts=found.alerts.false,
             maintenance_requests=found.alerts.requests,
             oee={line: one["kpis"]["oee"] for line, one in sorted(lines.items())},
+            oee_doubts={line: doubts(one) for line, one in lines.items()},
             dead_letters=ends.gained(DEAD),
             protocols=sorted({source.type for source in plant.sources.values()}),
             p50_end_to_end_ms=_ms(figures.delay(0.5)),

@@ -67,6 +67,8 @@ class Report:
     """Alerts for which maintenance was asked."""
     oee: dict[str, float | None]
     """The last sliding OEE of each line."""
+    oee_doubts: Mapping[str, Sequence[str]]
+    """How far each of them is to be believed, in words; nothing where there is no doubt."""
     dead_letters: int
     protocols: Sequence[str]
     p50_end_to_end_ms: float | None
@@ -149,7 +151,8 @@ def _lines(report: Report) -> list[tuple[str, str, bool | None]]:
     ]  # fmt: skip
     for line, oee in (report.oee or {}).items():
         told = "unknown" if oee is None else f"{oee:.1%}"
-        lines.append((f"OEE of {line}", f"{told} in the last sliding window", None))
+        said = ", ".join([f"{told} in the last sliding window", *report.oee_doubts.get(line, ())])
+        lines.append((f"OEE of {line}", said, None))
     for incident in report.incidents:
         told, good = _recovery(incident, drained=report.ok)
         lines.append((f"killed: {incident['what']}", told, good))

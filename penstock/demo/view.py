@@ -12,6 +12,7 @@ from rich.text import Text
 from penstock.demo.figures import Figures, Row
 from penstock.demo.incidents import Incidents, Verdict
 from penstock.demo.scrape import shown_delay
+from penstock.doubts import doubts
 
 _DEAD: Final = ("penstock_processor_dead_records_total", "penstock_sink_dead_records_total")
 
@@ -125,7 +126,7 @@ def _lines(lines: Mapping[str, Mapping[str, Any]]) -> Table:
             path,
             *("–" if kpis[name] is None else f"{kpis[name]:.1%}" for name in names),
             "–" if produced is None else f"{produced:,.0f}",
-            f"  last {record['name']}",
+            "  " + ", ".join([f"last {record['name']}", *doubts(record)]),
         )
     return table
 

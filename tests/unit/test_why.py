@@ -54,6 +54,13 @@ def test_without_a_time_it_is_the_newest_window_whose_figure_is_known() -> None:
         choose(records, {LINE}, "oee", None, "shift")
 
 
+def test_without_a_time_it_is_the_newest_order_that_is_completed() -> None:
+    done = [record("order", start, start + 30, final=True) for start in (0, 30)]
+    runs = record("order", 60, 61, final=False)
+    assert choose([*done, runs], {LINE}, "oee", None, "order") == [done[1]]
+    assert choose([runs], {LINE}, "oee", None, "order") == [runs]
+
+
 def test_of_overlapping_windows_the_newest_counts() -> None:
     records = [record(start=start, end=start + 15) for start in (40, 45, 50, 55)]
     assert choose(records, {LINE}, "oee", None)[0]["window_start"] == 55
