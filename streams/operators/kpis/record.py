@@ -14,7 +14,6 @@ from streams.operators.kpis.member import Member
 from streams.operators.kpis.parameters import KpiParameters, LineUnits
 from streams.operators.kpis.tally import Tally, most_flags
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
-from streams.operators.production.elements import UNKNOWN
 
 ENDED_UNSEEN: Final = "its state was not known when it ended"
 """Of an order: when it really ended, and what was made until then, nobody saw."""
@@ -159,8 +158,7 @@ def _unknown_outputs(line: LineUnits, tallies: Mapping[str, Tally]) -> Iterator[
     """Of which outputs, whose time is not the line's, the state is not known all the time."""
     for unit in line.outputs:
         if unit not in line.timekeepers and unit.states is not None:
-            times = tallies[unit.asset].times.items()
-            if any(time for (element, _), time in times if element == UNKNOWN):
+            if tallies[unit.asset].has_unknown_time:
                 yield f"{unit.asset} was not known all the time: what it made then is in no OEE"
 
 

@@ -74,6 +74,11 @@ class Tally:
         """Whether the unit counts pieces at all."""
         return bool(self.unit.counters)
 
+    @property
+    def has_unknown_time(self) -> bool:
+        """Whether there is time of which nothing is known."""
+        return any(time for (element, _), time in self.times.items() if element == UNKNOWN)
+
     def add(self, partial: ProductionPartial, order: str | None = None) -> None:
         """Add a pane, or what of it is for one order."""
         self.panes += 1

@@ -97,28 +97,30 @@ class Pieces:
                     flags.add(f"counter {name[1]} {doubt}")
                 tells = name[0] == unit.state_source
                 one = _Rise(before[1], run[0], more, shown.order, product, tells)
-                if not self._seen(one, Role.ORDER):
+                order, seen = self._order(one)
+                if not seen:
                     flags.add(f"counter {name[1]} rose unseen")
                 known = shown.element != UNKNOWN
-                origin = _Origin(self._order(one), product, self._span(one), known)
+                origin = _Origin(order, product, self._span(one), known)
                 made = found.setdefault(origin, {})
                 made[counter.role] = made.get(counter.role, 0.0) + more
         ordered = sorted(found.items(), key=lambda one: one[0].place)
         return tuple(_told(origin, made, counted) for origin, made in ordered)
 
-    def _order(self, one: _Rise) -> str:
-        """For which order pieces count; empty: nobody knows, or none."""
-        same = self.elements.heard_since(one.at) is not None and self._same_order(one)
-        return one.order if same or self._seen(one, Role.ORDER) or self._goes_on(one) else ""
+    def _order(self, one: _Rise) -> tuple[str, bool]:
+        """The order for which pieces count, empty if none is known, and whether that was seen."""
+        gap = self._gap(one, Role.ORDER)
+        seen = self._seen(one, gap)
+        same = self.elements.heard_since(one.at) is not None and self._same_order(one, gap)
+        return (one.order if same or seen or self._goes_on(one) else ""), seen
 
-    def _same_order(self, one: _Rise) -> bool:
+    def _same_order(self, one: _Rise, gap: tuple[int, int]) -> bool:
         """Whether the order was shown all the while in which pieces can have been made.
 
         That is in the last time in which the asset was not heard, if it was all the time before:
         so long its counters did not rise.
         """
-        elements = self.elements
-        since, _ = self._gap(one, Role.ORDER)
+        elements, since = self.elements, gap[0]
         heard = elements.heard_since(since)
         told = one.tells and heard is not None and heard <= one.before
         if not told or elements.unknown_before(Role.ORDER, since, one.before):
@@ -128,9 +130,9 @@ class Pieces:
     def _span(self, one: _Rise) -> _Span:
         """In which time pieces were made that nobody saw being made."""
         elements = self.elements
-        if self._seen(one, elements.state_role) or self._goes_on(one):
+        gap = since, until = self._gap(one, elements.state_role)
+        if self._seen(one, gap) or self._goes_on(one):
             return _Span()
-        since, until = self._gap(one, elements.state_role)
         held = elements.hold if elements.is_known(since) else 0
         return _Span(since, min(since + held, until), until)
 
@@ -139,14 +141,14 @@ class Pieces:
         heard = self.elements.heard_since(one.at) is not None
         return not heard and one.at - one.before <= self.elements.hold
 
-    def _seen(self, one: _Rise, role: str) -> bool:
-        """Whether the asset was heard, and a tag known, between the readings; or since long enough.
+    def _seen(self, one: _Rise, gap: tuple[int, int]) -> bool:
+        """Whether a gap was over before the first of the readings, or is since long enough.
 
         A counter that is sent only when it changes has a last reading as old as its value. So a
         piece or two are taken as made when they show, if they can have been since all was known
         again; without a run time, after `hold`.
         """
-        _, again = self._gap(one, role)
+        _, again = gap
         elapsed, possible = one.at - again, SLACK if one.at - again > self.elements.hold else 0.0
         if self.elements.unit.run_time(one.product) is not None:
             possible = min(self._most(elapsed, one.product) - SLACK, SLACK)
