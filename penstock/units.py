@@ -24,6 +24,9 @@ def parse_duration(text: object) -> timedelta:
         return text
     match = _PATTERN.match(str(text))
     if not match:
+        if isinstance(text, str) and _PATTERN.match(text.replace(",", ".", 1)):
+            msg = f"{text!r} is no duration: the decimal sign is a point"
+            raise ValueError(msg)
         msg = f"{text!r} is no duration: write number and unit (us ms s min h d), as in '500 ms'"
         raise ValueError(msg)
     number, unit = match.groups()

@@ -21,7 +21,6 @@ _OVERFLOW: Final = 0x480
 """InfoType DataValue with the overflow bit (OPC 10000-4, 7.39.1)."""
 _EXACT: Final = 1 << 53
 """Integers beyond it may not be exact as a float."""
-_TEXT_TYPES: Final = frozenset({"string", "text", "str"})
 
 Value = float | bool | str
 
@@ -160,13 +159,9 @@ def to_value(variant: ua.Variant | None, quality: int, tag: Tag) -> tuple[Value,
         if text is None:
             return math.nan, BAD_TYPE_MISMATCH if is_good(quality) else quality
         value = text
-    if tag.type is not None and isinstance(value, str) != _declares_text(tag.type):
+    if tag.type is not None and isinstance(value, str) != tag.declares_text:
         return math.nan, BAD_TYPE_MISMATCH if is_good(quality) else quality
     return value, quality
-
-
-def _declares_text(type_: str) -> bool:
-    return type_.lower().partition(":")[0] in _TEXT_TYPES  # string:8 has eight characters
 
 
 def _text(raw: object) -> str | float | None:

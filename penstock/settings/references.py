@@ -82,7 +82,16 @@ def _check_tags(tags: Sequence[Tag], assets: Mapping[str, Any]) -> Iterator[Conf
             remedy = suggestion(tag.asset, assets) or "add it there"
             yield ConfigurationError(message, where=tag.where, remedy=remedy)
     yield from twice(tags)
+    yield from _counters_of_text(tags)
     yield from _two_of_a_role(tags)
+
+
+def _counters_of_text(tags: Sequence[Tag]) -> Iterator[ConfigurationError]:
+    for tag in tags:
+        if tag.role in PIECES and tag.declares_text:
+            message = f"column type: a {tag.role} counter is a number, not {tag.type!r}"
+            remedy = "write the type of its number, or leave the role empty"
+            yield ConfigurationError(message, where=tag.where, remedy=remedy)
 
 
 def _two_of_a_role(tags: Sequence[Tag]) -> Iterator[ConfigurationError]:

@@ -1,12 +1,14 @@
 """The tag list: one CSV file per source, as OT engineers have them."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from penstock.settings.model import Model
 from penstock.units import PositiveDuration
+
+_TEXT_TYPES: Final = frozenset({"string", "text", "str"})
 
 
 class Role(StrEnum):
@@ -48,6 +50,11 @@ class Tag(Model):
     role: Role = Role.SIGNAL
     description: str | None = None
     where: str = Field("", exclude=True, description="File and line, for errors.")
+
+    @property
+    def declares_text(self) -> bool:
+        """Whether its type is one of text, as `string` or, of eight characters, `string:8`."""
+        return (self.type or "").lower().partition(":")[0] in _TEXT_TYPES
 
     @field_validator("scale")
     @classmethod

@@ -108,6 +108,14 @@ def test_two_states_of_one_machine_are_refused_and_two_counters_are_added_up(tmp
     load_plant(stated(tmp_path, tags=two.replace(",state", ",good")))
 
 
+def test_a_counter_of_pieces_that_is_text_is_refused(tmp_path):
+    text = TAGS.replace("unit\n", "unit,role\n").replace("uint16,A", "uint16,A,")
+    text = text.replace("Mode,1/40002,uint16,", "Mode,1/40002,string:4,,scrap")
+    fault = "tags.csv:3: column type: a scrap counter is a number, not 'string:4'"
+    with pytest.raises(InvalidConfigurationError, match=fault):
+        load_plant(stated(tmp_path, tags=text))
+
+
 def test_a_tag_of_the_role_tells_the_state_whatever_its_name(tmp_path):
     tags = TAGS.replace("unit\n", "unit,role\n").replace(
         "StateCurrent,1/40001,uint16,", "Zustand,1/40001,uint16,,state"

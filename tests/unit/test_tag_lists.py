@@ -163,6 +163,10 @@ SLIPS = {
             "(us ms s min h d), as in '500 ms')"
         ],
     ),
+    "decimal comma in a duration": (
+        'asset,tag,address,poll\na,b,c,"0,5 s"\n',
+        ["tags.csv:2: column poll: '0,5 s' is no duration (the decimal sign is a point)"],
+    ),
     "unknown role": (
         "asset,tag,address,role\na,b,c,scrapp\n",
         ["tags.csv:2: column role: 'scrapp' is not known (did you mean 'scrap'?)"],
