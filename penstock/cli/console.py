@@ -45,7 +45,9 @@ def console(
     end_with_supervisor()
 
     def opened(at: int) -> None:
-        address = chosen.url(at, name, with_token=True)
+        # Logs are read by more people than the file with the token.
+        shown = token_file is None or sys.stdout.isatty()
+        address = chosen.url(at, name, with_token=shown)
         typer.echo(f"the console is at {address}")
         if code and sys.stdout.isatty():
             segno.make(address, error="m").terminal(compact=True)

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
 
@@ -60,7 +61,7 @@ class Access:
         scheme = "http" if self.certificate is None else "https"
         host = name or self.host
         host = f"[{host}]" if ":" in host else host
-        end = f"/enter?token={self.token}" if with_token and self.token else "/"
+        end = f"/enter?token={quote(self.token, safe='')}" if with_token and self.token else "/"
         return f"{scheme}://{host}:{port}{end}"
 
 

@@ -19,28 +19,42 @@ binaryData: {{- toYaml . | nindent 2 }}
 
 {{/* What the schema of the values cannot say: values that do not go together. */}}
 {{- define "penstock.checks" -}}
+{{- $keys := dict -}}
+{{- range $path, $_ := .Values.files }}
+{{- $key := $path | replace "/" "--" -}}
+{{- if not (regexMatch "^[-._a-zA-Z0-9]+$" $key) }}{{ fail (printf "files.%s: a ConfigMap takes names of letters, digits, '-', '_' and '.' only: rename the file, and in the plant" $path) }}{{ end -}}
+{{- if hasKey $keys $key }}{{ fail (printf "files: %s and %s would be one in the ConfigMap: rename one" (index $keys $key) $path) }}{{ end -}}
+{{- $_ := set $keys $key $path -}}
+{{- end -}}
 {{- $plant := fromYaml (include "penstock.plant" .) -}}
 {{- $components := fromYaml (include "penstock.components" .) -}}
 {{- $size := len (include "penstock.configurationData" .) -}}
 {{- if gt $size 1000000 }}{{ fail (printf "files: the configuration has %d bytes, and a ConfigMap takes 1 MiB: put large tag lists into ConfigMaps of their own and name them in filesFrom" $size) }}{{ end -}}
+{{- range $name, $_ := $plant.sources }}
+{{- if gt (len $name) 63 }}{{ fail (printf "plant.sources.%s: a name has 63 characters at most here, since it becomes a label" $name) }}{{ end -}}
+{{- end -}}
 {{- $names := dict -}}
 {{- range $role, $all := $components }}
 {{- range $name, $own := $all }}
 {{- $object := include "penstock.object" (dict "root" $ "role" $role "name" $name) -}}
 {{- if hasKey $names $object }}{{ fail (printf "%s %s and %s would both be called %s: rename one in the plant, or shorten the release's name" $role $name (index $names $object) $object) }}{{ end -}}
 {{- $_ := set $names $object $name -}}
-{{- if and (eq $role "processor") (not $.Values.keda.enabled) (gt (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ fail (printf "workers.%s.replicas is %d, and Kafka's topics have %d partitions: more workers than partitions get nothing to do" $name (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ end -}}
-{{- if eq $role "sink" }}{{ include "penstock.checkSink" (dict "name" $name "own" $own) }}{{ end -}}
+{{- if and (eq $role "processor") $.Values.keda.enabled (gt (int $own.replicas) (int $.Values.keda.maxWorkers)) }}{{ fail (printf "workers.%s.replicas is %d, and KEDA scales up to keda.maxWorkers, %d: lower the one or raise the other" $name (int $own.replicas) (int $.Values.keda.maxWorkers)) }}{{ end -}}
+{{- if and (eq $role "processor") (gt (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ fail (printf "workers.%s.replicas is %d, and Kafka's topics have %d partitions: more workers than partitions get nothing to do" $name (int $own.replicas) (int $.Values.kafka.partitions)) }}{{ end -}}
+{{- if eq $role "sink" }}{{ include "penstock.checkSink" (dict "root" $ "name" $name "own" $own) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- range $source := $plant.sources }}
 {{- $tags := $source.tags | default "" -}}
+{{- if not (kindIs "string" $tags) }}{{ fail (printf "plant.sources: tags is the path of a file, not %s" (toJson $tags)) }}{{ end -}}
+{{- $tags = empty $tags | ternary "" (clean $tags) -}}
 {{- $there := hasKey ($.Values.files | default dict) $tags -}}
 {{- range $more := $.Values.filesFrom }}{{ range $key := $more.keys }}{{ if eq (printf "%s/%s" (trimSuffix "/" $more.folder) $key) $tags }}{{ $there = true }}{{ end }}{{ end }}{{ end -}}
 {{- if and $tags (not $there) }}{{ fail (printf "files: the plant names the tag list %s, which is not there: add it with --set-file 'files.%s=%s', or name its ConfigMap in filesFrom" $tags ($tags | replace "." "\\.") $tags) }}{{ end -}}
 {{- end -}}
 {{- range $each := concat (.Values.secrets | default list) (.Values.secretFiles | default list) }}
 {{- range $name := $each.for }}
+{{- if and (hasKey ($plant.sources | default dict) $name) (hasKey ($plant.sinks | default dict) $name) }}{{ fail (printf "secrets of %s: %s is a source and a sink of the plant, and both would get them: rename one" $each.existingSecret $name) }}{{ end -}}
 {{- if not (or (hasKey ($plant.sources | default dict) $name) (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "secrets of %s: the plant has no source or sink %q" $each.existingSecret $name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
@@ -57,6 +71,7 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 {{- if .Values.topics.strimzi.users }}
+{{- if and .Values.keda.enabled .Values.kafka.existingSecret }}{{ fail "keda.enabled: KEDA takes Kafka's user from a Secret, and those of topics.strimzi.users have the password alone: leave one of the two out" }}{{ end -}}
 {{- if not .Values.topics.strimzi.enabled }}{{ fail "topics.strimzi.users: KafkaUsers come with topics.strimzi.enabled: set it" }}{{ end -}}
 {{- if and .Values.kafka.existingSecret (ne .Values.kafka.mechanism "SCRAM-SHA-512") }}{{ fail (printf "topics.strimzi.users: Strimzi's users have SCRAM-SHA-512, and kafka.mechanism is %s" .Values.kafka.mechanism) }}{{ end -}}
 {{- if not (or .Values.kafka.existingSecret .Values.kafka.client.existingSecret) }}{{ fail "topics.strimzi.users: a user is called as its Secret: name that of the tools in kafka.existingSecret (SCRAM) or kafka.client.existingSecret (TLS)" }}{{ end -}}
@@ -67,11 +82,14 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{/* Each variable that a source or sink takes must be in its pod. */}}
 {{- define "penstock.checkVariables" -}}
 {{- $plant := fromYaml (include "penstock.plant" .) -}}
-{{- range $section := list "sources" "sinks" }}
-{{- range $name, $own := index $plant $section }}
-{{- range $found := regexFindAll "\\$\\{env:[A-Za-z0-9_]+" (toJson $own) -1 }}
+{{- $components := fromYaml (include "penstock.components" .) -}}
+{{- range $section, $role := dict "sources" "connector" "sinks" "sink" }}
+{{- range $name, $_ := index $components $role }}
+{{- $text := toJson (index (index $plant $section) $name) | replace "$${" "" -}}
+{{- range $found := regexFindAll "\\$\\{env:[A-Za-z0-9_]+" $text -1 }}
 {{- $variable := trimPrefix "${env:" $found -}}
 {{- $there := false -}}
+{{- range $each := $.Values.extraEnv }}{{ if eq $each.name $variable }}{{ $there = true }}{{ end }}{{ end -}}
 {{- range $each := $.Values.secrets }}{{ if and (eq $each.env $variable) (has $name $each.for) }}{{ $there = true }}{{ end }}{{ end -}}
 {{- if not $there }}{{ fail (printf "%s.%s takes ${env:%s}, which its pod does not have: name the Secret in 'secrets', as {env: %s, existingSecret: …, key: …, for: [%s]}" $section $name $variable $variable $name) }}{{ end -}}
 {{- end -}}
@@ -90,6 +108,11 @@ binaryData: {{- toYaml . | nindent 2 }}
 
 {{- define "penstock.checkSink" -}}
 {{- $claim := .own.persistence | default dict -}}
+{{- range $taken := list "/tmp" "/etc/penstock" "/etc/penstock-tls" "/run/penstock" }}
+{{- if eq (trimSuffix "/" ($claim.mountPath | default "")) $taken }}{{ fail (printf "sinks.%s.persistence.mountPath: the pod has something else at %s: take another folder, as /data" $.name $taken) }}{{ end -}}
+{{- end -}}
+{{- $policy := .root.Values.networkPolicy -}}
+{{- if and $policy.enabled .own.path (contains "://" .own.path) (not (index ($policy.sinks | default dict) .name)) }}{{ fail (printf "sinks.%s: the plant has it write to %s, and the network policies let it reach Kafka only: say where that store is, as networkPolicy.sinks.%s: {ports: [443]}" .name .own.path .name) }}{{ end -}}
 {{- if and .own.path (not (contains "://" .own.path)) -}}
 {{- if not $claim }}{{ fail (printf "sinks.%s: the plant has it write to the folder %s, and no volume is there: set sinks.%s.persistence with mountPath and size, or have it write to s3://…" .name .own.path .name) }}{{ end -}}
 {{- if not (hasPrefix (printf "%s/" (trimSuffix "/" $claim.mountPath)) (printf "%s/" (trimSuffix "/" .own.path))) }}{{ fail (printf "sinks.%s: the plant has it write to %s, which is not on its volume at %s: make the two agree" .name .own.path $claim.mountPath) }}{{ end -}}

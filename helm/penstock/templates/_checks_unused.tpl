@@ -17,6 +17,10 @@
 {{- range $name, $_ := .Values.networkPolicy.devices }}
 {{- if not (hasKey ($plant.sources | default dict) $name) }}{{ fail (printf "networkPolicy.devices.%s: the plant has no such source; it has: %s" $name (keys ($plant.sources | default dict) | sortAlpha | join ", ")) }}{{ end -}}
 {{- end -}}
+{{- range $name, $_ := .Values.networkPolicy.sinks }}
+{{- if not (hasKey ($plant.sinks | default dict) $name) }}{{ fail (printf "networkPolicy.sinks.%s: the plant has no such sink; it has: %s" $name (keys ($plant.sinks | default dict) | sortAlpha | join ", ")) }}{{ end -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled .Values.monitoring.serviceMonitor.enabled (not .Values.networkPolicy.metricsFrom) }}{{ fail "monitoring.serviceMonitor: the network policies let nobody scrape: name Prometheus in networkPolicy.metricsFrom, as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" }}{{ end -}}
 {{- range $files := .Values.secretFiles }}
 {{- if hasPrefix "/" $files.folder }}{{ fail (printf "secretFiles of %s: the folder %s is below that of plant.yaml: write it without the slash in front, as %s" $files.existingSecret $files.folder (trimPrefix "/" $files.folder)) }}{{ end -}}
 {{- end -}}

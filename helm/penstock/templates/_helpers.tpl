@@ -11,9 +11,15 @@
 {{- define "penstock.labels" -}}
 app.kubernetes.io/name: penstock
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* Strimzi before 0.49 has no v1, and from 1.0 on nothing else. */}}
+{{- define "penstock.strimzi" -}}
+{{- $old := and (.Capabilities.APIVersions.Has "kafka.strimzi.io/v1beta2") (not (.Capabilities.APIVersions.Has "kafka.strimzi.io/v1")) -}}
+kafka.strimzi.io/{{ $old | ternary "v1beta2" "v1" }}
 {{- end }}
 
 {{- define "penstock.release" -}}
@@ -40,6 +46,7 @@ nothing: so a values file takes away what one before it says. In a file of the p
 {{- define "penstock.plant" -}}
 {{- $plant := .Values.plant -}}
 {{- if and (kindIs "string" $plant) (regexMatch "^\\S+\\.ya?ml$" $plant) }}{{ fail (printf "plant: %s is the name of a file: have Helm read it with --set-file plant=%s" $plant $plant) }}{{ end -}}
+{{- if and (kindIs "string" $plant) (not (contains ":" $plant)) }}{{ fail (printf "plant: %q is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" (trunc 40 $plant)) }}{{ end -}}
 {{- if kindIs "string" $plant }}{{ $plant = fromYaml $plant }}{{ else }}{{ $plant = deepCopy $plant }}{{ end -}}
 {{- if hasKey $plant "Error" }}{{ fail (printf "plant: this is no YAML: %s" $plant.Error) }}{{ end -}}
 {{- if and (not $plant.site) (or $plant.sources $plant.assets) }}{{ fail "plant.site: has nothing behind it: give the site's path, as site: {path: acme/bremen}" }}{{ end -}}
@@ -51,8 +58,9 @@ nothing: so a values file takes away what one before it says. In a file of the p
 {{- range $section := keys $plant }}
 {{- if kindIs "invalid" (index $plant $section) }}{{ $_ := unset $plant $section }}{{ end -}}
 {{- end -}}
-{{- range $section := list "sources" "sinks" "processors" }}
+{{- range $section := list "sources" "sinks" "processors" "assets" }}
 {{- $all := index $plant $section | default dict -}}
+{{- if not (kindIs "map" $all) }}{{ fail (printf "plant.%s: is no section: write a name for each below it, as %s: {NAME: {…}}" $section $section) }}{{ end -}}
 {{- range $name := keys $all }}
 {{- if kindIs "invalid" (index $all $name) }}{{ $_ := unset $all $name }}
 {{- else if not (kindIs "map" (index $all $name)) }}{{ fail (printf "plant.%s.%s: is no section: write its settings below it, as %s: {type: …}" $section $name $name) }}{{ end -}}
@@ -118,7 +126,7 @@ kafka:
   {{- with $kafka.options }}
   options:
     {{- range $name, $value := . }}
-    {{ $name }}: {{ $value | toString | quote }}
+    {{ $name }}: {{ and (kindIs "float64" $value) (eq (floor $value) $value) | ternary (int64 $value) $value | toString | quote }}
     {{- end }}
   {{- end }}
 registry:
@@ -144,22 +152,24 @@ registry:
 {{- if and (not (kindIs "invalid" $own)) (not (hasKey ($plant.sinks | default dict) $name)) }}{{ fail (printf "sinks.%s: the plant has no such sink; it has: %s" $name (keys ($plant.sinks | default dict) | sortAlpha | join ", ")) }}{{ end -}}
 {{- end -}}
 {{- range $name, $source := $plant.sources }}
-{{- $own := merge (dict "type" ($source | default dict).type) (index ($.Values.connectors | default dict) $name | default dict | deepCopy) ($defaults.connectors | deepCopy) -}}
+{{- $own := mergeOverwrite (deepCopy $defaults.connectors) (index ($.Values.connectors | default dict) $name | default dict) (dict "type" ($source | default dict).type) -}}
 {{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.connector $name $own }}{{ end -}}
 {{- end -}}
 {{- range $name, $sink := $plant.sinks }}
-{{- $own := merge (dict "type" $sink.type "path" ($sink.path | default "")) (index ($.Values.sinks | default dict) $name | default dict | deepCopy) ($defaults.sinks | deepCopy) -}}
+{{- $own := mergeOverwrite (deepCopy $defaults.sinks) (index ($.Values.sinks | default dict) $name | default dict) (dict "type" $sink.type "path" ($sink.path | default "")) -}}
 {{- if ne (toString $own.enabled) "false" }}{{ $_ := set $found.sink $name $own }}{{ end -}}
 {{- end -}}
 {{- $known := keys (fromYaml (.Files.Get "files/rights.yaml")).processors -}}
 {{- range $name, $own := .Values.workers }}
-{{- if not (or (has $name $known) ($own | default dict).topic) }}{{ fail (printf "workers.%s: there is no such processor; there are: %s; of one of your own say the topic that it reads, workers.%s.topic" $name ($known | sortAlpha | join ", ") $name) }}{{ end -}}
+{{- if not (or (kindIs "invalid" $own) (has $name $known) ($own | default dict).topic) }}{{ fail (printf "workers.%s: there is no such processor; there are: %s; of one of your own say the topic that it reads, workers.%s.topic" $name ($known | sortAlpha | join ", ") $name) }}{{ end -}}
 {{- end -}}
 {{- range $name := concat $known (keys (.Values.workers | default dict)) | uniq }}
-{{- $own := merge (dict) (index ($.Values.workers | default dict) $name | default dict | deepCopy) ($defaults.workers | deepCopy) -}}
+{{- if or (has $name $known) (index $.Values.workers $name) }}
+{{- $own := mergeOverwrite (deepCopy $defaults.workers) (index ($.Values.workers | default dict) $name | default dict) -}}
 {{- $wanted := include "penstock.wanted" (dict "plant" $plant "name" $name) -}}
 {{- $enabled := hasKey $own "enabled" | ternary (toString $own.enabled) $wanted -}}
 {{- if eq $enabled "true" }}{{ $_ := set $found.processor $name $own }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $found -}}
 {{- end }}

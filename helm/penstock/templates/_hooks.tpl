@@ -13,7 +13,7 @@ metadata:
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   backoffLimit: 1
-  activeDeadlineSeconds: 300
+  activeDeadlineSeconds: 240
   template:
     metadata: {{- include "penstock.podMetadata" $this | nindent 6 }}
     spec:

@@ -95,7 +95,7 @@ volumeMounts: {{- include "penstock.mounts" . | nindent 2 }}
 - name: REGISTRY_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ $registry.existingSecret | quote }}, key: {{ $registry.passwordKey }}}}
 {{- end }}
-{{- $name := .name -}}
+{{- $name := has .role (list "connector" "sink") | ternary .name "" -}}
 {{- range .root.Values.secrets }}
 {{- if has $name .for }}
 - name: {{ .env }}
@@ -155,7 +155,7 @@ volumeMounts: {{- include "penstock.mounts" . | nindent 2 }}
             - {key: {{ . | quote }}, path: {{ printf "%s/%s" (trimSuffix "/" $more.folder) . | quote }}}
             {{- end }}
       {{- end }}
-      {{- $name := .name }}
+      {{- $name := has .role (list "connector" "sink") | ternary .name "" }}
       {{- range $more := .root.Values.secretFiles }}
       {{- if has $name $more.for }}
       - secret:
