@@ -27,6 +27,11 @@ class LinePartial(Windowed):
     version: Version | None = None
 
     @property
+    def stream(self) -> tuple[str, str]:
+        """The member: an asset and a source."""
+        return self.asset, self.source
+
+    @property
     def span(self) -> tuple[int, int]:
         """Begin and end of the window, microseconds."""
         return self.window_start, self.window_start + self.window_size
@@ -49,6 +54,11 @@ class LineStatistics(Windowed):
     members_present: int
     incomplete: bool
     missing: tuple[str, ...]
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """The line."""
+        return self.line, ""
 
     @property
     def span(self) -> tuple[int, int]:

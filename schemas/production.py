@@ -75,6 +75,11 @@ class ProductionPartial(Windowed):
     version: Version | None = None
 
     @property
+    def stream(self) -> tuple[str, str]:
+        """The asset."""
+        return self.asset, ""
+
+    @property
     def span(self) -> tuple[int, int]:
         """Begin and end of the pane, microseconds."""
         return self.pane_start, self.pane_start + self.pane_size
@@ -132,6 +137,11 @@ class KpiWindow(Windowed):
     conventions: Mapping[str, str]
     flags: tuple[str, ...]
     inputs: tuple[KpiInput, ...]
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """The asset or line."""
+        return self.asset or self.line, ""
 
     @property
     def span(self) -> tuple[int, int]:

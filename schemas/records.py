@@ -94,6 +94,11 @@ class WindowStatistics(Windowed):
     standard_deviation, first, last, coverage = (_row("figures", number) for number in range(4, 8))
 
     @property
+    def stream(self) -> tuple[str, str]:
+        """The asset and source."""
+        return self.asset, self.source
+
+    @property
     def span(self) -> tuple[int, int]:
         """Begin and end of the window, microseconds."""
         return self.window_start, self.window_start + self.window_size

@@ -13,5 +13,10 @@ class Windowed(ABC):
 
     @property
     @abstractmethod
+    def stream(self) -> tuple[str, str]:
+        """Path of the asset or line that it is of, and the source; "" where it is of all."""
+
+    @property
+    @abstractmethod
     def span(self) -> tuple[int, int]:
         """Begin and end, microseconds since 1970-01-01 UTC."""

@@ -85,13 +85,14 @@ class _Auditor:
         except TopicError:  # it never ran
             return {}
         found = {}
-        for number, meta in read_metas(
+        for number, described in read_metas(
             self._plant.kafka, processor.state_topic, range(count)
         ).items():
-            if isinstance(meta, Exception):
-                raise meta
-            if meta is not None:
-                found[number] = meta
+            if described is None:
+                continue
+            if isinstance(described.meta, Exception):
+                raise described.meta
+            found[number] = described.meta
         return found
 
     def _processor(self, processor: Processor, metas: Mapping[int, Meta]) -> None:
@@ -101,6 +102,13 @@ class _Auditor:
                  for topic in processor.topics}  # fmt: skip
         sampled = {one.topic: one.sampled for one in processor.reads}
         for number, meta in sorted(metas.items()):
+            if gone := [topic for topic, (scans, *_) in found.items() if number not in scans]:
+                self._audit.differences += [
+                    Difference(f"{processor.name}, {topic}[{number}]", "the partition is gone",
+                               meta.inputs[topic].offset if topic in meta.inputs else 0, 0)
+                    for topic in gone
+                ]  # fmt: skip
+                continue
             held = {
                 topic: Held(scans[number], dead, late, sampled[topic], topic in _COMPACTED)
                 for topic, (scans, dead, late) in found.items()

@@ -1,6 +1,6 @@
 """Carries out what people command of a processor: park, resume, reset."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,8 +13,9 @@ from penstock.kafka.topics import state as state_topic
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta, Parked
-from penstock.state.control import Control, Offsets, read_control, write_control
+from penstock.state.control import Control, read_control, write_control
 from penstock.state.fencing import let_go, open_producer, transactional_id
+from penstock.state.layout import Described
 from penstock.state.reading import read_metas
 
 
@@ -45,7 +46,11 @@ class Administration:
 
     def resume(self) -> Control:
         """Let everything go on, also partitions that were parked because they kept failing."""
-        return self._write(replace(self._read(), parked=None, resumed=self._clock()))
+        metas = _readable(self._described()).values()
+        parked = [meta.parked.since for meta in metas if meta.parked]
+        # Who parked them may have had a clock that was ahead.
+        resumed = max([self._clock(), *parked])
+        return self._write(replace(self._read(), parked=None, resumed=resumed))
 
     def reset(self, time: int | None) -> Control:
         """Begin a new epoch: empty state, from a time on or from the first record that is kept.
@@ -75,23 +80,31 @@ class Administration:
             )
         self._fence()
         starts = {topic: self._starts(topic, numbers, time) for topic in self._processor.topics}
-        metas = read_metas(self._plant.kafka, self._processor.state_topic, numbers)
+        described = self._described()
         behind: dict[str, dict[int, int]] = {topic: {} for topic in starts}
-        for number, meta in metas.items():
-            for topic, one in meta.inputs.items() if isinstance(meta, Meta) else ():
+        for number, meta in _readable(described).items():
+            for topic, one in meta.inputs.items():
                 behind.setdefault(topic, {})[number] = one.offset
-        marks = {n: meta.watermarks.greatest for n, meta in metas.items() if isinstance(meta, Meta)}
+        marks = {n: meta.watermarks.greatest for n, meta in _readable(described).items()}
         told = {number: mark for number, mark in marks.items() if mark is not None}
-        return self._write(replace(self._anew(control, starts, behind), since=time or 0, told=told))
+        # Who began the epoch before may have had a clock that was ahead.
+        known = [control.epoch, *(one.epoch for one in described.values())]
+        epoch = max(self._clock() // 1000, max(known) + 1)
+        return self._write(
+            replace(control, epoch=epoch, starts=starts, behind=behind, resumed=self._clock(),
+                    since=time or 0, told=told)
+        )  # fmt: skip
 
     def _starts(self, topic: str, numbers: Sequence[int], time: int | None) -> dict[int, int]:
         if time is not None:
             return self._describer.offsets_at(topic, numbers, time - self._processor.lead)
         return {n: first for n, (first, _) in self._describer.bounds(topic, numbers).items()}
 
-    def _anew(self, control: Control, starts: Offsets, behind: Offsets) -> Control:
-        epoch = max(self._clock() // 1000, control.epoch + 1)
-        return replace(control, epoch=epoch, starts=starts, behind=behind, resumed=self._clock())
+    def _described(self) -> dict[int, Described]:
+        """The newest description of each partition that has one."""
+        numbers = range(self._plant.kafka.partitions)
+        metas = read_metas(self._plant.kafka, self._processor.state_topic, numbers)
+        return {number: found for number, found in metas.items() if found is not None}
 
     def _fence(self) -> None:
         """See that no worker that sleeps now writes old state when it wakes."""
@@ -110,3 +123,7 @@ class Administration:
     def _write(self, control: Control) -> Control:
         write_control(self._plant.kafka, self._topic, control)
         return control
+
+
+def _readable(described: Mapping[int, Described]) -> dict[int, Meta]:
+    return {n: one.meta for n, one in described.items() if isinstance(one.meta, Meta)}

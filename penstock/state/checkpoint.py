@@ -9,7 +9,7 @@ from penstock import __version__
 from penstock.errors import StateError
 from penstock.operator import Books
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Of `Meta` and of the state topic; older ones are read, newer ones refused."""
 _OF_ONE_TOPIC: Final = 3
 """The last format in which a processor read a single topic."""
@@ -115,6 +115,8 @@ class Meta:
     """Rows of the whole state, so that missing ones are noticed."""
     size: int = 0
     """Bytes of the whole state."""
+    partitions: int = 0
+    """Of each topic that is read: where they change, keys move. 0: an old release did not say."""
     parked: Parked | None = None
     release: str = __version__
     """Of Penstock, who wrote this."""

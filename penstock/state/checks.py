@@ -18,6 +18,7 @@ def verify(
     operator: Operator[Any],
     environment: str,
     ends: Mapping[str, int],
+    partitions: int,
     state_topic: str,
 ) -> None:
     """Check that state may be gone on with.
@@ -30,6 +31,7 @@ def verify(
         operator: A new one, of today's parameters.
         environment: The deployment that wants the state.
         ends: Of each topic the next offset to be written to the partition.
+        partitions: Of each topic.
         state_topic: For the error.
 
     Raises:
@@ -42,8 +44,29 @@ def verify(
         read, now = ", ".join(meta.inputs), ", ".join(source.topic for source in sources)
         msg = f"the state is of other topics ({read}; now {now})"
         raise StateError(msg, where=where, remedy=_ANEW)
+    verify_partitions(meta, partitions, where)
     for source in sources:
         _verify_input(meta.inputs[source.topic], source, ends[source.topic], where)
+
+
+def verify_partitions(meta: Meta, partitions: int, where: str) -> None:
+    """Check that keys have not moved to other partitions since state was stored.
+
+    Raises:
+        StateError: They have.
+    """
+    if meta.partitions and meta.partitions != partitions:
+        read = ", ".join(meta.inputs)
+        msg = f"the state is of {meta.partitions} partitions, {read} has {partitions}: keys moved"
+        raise StateError(msg, where=where, remedy=_ANEW)
+
+
+def no_place(reads: str, state_topic: str, partitions: int) -> StateError:
+    """Where a topic has more partitions than its state."""
+    msg = f"{reads} has more partitions than the {partitions} of the processor's state"
+    return StateError(
+        msg, where=state_topic, remedy="keys have moved: delete the state topic to start anew"
+    )
 
 
 def _verify_input(found: InputState, source: Source, end: int, where: str) -> None:

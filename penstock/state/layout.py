@@ -28,6 +28,10 @@ OUTBOX: Final = "outbox"
 """The row of results that go out once it is stored, where a processor reads several topics."""
 SEEN: Final = "seen/"
 """How the names of the rows begin that hold the seen ranges."""
+LEVELS: Final = "levels/"
+"""How the names of the rows begin that hold each stream's watermark."""
+BEFORE: Final = "before/"
+"""The same of the epoch before, in a state that began with a reset to a time."""
 _META_1: Final = b"meta"
 _ROW_1: Final = b"row:"
 
@@ -112,13 +116,24 @@ def gather(messages: Mapping[bytes, RowMessage], where: str) -> Stored:
     )
 
 
-def newest_meta(messages: Mapping[bytes, RowMessage], where: str) -> Meta | StateError | None:
+class Described(NamedTuple):
+    """The newest description of a partition's state."""
+
+    epoch: int
+    meta: Meta | StateError
+    """Itself, or why it cannot be read."""
+
+
+def newest_meta(messages: Mapping[bytes, RowMessage], where: str) -> Described | None:
     """The description of the greatest epoch, None where there is none among the messages."""
     epochs = [epoch for epoch in map(_epoch_of, messages) if epoch is not None]
+    if not epochs:
+        return None
     try:
-        return _meta(messages, max(epochs), where) if epochs else None
+        meta = _meta(messages, max(epochs), where)
     except StateError as error:
-        return error
+        return Described(max(epochs), error)
+    return Described(meta.epoch, meta)
 
 
 def _epoch_of(key: bytes) -> int | None:

@@ -10,11 +10,12 @@ from penstock.kafka.describe import Describer
 from penstock.processor import Processor
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta, RecordBooks, Source
-from penstock.state.checks import verify
+from penstock.state.checks import no_place, verify
 from penstock.state.control import Control, read_control
+from penstock.state.layout import Described
 from penstock.state.reading import read_metas
 
-_Stored = tuple[Sequence[Source], Meta | StateError | None, Mapping[str, tuple[int, int]]]
+_Stored = tuple[Sequence[Source], Described | None, Mapping[str, tuple[int, int]]]
 """Of a partition: the topics' sources, the state that was found, the topics' bounds."""
 
 
@@ -106,6 +107,8 @@ def _look(
     """Read what is stored, by partition, and what it is to be looked at with."""
     facts = describer.topics([*processor.topics, processor.state_topic])
     numbers = range(min(facts[topic].partitions for topic in processor.topics))
+    if (places := facts[processor.state_topic].partitions) < len(numbers):
+        raise no_place(processor.topics[0], processor.state_topic, places)
     control = _control(plant, processor, describer)
     metas = read_metas(plant.kafka, processor.state_topic, numbers)
     bounds = {topic: describer.bounds(topic, numbers) for topic in processor.topics}
@@ -117,7 +120,7 @@ def _look(
         )
         for number in numbers
     }
-    return _Look(processor, plant.environment, control, time), stored
+    return _Look(processor, plant.environment, control, time, len(numbers)), stored
 
 
 def _control(plant: Plant, processor: Processor, describer: Describer) -> Control:
@@ -134,14 +137,15 @@ class _Look:
     environment: str
     control: Control
     time: int
+    partitions: int
 
     def partition(
         self,
         sources: Sequence[Source],
-        found: Meta | StateError | None,
+        found: Described | None,
         bounds: Mapping[str, tuple[int, int]],
     ) -> Iterator[PartitionOverview]:
-        meta = found if isinstance(found, Meta) and found.epoch >= self.control.epoch else None
+        meta = self._current(found)
         parked = self._parked(sources, found, {topic: end for topic, (_, end) in bounds.items()})
         for source in sources:
             first = source is sources[0]
@@ -183,7 +187,7 @@ class _Look:
     def _parked(
         self,
         sources: Sequence[Source],
-        found: Meta | StateError | None,
+        found: Described | None,
         ends: Mapping[str, int],
     ) -> str | None:
         """Why the partition stands still, or will as soon as a worker takes it."""
@@ -192,25 +196,33 @@ class _Look:
         misfit = self.misfit(sources, found, ends)
         if misfit is not None:
             return str(misfit)
-        if not isinstance(found, Meta) or found.epoch < self.control.epoch:
+        meta = self._current(found)
+        if meta is None or meta.parked is None or not self.control.holds(meta.parked):
             return None
-        return found.parked.reason if found.parked and self.control.holds(found.parked) else None
+        return meta.parked.reason
+
+    def _current(self, found: Described | None) -> Meta | None:
+        """The description, if it is of the epoch that counts."""
+        if found is None or found.epoch < self.control.epoch or isinstance(found.meta, StateError):
+            return None
+        return found.meta
 
     def misfit(
         self,
         sources: Sequence[Source],
-        found: Meta | StateError | None,
+        found: Described | None,
         ends: Mapping[str, int],
     ) -> StateError | None:
         """Why nobody can go on with the state that was found; None where one can, or has none."""
-        if isinstance(found, StateError):
-            return None if self.control.epoch else found
         if found is None or found.epoch < self.control.epoch:
             return None
+        if isinstance(found.meta, StateError):
+            return found.meta
         try:
             verify(
-                found, sources=sources, operator=self.processor.operator(),
-                environment=self.environment, ends=ends, state_topic=self.processor.state_topic,
+                found.meta, sources=sources, operator=self.processor.operator(),
+                environment=self.environment, ends=ends, partitions=self.partitions,
+                state_topic=self.processor.state_topic,
             )  # fmt: skip
         except StateError as error:
             return error

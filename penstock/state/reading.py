@@ -7,12 +7,11 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from penstock.errors import KafkaUnavailableError, StateError
+from penstock.errors import KafkaUnavailableError
 from penstock.kafka.client import options, remedy_of
 from penstock.kafka.log_bounds import log_bounds
 from penstock.settings.plant import KafkaSettings
-from penstock.state.checkpoint import Meta
-from penstock.state.layout import PARTS, RowMessage, Stored, gather, newest_meta
+from penstock.state.layout import PARTS, Described, RowMessage, Stored, gather, newest_meta
 
 READ_SECONDS: Final = 30.0
 """Without any message, until reading is given up."""
@@ -37,7 +36,7 @@ def read_states(
 
 def read_metas(
     settings: KafkaSettings, topic: str, partitions: Sequence[int]
-) -> dict[int, Meta | StateError | None]:
+) -> dict[int, Described | None]:
     """Only the newest description of each partition, read from the topic's end; None for none.
 
     Raises:
@@ -51,7 +50,7 @@ def read_metas(
         except KafkaException as failure:
             msg = f"the topic cannot be read: {failure.args[0].str()}"
             raise KafkaUnavailableError(msg, where=topic) from failure
-    found: dict[int, Meta | StateError | None] = dict.fromkeys(partitions)
+    found: dict[int, Described | None] = dict.fromkeys(partitions)
     left, tail = set(partitions), _TAIL
     while left:
         starts = {number: max(log[number][0], log[number][1] - tail) for number in left}

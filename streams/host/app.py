@@ -125,7 +125,8 @@ def _agent(app: faust.App, host: Host, topics: Sequence[str]) -> Any:
 
     async def catch_up(number: int) -> None:
         try:
-            await host.intake.catch_up(number)
+            while host.intake.waits(number):  # after a rebalance another owner's may wait
+                await host.intake.catch_up(number)
             if number in host.owned:
                 app.consumer.resume_partitions({TP(topic, number) for topic in topics})
         except Exception as error:

@@ -33,7 +33,7 @@ from streams.host.encoders import Encoders
 from streams.host.guard import TopicGuard
 from streams.host.intake import Intake
 from streams.host.meter import Meter
-from streams.host.outputs import Outputs
+from streams.host.outputs import Outputs, refused
 from streams.host.owned import Owned
 from streams.host.restore import Restorer, Takeover
 from streams.host.retries import RetryReader
@@ -194,7 +194,14 @@ class Host:
 
     def _own(self, takeover: Takeover) -> None:
         for number, taken in takeover.taken.items():
-            self.owned[number] = Owned(taken, self.outputs, self._guard, self._executor)
+            try:
+                self.owned[number] = Owned(taken, self.outputs, self._guard, self._executor)
+            except KafkaException as failure:
+                if (parked := refused(failure, number)) is None:
+                    raise
+                takeover.refused[number] = parked
+                self._executor.submit(taken.store.close)
+                continue
             self.meter.owned(number, taken.partition)
             if taken.lost:
                 metrics.LOST.labels(self.name).inc(taken.lost)
@@ -256,9 +263,11 @@ class Host:
             self.drop(number, owned)
             self.standing.add(number, error)
             await owned.close()
-        except KafkaException:
-            self.drop(number, owned)
-            raise
+        except KafkaException as failure:
+            if (parked := refused(failure, number)) is None:
+                self.drop(number, owned)
+                raise
+            await self.park(number, owned, parked)
         else:
             if offsets is not None:
                 self._durable |= {(topic, number): offset for topic, offset in offsets.items()}

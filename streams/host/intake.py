@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
+from confluent_kafka import KafkaException
 
 from penstock.clock import Clock
 from penstock.codec.batches import Schemas
@@ -17,7 +18,7 @@ from penstock.errors import (
 from penstock.health import Status
 from penstock.runtime.backoff import Backoff
 from streams.host.meter import Meter
-from streams.host.outputs import Outgoing, Outputs
+from streams.host.outputs import Outgoing, Outputs, refused
 from streams.host.owned import Owned
 from streams.host.partition import Partition
 from streams.host.record import Retried
@@ -64,8 +65,7 @@ class Intake:
         """Process a fetched batch; False if the topic's partition must stand still.
 
         Raises:
-            KafkaException: An output cannot be published.
-            Exception: Whatever the operator's results make the encoder raise.
+            KafkaException: An output cannot be published by now.
         """
         while self._full(number):
             await asyncio.sleep(_WAIT)
@@ -94,6 +94,12 @@ class Intake:
             owned.publish(work(owned.partition))
         except ParkedError as error:
             await self._keeper.park(number, owned, error)
+            return False
+        except KafkaException as failure:
+            if (parked := refused(failure, number)) is None:
+                self._keeper.drop(number, owned)
+                raise
+            await self._keeper.park(number, owned, parked)
             return False
         except BaseException:
             self._keeper.drop(number, owned)  # its state is ahead of what is published

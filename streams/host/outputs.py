@@ -6,13 +6,33 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
-from penstock.errors import KafkaUnavailableError
+from penstock.errors import KafkaUnavailableError, ParkedError
 from penstock.kafka.client import Headers
 from penstock.kafka.producers import PolledProducer
 from penstock.settings.plant import KafkaSettings
 
 FULL: Final = 100_000
 """Unacknowledged messages from which on no further records should be processed."""
+
+
+_NEVER: Final = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_RECORD,
+}
+"""What Kafka says of a message that it will never take."""
+
+
+def refused(failure: KafkaException, partition: int) -> ParkedError | None:
+    """Why a partition has to stand still, if Kafka will never take one of its messages."""
+    error: KafkaError = failure.args[0]
+    if error.code() not in _NEVER:
+        return None
+    msg = f"Kafka does not take a result: {error.str()}"
+    remedy = "raise max.message.bytes of the topic or mend the processor, then resume it"
+    return ParkedError(msg, where=f"partition {partition}", remedy=remedy)
 
 
 class Outgoing(NamedTuple):

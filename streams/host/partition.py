@@ -7,15 +7,16 @@ from penstock.clock import now
 from penstock.codec.batches import Schemas
 from penstock.errors import ParkedError
 from penstock.kafka.dead_letters import PROCESSING
-from penstock.operator import Books, Operator, Output, RecordBatch, SampleBatch
+from penstock.operator import Books, Operator, Output, RecordBatch, Result, SampleBatch
 from penstock.state.checkpoint import Checkpoint, Meta, RecordBooks, Watermarks
-from penstock.state.layout import OPERATOR, SEEN
+from penstock.state.layout import LEVELS, OPERATOR, SEEN
 from schemas import Version
 from streams.host.cut import NOTHING_CUT, Cut
 from streams.host.duplicates import Duplicates
 from streams.host.encoders import Encoders
 from streams.host.failures import Failures
 from streams.host.inputs import InputPartition
+from streams.host.levels import Levels
 from streams.host.outputs import Outgoing
 from streams.host.record import Record, Retried
 
@@ -45,6 +46,8 @@ class Partition:
         seen: The seen ranges of the inputs' readers.
         unsaved: Rows that are to be stored anew with the next snapshot.
         cut: The windows whose results are not published.
+        levels: The watermarks that are stored.
+        partitions: Of each topic.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Partition:
         meta: Meta | None = None,
         unsaved: Mapping[str, bytes | None] | None = None,
         cut: Cut = NOTHING_CUT,
+        levels: Levels | None = None,
+        partitions: int = 0,
     ) -> None:
         self.number = number
         self.inputs = inputs
@@ -69,6 +74,8 @@ class Partition:
         """Published since the partition was taken over."""
         self._failures = Failures()
         self._cut = cut
+        self._levels = levels or Levels({})
+        self._partitions = partitions
         self._environment = environment
         self._encoders = encoders
         self._observer = observer
@@ -108,7 +115,8 @@ class Partition:
             schemas: The schema of each id in the records, or that there is none.
 
         Raises:
-            ParkedError: The operator keeps failing; this object is of no use any more.
+            ParkedError: The operator keeps failing, or gives what cannot be encoded; this object is
+                of no use any more.
         """
         one = self.inputs[topic]
         records = [record for record in records if record.offset >= one.next_offset]
@@ -155,7 +163,8 @@ class Partition:
         outgoing: list[Outgoing] = []
         while mine:  # a letter that was retried twice is in two batches
             batch = list({letter.offset: letter for letter in reversed(mine)}.values())[::-1]
-            mine = [letter for letter in mine if letter not in batch]
+            taken = set(map(id, batch))  # two that are equal are two
+            mine = [letter for letter in mine if id(letter) not in taken]
             read = one.reader.read(batch, schemas, again=True)
             one.books.duplicate += read.duplicate
             outgoing += [self._bury(one, *refused) for refused in read.refused]
@@ -185,6 +194,8 @@ class Partition:
                 one.next_offset, self._emission = one.gap.stop, 0
         self._unsaved |= {OPERATOR + name: row for name, row in self.operator.changes().items()}
         self._unsaved |= {SEEN + name: row for name, row in self._seen.changes().items()}
+        watermarks = self.operator.watermarks()
+        self._unsaved |= {LEVELS + n: row for n, row in self._levels.changes(watermarks).items()}
         at = self._at
         if not self._unsaved and at == self._saved:
             return None
@@ -197,10 +208,11 @@ class Partition:
             epoch=self._epoch,
             emission=self._emission,
             samples=Books(*_values(self.operator.books)),
-            watermarks=Watermarks.of(self.operator.watermarks()),
+            watermarks=Watermarks.of(watermarks),
             writer=writer,
             number=number,
             written=now(),
+            partitions=self._partitions,
         )
         rows, self._unsaved, self._saved = self._unsaved, {}, at
         return Checkpoint(rows, meta)
@@ -258,9 +270,18 @@ class Partition:
                 continue
             self._emission += 1
             version = Version(self._epoch, offsets, self._emission)
-            outgoing.append(self._encoders.result(result, version))
+            outgoing.append(self._encoded(result, version))
         self.results += len(outgoing)
         return outgoing
+
+    def _encoded(self, result: Result, version: Version) -> Outgoing:
+        try:
+            return self._encoders.result(result, version)
+        except Exception as error:  # whatever a processor's own encoding may raise
+            msg = f"a result cannot be encoded: {type(error).__name__}: {error}"
+            where = f"partition {self.number}, key {result.key!r}"
+            remedy = "mend the processor, then resume it"
+            raise ParkedError(msg, where=where, remedy=remedy) from error
 
     def _bury(self, one: InputPartition, record: Record, error: Exception, stage: str) -> Outgoing:
         one.books.dead += 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -14,16 +14,18 @@ from penstock.operator import Books, Operator
 from penstock.processor import Processor
 from penstock.settings.plant import KafkaSettings
 from penstock.state.checkpoint import Checkpoint, InputState, Meta, Source
-from penstock.state.checks import verify
+from penstock.state.checks import no_place, verify, verify_partitions
 from penstock.state.control import Control
 from penstock.state.fencing import transactional_id
-from penstock.state.layout import OPERATOR, OUTBOX, SEEN, Stored
-from penstock.state.reading import read_states
+from penstock.state.layout import BEFORE, LEVELS, OPERATOR, OUTBOX, SEEN, Stored
+from penstock.state.reading import read_metas, read_states
 from streams.host.cut import Cut
 from streams.host.duplicates import Duplicates
 from streams.host.encoders import Encoders
+from streams.host.found import Found, named
 from streams.host.guard import TopicGuard
 from streams.host.inputs import InputPartition, inputs_of
+from streams.host.levels import Levels, load_levels
 from streams.host.outbox import load_outbox
 from streams.host.outputs import Outgoing
 from streams.host.partition import Observer, Partition
@@ -31,9 +33,6 @@ from streams.host.snapshots import SnapshotStore
 from streams.host.topics import check_together
 
 _log = structlog.get_logger()
-
-Bounds = Mapping[str, tuple[int, int]]
-"""Of each topic's partition the first offset held and the next to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +129,22 @@ class Restorer:
             if number < facts[state].partitions:
                 stores[number] = self._store(number)
             else:
-                takeover.refused[number] = _no_place(topics[0], state, facts[state].partitions)
+                takeover.refused[number] = no_place(topics[0], state, facts[state].partitions)
         list(self.executor.map(SnapshotStore.open, stores.values()))
         bounds = {topic: self.describer.bounds(topic, stores) for topic in topics}
         states = read_states(self.settings, state, list(stores))
         self.guard.expect({name: found.id for name, found in facts.items()})
-        if not control.epoch and not all(found.checkpoint for found in states.values()):
-            self._complain(states)
+        missing, count = self._missing(states, control), facts[topics[0]].partitions
+        moved = self._moved(states, control, count)
         for number, store in stores.items():
-            sources = [Source(topic, facts[topic].id, number) for topic in topics]
-            ends = {topic: found[number] for topic, found in bounds.items()}
+            found = Found(
+                [Source(topic, facts[topic].id, number) for topic in topics], states[number],
+                {topic: one[number] for topic, one in bounds.items()}, count, number in missing,
+            )  # fmt: skip
             try:
-                takeover.taken[number] = self._taken(sources, states[number], ends, control, store)
+                if moved is not None and states[number].checkpoint is None:
+                    raise moved
+                takeover.taken[number] = self._taken(found, control, store)
             except (StateError, ParkedError) as error:
                 takeover.refused[number] = error
 
@@ -149,125 +152,97 @@ class Restorer:
         name = transactional_id(self.environment, self.processor.name, number)
         return SnapshotStore(self.settings, self.processor.state_topic, number, name)
 
-    def _complain(self, states: Mapping[int, Stored]) -> None:
-        """Say it where a group that has read before finds no state."""
-        group = f"{self.environment}-{self.processor.name}"
-        committed = self.describer.committed(group, self.processor.topics[0])
-        for number, found in states.items():
-            if found.checkpoint is None and found.error is None and committed.get(number):
-                _log.error(
-                    "state is missing: starting anew from what the topic holds, in a new epoch",
-                    partition=number, topic=self.processor.state_topic, read=committed[number],
-                )  # fmt: skip
+    def _missing(self, states: Mapping[int, Stored], control: Control) -> set[int]:
+        """The partitions without state that our group has read; says it."""
+        empty = [n for n, one in states.items() if one.checkpoint is None and one.error is None]
+        if not empty:
+            return set()
+        topic = self.processor.topics[0]
+        committed = self.describer.committed(f"{self.environment}-{self.processor.name}", topic)
+        found = {n for n in empty if committed.get(n, 0) > control.start(topic, n, 0)}
+        for number in sorted(found):
+            _log.error(
+                "state is missing: starting anew from what the topic holds, in a new epoch",
+                partition=number, topic=self.processor.state_topic, read=committed[number],
+            )  # fmt: skip
+        return found
 
-    def _taken(
-        self,
-        sources: Sequence[Source],
-        stored: Stored,
-        bounds: Bounds,
-        control: Control,
-        store: SnapshotStore,
-    ) -> Taken:
-        checkpoint = stored.checkpoint
-        if stored.error is not None and stored.epoch >= control.epoch:
-            raise stored.error
+    def _moved(
+        self, states: Mapping[int, Stored], control: Control, partitions: int
+    ) -> StateError | None:
+        """Why a partition without state must not begin: others' is of another number of them."""
+        if all(found.checkpoint for found in states.values()):
+            return None
+        state = self.processor.state_topic
+        for number, found in read_metas(self.settings, state, range(partitions)).items():
+            if found and isinstance(found.meta, Meta) and found.epoch >= control.epoch:
+                try:
+                    verify_partitions(found.meta, partitions, f"{state}[{number}]")
+                except StateError as error:
+                    return error
+        return None
+
+    def _taken(self, found: Found, control: Control, store: SnapshotStore) -> Taken:
+        checkpoint = found.stored.checkpoint
+        if found.stored.error is not None and found.stored.epoch >= control.epoch:
+            raise found.stored.error
         if checkpoint is None or checkpoint.meta.epoch < control.epoch:
-            return self._anew(sources, stored, bounds, control, store)
-        return self._again(sources, stored, checkpoint, bounds, control, store)
+            return self._anew(found, control, store)
+        return self._again(found, checkpoint, control, store)
 
-    def _anew(
-        self,
-        sources: Sequence[Source],
-        stored: Stored,
-        bounds: Bounds,
-        control: Control,
-        store: SnapshotStore,
-    ) -> Taken:
+    def _anew(self, found: Found, control: Control, store: SnapshotStore) -> Taken:
         """A partition without state, from where a reset says or from what the topic holds."""
-        number, epoch = sources[0].partition, control.epoch or now() // 1000
-        states = {}
-        for topic, topic_id, _ in map(astuple, sources):
-            first, end = bounds[topic]
-            start = min(max(control.start(topic, number, first), first), end)
-            states[topic] = InputState(topic_id, start, start)
+        number, epoch = found.sources[0].partition, control.epoch
+        if found.missing or not epoch:
+            epoch = max(epoch + 1, now() // 1000)
+        states, lost = found.begun(control)
+        before = found.levels if control.since else {}
         seen = Duplicates()
         partition = Partition(
-            number, self._inputs(sources, states, seen, epoch, bounds), self.processor.operator(),
+            number, self._inputs(found, states, seen, epoch), self.processor.operator(),
             self.encoders, self.observer(number), environment=self.environment, epoch=epoch,
-            seen=seen, cut=Cut.of(control, number),
+            seen=seen, cut=Cut.of(control, number, load_levels(before)),
+            unsaved={BEFORE + name: row for name, row in before.items()},
+            partitions=found.partitions,
         )  # fmt: skip
-        store.expect(stored, epoch)
-        return Taken(partition, store, _baseline(partition, store), 0)
+        store.expect(found.stored, epoch)
+        return Taken(partition, store, _baseline(partition, store), lost)
 
     def _inputs(
-        self,
-        sources: Sequence[Source],
-        states: Mapping[str, InputState],
-        seen: Duplicates,
-        epoch: int,
-        bounds: Bounds,
+        self, found: Found, states: Mapping[str, InputState], seen: Duplicates, epoch: int
     ) -> Mapping[str, InputPartition]:
-        ends = {topic: end for topic, (_, end) in bounds.items()}
-        return inputs_of(self.processor, sources, states, seen, epoch=epoch, ends=ends)
+        return inputs_of(self.processor, found.sources, states, seen, epoch=epoch, ends=found.ends)
 
     def _again(
-        self,
-        sources: Sequence[Source],
-        stored: Stored,
-        checkpoint: Checkpoint,
-        bounds: Bounds,
-        control: Control,
-        store: SnapshotStore,
+        self, found: Found, checkpoint: Checkpoint, control: Control, store: SnapshotStore
     ) -> Taken:
         """A partition that goes on from its state."""
         meta, operator = checkpoint.meta, self.processor.operator()
-        ends = {topic: end for topic, (_, end) in bounds.items()}
         verify(
-            meta, sources=sources, operator=operator, environment=self.environment,
-            ends=ends, state_topic=self.processor.state_topic,
+            meta, sources=found.sources, operator=operator, environment=self.environment,
+            ends=found.ends, partitions=found.partitions, state_topic=self.processor.state_topic,
         )  # fmt: skip
         if meta.parked and control.holds(meta.parked):
-            raise ParkedError(
-                meta.parked.reason, where=str(sources[0]), remedy="mend the cause, then resume it"
-            )
+            where = str(found.sources[0])
+            remedy = "mend the cause, then resume it"
+            raise ParkedError(meta.parked.reason, where=where, remedy=remedy)
         rows = {name: row for name, row in checkpoint.rows.items() if row is not None}
-        _restore(operator, _named(rows, OPERATOR), str(store))
+        _restore(operator, named(rows, OPERATOR), str(store))
         if operator.books == Books():  # an operator need not keep its books among its rows
             operator.books = meta.samples
-        states, lost = _found(meta, bounds)
-        seen = Duplicates.restored(_named(rows, SEEN))
+        states, lost = found.gone_on(meta)
+        seen = Duplicates.restored(named(rows, SEEN))
         partition = Partition(
-            meta.partition, self._inputs(sources, states, seen, meta.epoch, bounds), operator,
+            meta.partition, self._inputs(found, states, seen, meta.epoch), operator,
             self.encoders, self.observer(meta.partition), environment=self.environment,
             epoch=meta.epoch, meta=meta, seen=seen,
-            unsaved=_to_store_anew(rows, meta, operator, stored.old_layout),
-            cut=Cut.of(control, meta.partition),
+            unsaved=_to_store_anew(rows, meta, operator, found.stored.old_layout),
+            cut=Cut.of(control, meta.partition, load_levels(named(rows, BEFORE))),
+            levels=Levels(named(rows, LEVELS)), partitions=found.partitions,
         )  # fmt: skip
-        store.expect(stored, meta.epoch)
+        store.expect(found.stored, meta.epoch)
         outbox = load_outbox(rows.get(OUTBOX), str(store))
         return Taken(partition, store, _baseline(partition, store, meta), lost, outbox)
-
-
-def _found(meta: Meta, bounds: Bounds) -> tuple[dict[str, InputState], int]:
-    """How far the inputs are, behind what expired unread; and how many records that is."""
-    states, total = {}, 0
-    for topic, one in meta.inputs.items():
-        lost = max(0, bounds[topic][0] - one.offset)
-        books = replace(one.records, lost=one.records.lost + lost)
-        states[topic] = replace(one, offset=one.offset + lost, records=books)
-        total += lost
-    return states, total
-
-
-def _no_place(reads: str, state: str, partitions: int) -> StateError:
-    msg = f"{reads} has more partitions than the {partitions} of the processor's state"
-    return StateError(
-        msg, where=state, remedy="keys have moved: delete the state topic to start anew"
-    )
-
-
-def _named(rows: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
-    return {n.removeprefix(prefix): row for n, row in rows.items() if n.startswith(prefix)}
 
 
 def _restore(operator: Operator[Any], rows: Mapping[str, bytes], where: str) -> None:

@@ -58,6 +58,8 @@ class SnapshotStore:
         self._sizes: dict[str, int] = {}
         """Bytes of each row of the whole state, and `_size` of all."""
         self._size = 0
+        self._doubtful: set[str] = set()
+        """Rows of transactions of which nobody knows whether they took place."""
         self._obsolete: list[bytes] = []
         self._obsolete_until: Mapping[str, int] = {}
         """By topic: how far the state before had come."""
@@ -108,14 +110,27 @@ class SnapshotStore:
             self._produce(producer, self._messages(checkpoint))
             self._produce(producer, (RowMessage(key, None) for key in done))
             self._produce(producer, [RowMessage(meta_key(meta.epoch), meta.dump())])
-            producer.commit_transaction(COMMIT_SECONDS)
+            self._commit(producer)
         except KafkaException as failure:
+            self._doubtful |= checkpoint.rows.keys()
             self._give_up(producer, failure)
+        self._doubtful.clear()
         self._last = self._last[-1:]
         self._note(checkpoint)
         self._size = meta.size
         if done:
             self._obsolete = []
+
+    def _commit(self, producer: Producer) -> None:
+        """Commit; what takes long is waited for as long as it gets on."""
+        left = len(producer)
+        while True:
+            try:
+                return producer.commit_transaction(COMMIT_SECONDS)
+            except KafkaException as failure:
+                before, left = left, len(producer)
+                if not failure.args[0].retriable() or left >= before:
+                    raise
 
     def close(self) -> None:
         """Let go of Kafka."""
@@ -130,6 +145,8 @@ class SnapshotStore:
 
     def _messages(self, checkpoint: Checkpoint) -> Iterator[RowMessage]:
         for name, row in checkpoint.rows.items():
+            if row is None and name not in self._sizes and name not in self._doubtful:
+                continue  # it came and went between two snapshots
             before = parts_of(self._sizes.get(name, 0))
             yield from messages_of(checkpoint.meta.epoch, name, row, before)
 

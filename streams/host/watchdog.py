@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol
 
 from penstock.errors import KafkaUnavailableError, StalledError, TopicError
+from penstock.health import Status
 from penstock.kafka.client import Place
 from penstock.kafka.describe import Describer
 from streams.host.intake import Intake
@@ -18,6 +19,7 @@ class Watched(Protocol):
     describer: Describer
     outputs: Outputs
     intake: Intake
+    status: Status
 
     @property
     def standing(self) -> Container[int]:
@@ -51,6 +53,7 @@ class Watchdog:
         self._topics = topics
         self._patience = patience
         self._monotonic = monotonic
+        self._missing_since: float | None = None
         self._seen: dict[Place, tuple[int | None, float]] = {}
         """Of each partition the next offset, and since when it is that."""
 
@@ -59,15 +62,33 @@ class Watchdog:
 
         Raises:
             StalledError: One has not moved for too long.
+            TopicError: A topic was deleted.
         """
         try:
             ends = await asyncio.to_thread(self._ends, assigned)
-        except (KafkaUnavailableError, TopicError):
+        except KafkaUnavailableError:
             self._seen.clear()  # nobody could move
-            return
-        self.judge(ends)
+        except TopicError as error:
+            self._seen.clear()
+            self._missing(error)
+        else:
+            self._missing_since = None
+            self.judge(ends)
+
+    def _missing(self, error: TopicError) -> None:
+        """A topic that is read is not there: a broker that just started may not know it yet.
+
+        Raises:
+            TopicError: It is gone for too long.
+        """
+        now = self._monotonic()
+        self._missing_since = self._missing_since or now
+        self._host.status.note(last_error=str(error))
+        if now - self._missing_since >= self._patience:
+            raise error
 
     def _ends(self, assigned: Sequence[int]) -> dict[Place, int]:
+        self._host.describer.topics(self._topics)  # whoever has none of its partitions asks, too
         bounds = self._host.describer.bounds
         return {
             (topic, number): end

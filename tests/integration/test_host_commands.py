@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner, Result
 
 from penstock.cli import app, streams
+from penstock.clock import now
 from penstock.codec.records import decode_record
 from penstock.codec.wire import unframe
 from penstock.demo import anew
 from penstock.errors import RunningError, StateError
+from penstock.kafka.admin import ensure_topics
+from penstock.kafka.client import options
+from penstock.state.administration import Administration
+from penstock.state.layout import meta_key
 from penstock.state.reading import read_states
 from schemas import schema_text
 
@@ -134,6 +140,72 @@ def test_reset_counts_anew_in_a_new_epoch(rig: Rig, penstock: Any) -> None:
     epochs = {version(message)[0] for message in rig.await_messages(rig.writes, 1)}
     assert max(epochs) == after[0].meta.epoch
     assert epochs - {max(epochs)} <= {stored.meta.epoch for stored in before.values()}
+
+
+def test_a_reset_and_a_resume_work_though_the_workers_clock_was_ahead(rig: Rig) -> None:
+    rig.feed(400)
+    worker = rig.start(behaviour=["fails"])
+    rig.await_log("parked")
+    rig.until(lambda: any(one.meta.parked for one in rig.snapshots().values()))
+    worker.terminate()
+    worker.wait()
+    before = rig.snapshots()
+    plant, processor = rig.arguments.plant(), rig.arguments.processor()
+    behind = Administration(plant, processor, clock=lambda: now() - 3_600_000_000)
+    resumed = behind.resume()
+    assert not any(resumed.holds(one.meta.parked) for one in before.values())
+    epoch = behind.reset(None).epoch
+    assert epoch > max(one.meta.epoch for one in before.values())
+    rig.start()
+    rig.await_exact()
+    rig.until(lambda: {one.meta.epoch for one in rig.snapshots().values()} == {epoch})
+
+
+def test_after_a_reset_too_state_of_a_newer_release_is_told(rig: Rig, penstock: Any) -> None:
+    worker = rig.start()
+    rig.feed(80)
+    rig.await_exact()
+    worker.terminate()
+    worker.wait()
+    assert penstock("reset", rig.name, "--to-beginning", "--yes").exit_code == 0
+    worker = rig.start()
+    rig.await_log("restored", 2)
+    rig.await_exact()
+    rig.until(lambda: sum(rig.offsets().values()) == 80)
+    worker.terminate()
+    worker.wait()
+    assert penstock("check").exit_code == 0
+    (epoch,) = {one.meta.epoch for one in rig.snapshots().values()}
+    newer = rig.snapshots()[0].meta.dump().replace(b'"format":', b'"format":9')
+    rig.producer.produce(rig.state, newer, meta_key(epoch), partition=0)
+    rig.producer.flush()
+    checked = penstock("check")
+    assert checked.exit_code != 0
+    assert "newer release" in checked.output
+    assert "newer release" in status(penstock)["partitions"][0]["parked"]
+
+
+def test_state_that_is_lost_after_a_reset_is_said_and_begins_a_new_epoch(
+    rig: Rig, penstock: Any
+) -> None:
+    assert penstock("reset", rig.name, "--to-beginning", "--yes").exit_code == 0
+    worker = rig.start()
+    rig.feed(80)
+    rig.await_exact()
+    rig.until(lambda: sum(rig.offsets().values()) == 80)
+    worker.terminate()
+    worker.wait()
+    (before,) = {one.meta.epoch for one in rig.snapshots().values()}
+    admin = AdminClient(options(rig.kafka))
+    admin.delete_topics([rig.state])[rig.state].result()
+    rig.until(lambda: rig.state not in admin.list_topics().topics)
+    ensure_topics(rig.kafka, rig.contracts)
+    rig.start()
+    rig.await_log("state is missing: starting anew from what the topic holds, in a new epoch")
+    rig.await_exact()
+    rig.until(lambda: sum(rig.offsets().values()) == 80)
+    read = [one.meta for one in rig.snapshots().values() if one.meta.inputs[rig.reads].offset]
+    assert min(meta.epoch for meta in read) > before
 
 
 def test_reset_to_a_time_leaves_out_what_was_before(rig: Rig, penstock: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
@@ -153,6 +153,37 @@ def test_a_topic_that_is_created_anew_under_a_worker_is_noticed(rig: Rig, which:
     administration(rig).reset(None)
     rig.start()
     rig.await_exact()
+
+
+def test_a_topic_that_is_deleted_under_a_worker_is_said_and_ends_it(rig: Rig) -> None:
+    worker = rig.start(host={"stalled_after": 4.0})
+    rig.await_log("restored")
+    rig.feed(8)
+    rig.await_exact()
+    admin = AdminClient(options(rig.kafka))
+    admin.delete_topics([rig.reads])[rig.reads].result()
+    assert worker.wait(60) != 0
+    assert rig.said(rig.reads)
+
+
+def test_partitions_that_were_added_are_refused_until_a_reset(rig: Rig) -> None:
+    worker = rig.start()
+    rig.feed(80)
+    rig.await_exact()
+    rig.until(lambda: sum(rig.offsets().values()) == 80)
+    worker.terminate()
+    assert worker.wait(10) == 0
+    more = rig.kafka.partitions + 2
+    admin = AdminClient(options(rig.kafka))
+    for done in admin.create_partitions(
+        [NewPartitions(name, more) for name in (rig.reads, rig.state)]
+    ).values():
+        done.result()
+    rig.until(lambda: len(admin.list_topics().topics[rig.state].partitions) == more)
+    rig.start(partitions=more)
+    rig.until(lambda: len(rig.log_lines("parked")) >= more)
+    told = {line["error"] for line in rig.log_lines("parked")}
+    assert all("keys moved" in error for error in told), told
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_an_upgrade_migrates_state_and_a_downgrade_is_refused(rig: Rig) -> None:
     rig.await_exact()
     assert_books(rig, processed=200)
     names = {name for one in rig.snapshots().values() for name in one.rows}
-    assert all(name.startswith(("operator/v2 ", "seen/")) for name in names)
+    assert all(name.startswith(("operator/v2 ", "seen/", "levels/")) for name in names)
     worker = restart(rig, worker)
     line = rig.await_log("parked")
     assert "was written by a newer release" in line["error"]

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from penstock.codec.sensor_event import encode
 from penstock.codec.wire import frame
-from penstock.errors import StateError, UnknownSchemaError
+from penstock.errors import ParkedError, StateError, UnknownSchemaError
 from penstock.kafka.dead_letters import origin_of
 from penstock.operator import Books, Operator, Output, Result, SampleBatch
 from penstock.processor import Input
@@ -19,7 +20,7 @@ from schemas import SensorEvent, Version, schema_text
 from streams.host.duplicates import Duplicates
 from streams.host.inputs import inputs_of
 from streams.host.late import pick
-from streams.host.outputs import Outgoing
+from streams.host.outputs import Outgoing, refused
 from streams.host.partition import Partition
 from streams.host.record import Retried
 from streams.host.schema_ids import schema_ids
@@ -181,7 +182,7 @@ def test_a_restored_partition_goes_on() -> None:
 def test_another_format_is_refused() -> None:
     stored = partition().capture("w", 1)
     assert stored is not None
-    newer = stored.meta.dump().replace(b'"format":4', b'"format":5,"unheard_of":1')
+    newer = stored.meta.dump().replace(b'"format":5', b'"format":6,"unheard_of":1')
     with pytest.raises(StateError, match=r"newer release .* \(finish the roll-out, or reset"):
         Meta.load(newer, "state[0]")
     with pytest.raises(StateError, match="cannot be read"):
@@ -195,6 +196,7 @@ def test_another_format_is_refused() -> None:
         (SOURCE, {"operator": "other"}, 0, "of other parameters"),
         (SOURCE, {"state_format": 2}, 0, "by a newer release"),
         (SOURCE, {"environment": "prod"}, 0, "belongs to environment 'prod', this is 'test'"),
+        (SOURCE, {"partitions": 3}, 0, "of 3 partitions, ot.t.v1 has 6: keys moved"),
         (SOURCE, {}, -1, "goes up to offset 0, but ot.t.v1\\[0\\] ends at -1"),
     ],
 )
@@ -207,10 +209,39 @@ def test_state_that_does_not_fit_is_refused(
     with pytest.raises(StateError, match=message) as refused:
         verify(
             meta, sources=[source], operator=Total(), environment="test", ends={TOPIC: end},
-            state_topic="ot.total.state.v1",
+            partitions=6, state_topic="ot.total.state.v1",
         )  # fmt: skip
     assert refused.value.where == "ot.total.state.v1[0]"
     assert refused.value.remedy
+
+
+def test_a_result_that_cannot_be_encoded_parks_the_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def encode(*_: object) -> Outgoing:
+        raise ValueError("no such field")
+
+    monkeypatch.setattr(FakeEncoders, "result", encode)
+    with pytest.raises(ParkedError, match="cannot be encoded: ValueError: no such field"):
+        partition().process(TOPIC, [record(0, 1.0)], SCHEMAS)
+
+
+def test_only_what_kafka_will_never_take_parks_a_partition() -> None:
+    large = KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    found = refused(large, 4)
+    assert found is not None
+    assert found.where == "partition 4"
+    denied = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    assert refused(denied, 4) is None, "rights may be given while the worker tries again"
+
+
+def test_two_equal_letters_are_two_in_the_books() -> None:
+    (dead,) = partition().process(TOPIC, [record(5, -1.0)], SCHEMAS)
+    one = partition(start=9)
+    letters = [replace(letter(dead), value=record(5, 1.0).value) for _ in range(2)]
+    one.retry(TOPIC, letters, 2, SCHEMAS)
+    assert one.books.retried == 2
+    assert one.books.closed
 
 
 def test_schema_ids_skip_what_is_not_framed() -> None:
