@@ -12,7 +12,6 @@ from rich.text import Text
 from penstock.demo.figures import Figures, Row
 from penstock.demo.incidents import Incidents, Verdict
 from penstock.demo.scrape import shown_delay
-from penstock.doubts import doubts
 
 _DEAD: Final = ("penstock_processor_dead_records_total", "penstock_sink_dead_records_total")
 
@@ -117,7 +116,7 @@ def _sinks(rows: Sequence[Row]) -> Table:
 
 
 def _lines(lines: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("line", "OEE", "availability", "effectiveness", "quality", "pieces", "window")
+    table = _table("line", "OEE", "availability", "effectiveness", "quality", "pieces", "known")
     for path, record in sorted(lines.items()):
         kpis = record["kpis"]
         names = ("oee", "availability", "effectiveness", "quality_ratio")
@@ -126,9 +125,16 @@ def _lines(lines: Mapping[str, Mapping[str, Any]]) -> Table:
             path,
             *("–" if kpis[name] is None else f"{kpis[name]:.1%}" for name in names),
             "–" if produced is None else f"{produced:,.0f}",
-            "  " + ", ".join([f"last {record['name']}", *doubts(record)]),
+            f"  {_known(record)}",
         )
     return table
+
+
+def _known(record: Mapping[str, Any]) -> str:
+    """How much of the window is known, and a question mark where something is doubtful."""
+    coverage = record["coverage"]
+    share = "–" if coverage is None else f"{coverage:.0%}"
+    return f"{share} ?" if record["flags"] or record["incomplete"] else share
 
 
 def _totals(scene: Scene) -> Group:

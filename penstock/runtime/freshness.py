@@ -1,11 +1,13 @@
 """Knows what was last heard of each tag, and flags what is stale or cut off.
 
 A flagged sample repeats the last value with a quality that is not good. Its source time is on the
-*source's* clock (the last source time plus the time since), so that a device whose clock is behind
-does not have its own later samples overtaken by the flag.
+*source's* clock, so that a device whose clock is behind does not have its own later samples
+overtaken by the flag. What the clock says now, that tag of the asset tells which is furthest: its
+last source time plus the time since. A value that was old when it came (as the first of a
+subscription) would put its flag before samples that are taken, where it ends nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from penstock.connector import Sample
 from penstock.quality import BAD_NO_COMMUNICATION, UNCERTAIN_LAST_USABLE_VALUE, is_good
@@ -38,7 +40,7 @@ class Freshness:
         if self._stale:
             self._stale.difference_update((sample.asset, sample.tag) for sample in samples)
 
-    def newly_stale(self, now: int, vouched: int = 0) -> list[Sample]:
+    def newly_stale(self, now: int, vouched: int = 0) -> Sequence[Sample]:
         """One flagged sample for each tag that became stale since the last call.
 
         Args:
@@ -51,26 +53,28 @@ class Freshness:
             if now - max(heard, vouched) > self._stale_after and key not in self._stale
         ]
         self._stale.update(found)
-        return [
-            self._flagged(key, now, UNCERTAIN_LAST_USABLE_VALUE)
-            for key in found
-            if is_good(self._last[key].quality)
-        ]
+        return self._flagged(found, now, UNCERTAIN_LAST_USABLE_VALUE)
 
     def cut_off(self, now: int) -> Sequence[Sample]:
         """One flagged sample for each tag whose last was good: here a gap begins."""
-        flags = [
-            self._flagged(key, now, BAD_NO_COMMUNICATION)
-            for key, last in self._last.items()
-            if is_good(last.quality)
-        ]
+        flags = self._flagged(self._last, now, BAD_NO_COMMUNICATION)
         self._last |= {(flag.asset, flag.tag): flag for flag in flags}
         return flags
 
-    def _flagged(self, key: tuple[str, str], now: int, quality: int) -> Sample:
-        last = self._last[key]
-        return last._replace(
-            source_time=last.source_time + max(1, now - self._heard[key]),
-            server_time=None,
-            quality=quality,
-        )
+    def _flagged(self, keys: Iterable[tuple[str, str]], now: int, quality: int) -> Sequence[Sample]:
+        """A flagged sample of each of these tags whose last was good."""
+        good = [key for key in keys if is_good(self._last[key].quality)]
+        clocks = self._clocks(now) if good else {}
+        return [
+            self._last[key]._replace(source_time=clocks[key[0]], server_time=None, quality=quality)
+            for key in good
+        ]
+
+    def _clocks(self, now: int) -> dict[str, int]:
+        """What time it is now for the source of each asset of which something is good."""
+        found: dict[str, int] = {}
+        for key, last in self._last.items():
+            if is_good(last.quality):
+                time = last.source_time + max(1, now - self._heard[key])
+                found[key[0]] = max(found.get(key[0], time), time)
+        return found

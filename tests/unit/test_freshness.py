@@ -73,3 +73,24 @@ def test_an_unchanged_tag_is_fresh_while_the_device_vouches_for_it() -> None:
     assert freshness.newly_stale(5 * STALE, vouched=5 * STALE - SECOND) == []
     (flag,) = freshness.newly_stale(7 * STALE, vouched=5 * STALE)
     assert flag.quality == UNCERTAIN_LAST_USABLE_VALUE
+
+
+def test_a_value_that_was_old_when_it_came_is_flagged_at_the_time_of_its_assets_others() -> None:
+    freshness = Freshness(STALE)
+    other = Sample("packer", "power", 1.5, 3 * SECOND, server_time=0, quality=GOOD)
+    freshness.heard([sample("shift", 0), sample("power", 7 * SECOND), other], 8 * SECOND)
+    flags = {(flag.asset, flag.tag): flag.source_time for flag in freshness.cut_off(10 * SECOND)}
+    assert flags == {
+        ("press07", "shift"): 9 * SECOND,
+        ("press07", "power"): 9 * SECOND,
+        ("packer", "power"): 5 * SECOND,
+    }
+
+
+def test_tags_that_are_cut_off_already_say_nothing_of_the_time() -> None:
+    freshness = Freshness(STALE)
+    freshness.heard([sample("shift", 0), sample("power", 0)], 0)
+    freshness.cut_off(10 * SECOND)
+    freshness.heard([sample("power", 20 * SECOND)], 20 * SECOND)
+    (flag,) = freshness.cut_off(21 * SECOND)
+    assert (flag.tag, flag.source_time) == ("power", 21 * SECOND)
