@@ -15,7 +15,7 @@ from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options
 from penstock.state.checkpoint import Checkpoint
 from penstock.state.fencing import let_go, open_producer, transactional_id
-from penstock.state.reading import read_newest
+from penstock.state.reading import read_newest, read_states
 from streams.host.snapshots import SnapshotStore
 
 _spec = importlib.util.spec_from_file_location("host_rig", Path(__file__).with_name("host_rig.py"))
@@ -114,6 +114,32 @@ def test_a_store_that_was_fenced_says_so_and_can_be_closed(rig: Rig) -> None:
         with pytest.raises(FencedError, match="another worker took over"):
             store.write(Checkpoint(rows, rig.snapshots()[0].meta))
         store.close()
+
+
+def test_a_row_that_came_and_went_between_two_snapshots_is_not_stored(rig: Rig) -> None:
+    worker = rig.start()
+    rig.feed(20)
+    rig.until(lambda: len(rig.snapshots()) == rig.kafka.partitions)
+    worker.terminate()
+    assert worker.wait(10) == 0
+    before = read_states(rig.kafka, rig.state, [0])[0]
+    assert before.checkpoint is not None
+    kept = next(iter(before.checkpoint.rows))
+    store = SnapshotStore(rig.kafka, rig.state, 0, transactional_id("test", rig.name, 0))
+    store.open()
+    store.expect(before, before.checkpoint.meta.epoch)
+    rows = {"operator/gone": None, kept: None, "operator/new": b"1"}
+    store.write(Checkpoint(rows, before.checkpoint.meta))
+    store.close()
+    deleted = {
+        (message.key() or b"").partition(b"/row/")[2].decode()
+        for message in rig.await_messages(rig.state, 1)
+        if message.value() is None
+    }
+    assert kept in deleted
+    assert "operator/gone" not in deleted
+    after = read_states(rig.kafka, rig.state, [0])[0]
+    assert after.error is None, "its rows and bytes are those that were stored"
 
 
 def test_who_is_fenced_again_and_again_gives_up(rig: Rig) -> None:
