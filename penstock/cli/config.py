@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,9 +13,13 @@ from penstock.processor import chosen
 from penstock.settings.loader import load_plant
 from penstock.settings.plant import Plant
 from penstock.settings.problems import InvalidConfigurationError
-from penstock.settings.sections import ROLES, Section
+from penstock.settings.sections import ROLES
 from penstock.settings.starter import write_starter
+from penstock.settings.yaml_file import Place
 from penstock.units import format_duration
+
+OTHERS: Final = ("console", "tools")
+"""What reads a configuration without anybody's secrets, as `penstock topics acls` calls it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +50,8 @@ def validate(
         str | None,
         typer.Option(
             metavar="ROLE/NAME",
-            help="As connector/utilities: as this one reads it, without the others' secrets.",
+            help="As connector/utilities: as this one reads it, without the others' secrets;"
+            " console or tools: without anybody's.",
         ),
     ] = None,
 ) -> None:
@@ -54,7 +59,7 @@ def validate(
 
     Nothing is connected to, but with --live; then exit code 3 where a source has a problem.
     """
-    needs = None if component is None else [_section_of(component)]
+    needs = None if component is None else _needs(component)
     try:
         plant = load_plant(config, needs)
     except InvalidConfigurationError as error:
@@ -79,12 +84,18 @@ def validate(
         raise typer.Exit(DeviceError.exit_code)
 
 
-def _section_of(component: str) -> tuple[Section, str]:
+def _needs(component: str) -> list[Place]:
+    """Whose secrets must be there: those of one component, or of none."""
+    if component in OTHERS:
+        return []
     role, _, name = component.partition("/")
     if role not in ROLES or not name:
-        msg = f"{component!r} is no component: write {', '.join(ROLES)}, a '/' and its name"
+        msg = (
+            f"{component!r} is no component: write {', '.join(ROLES)}, a '/' and its name, "
+            f"or {' or '.join(OTHERS)}"
+        )
         raise typer.BadParameter(msg)
-    return ROLES[role], name
+    return [(ROLES[role], name)]
 
 
 def _problems(error: InvalidConfigurationError) -> list[dict[str, str | None]]:

@@ -52,7 +52,7 @@ def load_plant(path: Path, needs: Collection[Place] | None = None) -> Plant:
         path: The YAML file.
         needs: Of which sources, processors and sinks the secrets and certificates must be there,
             as ("sources", "press") or ("sinks",); None: of all. Others are best kept from who
-            only runs these.
+            only runs these. What is named must be there itself.
 
     Raises:
         InvalidConfigurationError: Something is wrong; `problems` holds everything that is.
@@ -71,7 +71,7 @@ def load_component(path: Path, section: Section, name: str) -> Plant:
     Args:
         path: The YAML file.
         section: The component's section.
-        name: Its name in it; a processor need not be written there.
+        name: Its name in it; a processor that is installed need not be written there.
 
     Raises:
         InvalidConfigurationError: Something else is wrong, or there is no such component.
@@ -123,8 +123,9 @@ class _Loader:
         if not isinstance(data, dict):
             self._add((), "is no configuration", "penstock init writes one to start from")
             raise self._failure()
-        if self._only is not None and self._only[0] != "processors":  # they have defaults
-            self._problems += filter(None, [self._absent(data, *self._only)])
+        for place in self._needs or ():
+            if len(place) > 1:
+                self._problems += filter(None, [self._absent(data, *map(str, place))])
         sources = self._components(data, "sources")
         parts = {name: self._components(data, name) for name in ("processors", "sinks")}
         tags = self._tag_lists(data)
@@ -164,10 +165,12 @@ class _Loader:
             return True
         return any(place[: len(needed)] == needed for needed in self._needs)
 
-    def _absent(self, data: Any, section: Section, name: str) -> ConfigurationError | None:
-        """The problem where a component that is asked for is not written."""
+    def _absent(self, data: Any, section: str, name: str) -> ConfigurationError | None:
+        """The problem where there is no component that is asked for; processors need no lines."""
         written = data.get(section) if isinstance(data, dict) else None
-        known = written if isinstance(written, dict) else {}
+        known = [*written] if isinstance(written, dict) else []
+        if section == "processors":
+            known = components.names("processors")
         if name in known:
             return None
         samples = "penstock connectors sample NAME writes one to start from"

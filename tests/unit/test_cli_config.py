@@ -67,6 +67,55 @@ def test_validate_answers_scripts(app: typer.Typer, starter: Path) -> None:
     assert problem["remedy"].startswith("set security to SASL_SSL")
 
 
+@pytest.mark.parametrize(
+    ("component", "code"),
+    [
+        ("connector/utilities", 0),
+        ("processor/window-statistics", 0),
+        ("sink/lake", 0),
+        ("console", 0),
+        ("tools", 0),
+        ("connector/press_plc", 2),
+    ],
+)
+def test_validate_reads_as_one_component_does(
+    app: typer.Typer, starter: Path, component: str, code: int
+) -> None:
+    """The key of the source `press_plc` is not there: it alone needs it."""
+    (starter / "certs" / "client.pem").unlink()
+    words = ["validate", "--json", "--component", component, str(starter / "plant.yaml")]
+    assert CliRunner().invoke(app, words).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("component", "message", "remedy"),
+    [
+        ("processor/window-statistic", "processors: there is no processor 'window-statistic'",
+         "did you mean 'window-statistics'?"),
+        ("connector/utility", "sources: there is no source 'utility'",
+         "did you mean 'utilities'?"),
+        ("sink/lak", "sinks: there is no sink 'lak'", "did you mean 'lake'?"),
+    ],
+)  # fmt: skip
+def test_validate_refuses_a_component_that_there_is_not(
+    app: typer.Typer, starter: Path, component: str, message: str, remedy: str
+) -> None:
+    words = ["validate", "--json", "--component", component, str(starter / "plant.yaml")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    (problem,) = json.loads(result.output)["problems"]
+    assert (problem["message"], problem["remedy"]) == (message, remedy)
+
+
+def test_validate_says_what_components_there_are(app: typer.Typer, starter: Path) -> None:
+    words = ["validate", "--component", "tool/check", str(starter / "plant.yaml")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "is no component: write connector, processor, sink" in " ".join(
+        result.output.replace("│", " ").split()
+    )
+
+
 def test_validate_raises_what_the_command_line_prints(app: typer.Typer, starter: Path) -> None:
     (starter / "tags" / "utilities.csv").unlink()
     result = CliRunner().invoke(app, ["validate", str(starter / "plant.yaml")])

@@ -538,19 +538,29 @@ class TestOneComponent:
         assert plant.tags["press"]
 
     def test_of_the_processors_runs_with_its_defaults(self, folder: Path) -> None:
-        assert load_component(Path("plant.yaml"), "processors", "elsewhere").processors == {}
+        assert load_component(Path("plant.yaml"), "processors", "trend").processors == {}
 
     def test_is_judged_itself(self, folder: Path) -> None:
         (folder / "secrets/press").unlink()
         with pytest.raises(InvalidConfigurationError, match=r"secrets/press"):
             load_component(Path("plant.yaml"), "sources", "press")
 
-    @pytest.mark.parametrize(("section", "name"), [("sources", "pres"), ("sinks", "lak")])
-    def test_that_is_not_written_is_named(self, folder: Path, section: Section, name: str) -> None:
-        with pytest.raises(InvalidConfigurationError) as caught:
-            load_component(Path("plant.yaml"), section, name)
-        assert f"there is no {section[:-1]} {name!r}" in str(caught.value)
-        assert "did you mean" in str(caught.value.problems[0].remedy)
+    @pytest.mark.parametrize(
+        ("section", "name", "near"),
+        [("sources", "pres", "press"), ("sinks", "lak", "lake"), ("processors", "trends", "trend")],
+    )
+    def test_that_there_is_not_is_named(
+        self, folder: Path, section: Section, name: str, near: str
+    ) -> None:
+        for load in (
+            lambda: load_component(Path("plant.yaml"), section, name),
+            lambda: load_plant(Path("plant.yaml"), [(section, name)]),
+        ):
+            with pytest.raises(InvalidConfigurationError) as caught:
+                load()
+            (problem,) = caught.value.problems
+            assert f"there is no {section.removesuffix('s')} {name!r}" in problem.message
+            assert problem.remedy == f"did you mean {near!r}?"
 
 
 class TestSecrets:
@@ -565,7 +575,7 @@ class TestSecrets:
     def test_of_others_need_not_be_there(self, folder: Path) -> None:
         (folder / "secrets/press").unlink()
         (folder / "certs/client.der").unlink()
-        for needs in ([], [("sinks", "lake")], [("sources", "pump")], [("processors", "trend")]):
+        for needs in ([], [("sinks",)], [("sinks", "lake")], [("processors", "trend")]):
             plant = load_plant(Path("plant.yaml"), needs)
             assert plant.sources["press"].security.password.get_secret_value() == MASK
         assert len(problems()) == 2

@@ -53,7 +53,7 @@ topologySpreadConstraints:
 {{/* The first container: says in words what is wrong with the configuration, before all else. */}}
 {{- define "penstock.validate" -}}
 - name: validate
-  args: [validate, /etc/penstock/plant.yaml, --component, {{ printf "%s/%s" .role .name | replace "tool/" "processor/" | replace "console/" "processor/" | quote }}]
+  args: [validate, /etc/penstock/plant.yaml, --component, {{ get (dict "tool" "tools" "console" "console") .role | default (printf "%s/%s" .role .name) | quote }}]
   {{- include "penstock.container" . | nindent 2 }}
   resources:
     requests: {cpu: 50m, memory: 160Mi, ephemeral-storage: 64Mi}
