@@ -15,6 +15,8 @@ FILE = Path(__file__).parents[2] / "deploy" / "alerts.yaml"
 GROUPS = YAML(typ="safe").load(FILE)["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+")
+PLANT = "namespace"
+"""The label that Prometheus gives what it scrapes of a namespace, i.e. of one plant."""
 SUFFIXES = {
     "counter": ["_total"],
     "gauge": [""],
@@ -49,7 +51,11 @@ def test_a_rule_is_whole_and_its_metrics_exist(rule: dict[str, Any]) -> None:
     named = set(re.findall(r"\bpenstock_\w+", expression))
     assert named
     assert named <= known.keys()
-    grouped = {label for by in re.findall(r"by \((.+?)\)", expression) for label in by.split(", ")}
+    groups = [by.split(", ") for by in re.findall(r"by \((.+?)\)", expression)]
+    aggregations = re.findall(r"\b(?:sum|min|max|avg|count)\b", expression)
+    assert len(groups) == len(aggregations)
+    assert all(PLANT in group for group in groups), "plants are not added up"
+    grouped = {label for group in groups for label in group} - {PLANT}
     for name in named:
         assert grouped <= known[name], f"{name} has no such labels"
     told = {label for text in rule["annotations"].values() for label in _labels(text)}
