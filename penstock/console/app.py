@@ -201,7 +201,8 @@ class _Routes:
 
     async def enter(self, request: Request) -> Response:
         """Take the token, and remember it in a cookie."""
-        if not self._access.knows(request.query_params.get("token", "")):
+        # What is read from a file or a Secret often ends with a newline, as the file does.
+        if not self._access.knows(request.query_params.get("token", "").strip()):
             return PlainTextResponse("this is not the token\n", 401)
         answer = RedirectResponse("/", 303)
         secure = self._access.certificate is not None

@@ -66,8 +66,9 @@ def test_nothing_can_be_written_and_every_answer_is_guarded(view):
         assert other.status_code == 400
 
 
-def test_the_token_lets_in_once_as_an_address_then_as_a_cookie(view):
-    guarded = Access("127.0.0.1", TOKEN, None, None)
+@pytest.mark.parametrize("token", [TOKEN, "a+token/of=24-characters"])
+def test_the_token_lets_in_once_as_an_address_then_as_a_cookie(view, token):
+    guarded = Access("127.0.0.1", token, None, None)
     with page(view, access=guarded) as served, httpx.Client(base_url=served.url) as client:
         for path in ("/", "/state", "/events", "/metrics", "/console.js"):
             assert client.get(path).status_code == 401, path
@@ -79,8 +80,10 @@ def test_the_token_lets_in_once_as_an_address_then_as_a_cookie(view):
         cookie = entered.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie
         assert client.get("/").status_code == 200
-        bearer = {"authorization": f"Bearer {TOKEN}"}
+        bearer = {"authorization": f"Bearer {token}"}
         assert httpx.get(f"{served.url}/metrics", headers=bearer).status_code == 200
+        # As `kubectl get secret` prints one that was made of a file.
+        assert httpx.get(f"{served.url}/enter", params={"token": f"{token}\n"}).status_code == 303
 
 
 def test_beyond_loopback_it_takes_tls_and_a_token(tmp_path):
