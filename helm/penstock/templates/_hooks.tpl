@@ -1,4 +1,4 @@
-{{/* A hook's Job: (dict "root" $ "name" NAME "when" HOOKS "weight" W "first" ARGS… "main" ARGS "own" SETTINGS). */}}
+{{/* A hook's Job: (dict "root" $ "name" NAME "when" HOOKS "weight" W "first" ARGS… "main" ARGS "own" SETTINGS "mark" MARK). */}}
 {{- define "penstock.hook" -}}
 {{- $this := merge (dict "role" "tool" "early" true) . -}}
 apiVersion: batch/v1

@@ -1,17 +1,25 @@
 {{/*
 The parts of a pod that all roles share. They take
-(dict "root" $ "role" ROLE "name" NAME "own" SETTINGS); of jobs and tests the role is "tool".
+(dict "root" $ "role" ROLE "name" NAME "own" SETTINGS "mark" MARK); of jobs and tests the role is "tool".
 What runs before the release's objects are there says "early" true.
 */}}
 
+{{/* MARK: with another one pods start anew. Files of manifests make it once, since the plant is parsed for it. */}}
+{{- define "penstock.mark" -}}
+{{- printf "%s%s" (include "penstock.configuration" .) (toYaml .Values.files) | sha256sum | trunc 16 -}}
+{{- end }}
+
+{{- define "penstock.podLabels" -}}
+{{ include "penstock.labels" .root }}
+app.kubernetes.io/component: {{ .role }}
+penstock.io/name: {{ .name | quote }}
+{{- with .root.Values.podLabels }}{{ toYaml . | nindent 0 }}{{ end }}
+{{- end }}
+
 {{- define "penstock.podMetadata" -}}
-labels:
-  {{- include "penstock.labels" .root | nindent 2 }}
-  app.kubernetes.io/component: {{ .role }}
-  penstock.io/name: {{ .name | quote }}
-  {{- with .root.Values.podLabels }}{{ toYaml . | nindent 2 }}{{ end }}
+labels: {{- include "penstock.podLabels" . | nindent 2 }}
 annotations:
-  penstock.io/configuration: {{ printf "%s%s" (include "penstock.configuration" .root) (toYaml .root.Values.files) | sha256sum | trunc 16 }}
+  penstock.io/configuration: {{ .mark }}
   {{- with .root.Values.podAnnotations }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- end }}
 
