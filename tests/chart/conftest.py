@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from penstock.settings.plant import KafkaSettings, RegistrySettings
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "penstock"
 KUBERNETES = "1.34.1"
@@ -18,6 +20,7 @@ TOOLS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pensto
 """Where `helm/tools.sh` puts what it builds."""
 
 Manifest = dict[str, Any]
+WITHOUT_TLS = {"kafka": KafkaSettings(), "registry": RegistrySettings()}
 
 
 def tool(name: str) -> str:
@@ -52,12 +55,49 @@ class Rendered(list[Manifest]):
             for one in self if one["kind"] in {"Deployment", "StatefulSet", "Job", "Pod"}
         }  # fmt: skip
 
+    def processors(self) -> set[str]:
+        """The names of those that have workers."""
+        return {
+            one["spec"]["template"]["metadata"]["labels"]["penstock.io/name"]
+            for one in self.of("StatefulSet").values()
+        }
+
+    def configuration(self) -> dict[str, str]:
+        """The files that a ConfigMap brings to the pods."""
+        data: dict[str, str] = self.of("ConfigMap")["rel-penstock-configuration"]["data"]
+        return data
+
     def environment(self, pod: str) -> dict[str, Any]:
         """Of a pod's main container: values, or the secret that they come from."""
         return {
             one["name"]: one.get("value") or one["valueFrom"]["secretKeyRef"]["name"]
             for one in self.pods()[pod]["containers"][0]["env"]
         }
+
+
+def configured(rendered: Rendered, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration as a component finds it, with its secrets."""
+    pod = rendered.pods()["rel-penstock-sink-lake"]
+    data = rendered.configuration()
+    (source,) = (
+        source["configMap"]
+        for volume in pod["volumes"] if volume["name"] == "configuration"
+        for source in volume["projected"]["sources"] if "configMap" in source
+    )  # fmt: skip
+    for item in source["items"]:
+        path = folder / item["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(data[item["key"]])
+    for name in rendered.environment("rel-penstock-sink-lake"):
+        monkeypatch.setenv(name, "secret")
+    tls = folder / "tls"
+    for part in ("kafka-ca/ca.crt", "kafka-client/tls.crt", "kafka-client/tls.key",
+                 "registry-ca/ca.crt"):  # fmt: skip
+        (tls / part).parent.mkdir(parents=True, exist_ok=True)
+        (tls / part).write_text("x")
+    plant = folder / "plant.yaml"
+    plant.write_text(plant.read_text().replace("/etc/penstock-tls", str(tls)))
+    return plant
 
 
 @cache

@@ -20,22 +20,24 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{/* What the schema of the values cannot say: values that do not go together. */}}
 {{- define "penstock.checks" -}}
 {{- $keys := dict -}}
+{{- $paths := list -}}
 {{- range $path, $_ := .Values.files }}
 {{- $key := $path | replace "/" "--" -}}
+{{- if or (hasPrefix "/" $path) (hasPrefix "../" (clean $path)) }}{{ fail (printf "files.%s: the files are below the folder of plant.yaml: name it from there, as files.tags/press.csv" $path) }}{{ end -}}
 {{- if not (regexMatch "^[-._a-zA-Z0-9]+$" $key) }}{{ fail (printf "files.%s: a ConfigMap takes names of letters, digits, '-', '_' and '.' only: rename the file, and in the plant" $path) }}{{ end -}}
 {{- if hasKey $keys $key }}{{ fail (printf "files: %s and %s would be one in the ConfigMap: rename one" (index $keys $key) $path) }}{{ end -}}
 {{- $_ := set $keys $key $path -}}
+{{- $paths = append $paths (clean $path) -}}
 {{- end -}}
+{{- range $more := .Values.filesFrom }}{{ range $key := $more.keys }}{{ $paths = append $paths (clean (printf "%s/%s" $more.folder $key)) }}{{ end }}{{ end -}}
 {{- $plant := fromYaml (include "penstock.plant" .) -}}
 {{- $components := fromYaml (include "penstock.components" .) -}}
 {{- $size := len (include "penstock.configurationData" .) -}}
 {{- if gt $size 1000000 }}{{ fail (printf "files: the configuration has %d bytes, and a ConfigMap takes 1 MiB: put large tag lists into ConfigMaps of their own and name them in filesFrom" $size) }}{{ end -}}
-{{- range $name, $_ := $plant.sources }}
-{{- if gt (len $name) 63 }}{{ fail (printf "plant.sources.%s: a name has 63 characters at most here, since it becomes a label" $name) }}{{ end -}}
-{{- end -}}
 {{- $names := dict -}}
 {{- range $role, $all := $components }}
 {{- range $name, $own := $all }}
+{{- if not (regexMatch "^.{0,62}[A-Za-z0-9]$" $name) }}{{ fail (printf "%s %s: on Kubernetes a name has 63 characters at most and ends with a letter or digit, since it becomes a label: rename it" $role $name) }}{{ end -}}
 {{- $object := include "penstock.object" (dict "root" $ "role" $role "name" $name) -}}
 {{- if hasKey $names $object }}{{ fail (printf "%s %s and %s would both be called %s: rename one in the plant, or shorten the release's name" $role $name (index $names $object) $object) }}{{ end -}}
 {{- $_ := set $names $object $name -}}
@@ -47,10 +49,7 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{- range $source := $plant.sources }}
 {{- $tags := $source.tags | default "" -}}
 {{- if not (kindIs "string" $tags) }}{{ fail (printf "plant.sources: tags is the path of a file, not %s" (toJson $tags)) }}{{ end -}}
-{{- $tags = empty $tags | ternary "" (clean $tags) -}}
-{{- $there := hasKey ($.Values.files | default dict) $tags -}}
-{{- range $more := $.Values.filesFrom }}{{ range $key := $more.keys }}{{ if eq (printf "%s/%s" (trimSuffix "/" $more.folder) $key) $tags }}{{ $there = true }}{{ end }}{{ end }}{{ end -}}
-{{- if and $tags (not $there) }}{{ fail (printf "files: the plant names the tag list %s, which is not there: add it with --set-file 'files.%s=%s', or name its ConfigMap in filesFrom" $tags ($tags | replace "." "\\.") $tags) }}{{ end -}}
+{{- if and $tags (not (has (clean $tags) $paths)) }}{{ fail (printf "files: the plant names the tag list %s, which is not there: add it with --set-file 'files.%s=%s', or name its ConfigMap in filesFrom" $tags ($tags | replace "." "\\.") $tags) }}{{ end -}}
 {{- end -}}
 {{- range $each := concat (.Values.secrets | default list) (.Values.secretFiles | default list) }}
 {{- range $name := $each.for }}
@@ -85,7 +84,7 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{- $components := fromYaml (include "penstock.components" .) -}}
 {{- range $section, $role := dict "sources" "connector" "sinks" "sink" }}
 {{- range $name, $_ := index $components $role }}
-{{- $text := toJson (index (index $plant $section) $name) | replace "$${" "" -}}
+{{- $text := toJson (index (index $plant $section) $name) | replace "$${" " " -}}
 {{- range $found := regexFindAll "\\$\\{env:[A-Za-z0-9_]+" $text -1 }}
 {{- $variable := trimPrefix "${env:" $found -}}
 {{- $there := false -}}
@@ -109,7 +108,8 @@ binaryData: {{- toYaml . | nindent 2 }}
 {{- define "penstock.checkSink" -}}
 {{- $claim := .own.persistence | default dict -}}
 {{- range $taken := list "/tmp" "/etc/penstock" "/etc/penstock-tls" "/run/penstock" }}
-{{- if eq (trimSuffix "/" ($claim.mountPath | default "")) $taken }}{{ fail (printf "sinks.%s.persistence.mountPath: the pod has something else at %s: take another folder, as /data" $.name $taken) }}{{ end -}}
+{{- $mount := printf "%s/" (trimSuffix "/" ($claim.mountPath | default "none")) -}}
+{{- if or (hasPrefix $mount (printf "%s/" $taken)) (hasPrefix (printf "%s/" $taken) $mount) }}{{ fail (printf "sinks.%s.persistence.mountPath: the pod has something else at %s: take another folder, as /data" $.name $taken) }}{{ end -}}
 {{- end -}}
 {{- $policy := .root.Values.networkPolicy -}}
 {{- if and $policy.enabled .own.path (contains "://" .own.path) (not (index ($policy.sinks | default dict) .name)) }}{{ fail (printf "sinks.%s: the plant has it write to %s, and the network policies let it reach Kafka only: say where that store is, as networkPolicy.sinks.%s: {ports: [443]}" .name .own.path .name) }}{{ end -}}

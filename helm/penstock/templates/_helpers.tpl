@@ -46,8 +46,8 @@ nothing: so a values file takes away what one before it says. In a file of the p
 {{- define "penstock.plant" -}}
 {{- $plant := .Values.plant -}}
 {{- if and (kindIs "string" $plant) (regexMatch "^\\S+\\.ya?ml$" $plant) }}{{ fail (printf "plant: %s is the name of a file: have Helm read it with --set-file plant=%s" $plant $plant) }}{{ end -}}
-{{- if and (kindIs "string" $plant) (not (contains ":" $plant)) }}{{ fail (printf "plant: %q is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" (trunc 40 $plant)) }}{{ end -}}
 {{- if kindIs "string" $plant }}{{ $plant = fromYaml $plant }}{{ else }}{{ $plant = deepCopy $plant }}{{ end -}}
+{{- if contains "cannot unmarshal" (toString $plant.Error) }}{{ fail (printf "plant: %q is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" (trunc 40 .Values.plant)) }}{{ end -}}
 {{- if hasKey $plant "Error" }}{{ fail (printf "plant: this is no YAML: %s" $plant.Error) }}{{ end -}}
 {{- if and (not $plant.site) (or $plant.sources $plant.assets) }}{{ fail "plant.site: has nothing behind it: give the site's path, as site: {path: acme/bremen}" }}{{ end -}}
 {{- if not $plant.site }}{{ fail "plant: there is no configuration: write it below 'plant' in your values, or give the file with --set-file plant=plant.yaml" }}{{ end -}}
