@@ -14,6 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
@@ -37,7 +38,10 @@ def log_faults(uri: str, options: Mapping[str, str] | None = None) -> list[LogFa
         uri: Of a table that is there.
         options: Of the object store.
     """
-    files = fs.PyFileSystem(DeltaStorageHandler(uri, dict(options or {})))
+    try:
+        files = fs.PyFileSystem(DeltaStorageHandler(uri, dict(options or {})))
+    except (DeltaError, OSError):
+        return []
     entries: dict[int, str] = {}
     checkpoints: dict[int, list[str]] = {}
     for info in _listed(files):

@@ -126,6 +126,13 @@ def test_a_full_disk_keeps_the_rows_until_there_is_room(tmp_path: Path) -> None:
     assert lake.flush() == {(SENSORS.name, 0): 1}
 
 
+def test_a_lake_that_cannot_be_opened_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("in the way")
+    with pytest.raises(LakeError, match="the table cannot be read now") as refused:
+        sink(tmp_path / "lake").open(SENSORS.name, 0)
+    assert refused.value.transient
+
+
 def test_a_process_that_was_overtaken_writes_nothing(tmp_path: Path) -> None:
     frozen, successor = sink(tmp_path), sink(tmp_path)
     for one in (frozen, successor):
