@@ -6,7 +6,7 @@ display. `penstock.runtime.sinks` consumes for it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,6 +61,10 @@ class Sink(ABC):
         self.settings = settings
         self.plant = plant
         self.clock = clock
+        self.topic_ids: Mapping[str, str] = {}
+        """Of each topic that `open` is called for the id: one that is created anew has another.
+        An offset that the sink keeps is to be kept with it, and to be refused by `open` where that
+        is of another topic (`penstock.kafka.topic_ids`)."""
 
     @property
     @abstractmethod
@@ -77,6 +81,9 @@ class Sink(ABC):
         """Take over a partition: the next offset that is not yet carried out, None for no record.
 
         State that belongs to the partition and was held before is thrown away.
+
+        Raises:
+            TopicError: What is carried out is of another topic of this name.
         """
 
     @abstractmethod

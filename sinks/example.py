@@ -6,6 +6,7 @@
 Copy it, change what `write` and `flush` do, and name it under `penstock.sinks` in your package's
 entry points. What to keep: the offset goes out *with* the records (here it is in every line), so
 that after a crash `open` finds where to go on, and a line cut off by the crash is written again.
+With the offset goes the topic's id: offsets of a topic that was created anew are others.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 from pydantic import Field
 
+from penstock.kafka.topic_ids import refuse_another
 from penstock.kafka.topics import FEATURES
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord, SinkSettings
@@ -49,14 +51,24 @@ class ExampleSink(Sink):
         return {"rows": float(self._lines)}
 
     def open(self, topic: str, partition: int) -> int | None:
-        """The offset after the last whole line; what was cut off behind it is removed."""
+        """The offset after the last whole line; what was cut off behind it is removed.
+
+        Raises:
+            TopicError: The lines are of another topic.
+        """
         self.close(topic, partition)
         file = self._file(partition)
         if not file.exists():
             return None
         whole = [line for line in file.read_bytes().splitlines(keepends=True) if b"\n" in line]
         os.truncate(file, sum(map(len, whole)))
-        return int(json.loads(whole[-1])["offset"]) + 1 if whole else None
+        if not whole:
+            return None
+        last = json.loads(whole[-1])
+        offset, known = int(last["offset"]) + 1, last.get("topic_id")
+        now = self.topic_ids.get(topic)
+        refuse_another((topic, partition), offset, known=known, now=now)
+        return offset
 
     def close(self, topic: str, partition: int) -> None:
         """Forget what was not written."""
@@ -76,7 +88,8 @@ class ExampleSink(Sink):
             self.settings.folder.mkdir(parents=True, exist_ok=True)
             with self._file(partition).open("a", encoding="utf-8") as file:
                 for record in records:
-                    file.write(json.dumps({"offset": record.offset, **record.value}) + "\n")
+                    place = {"offset": record.offset, "topic_id": self.topic_ids.get(record.topic)}
+                    file.write(json.dumps({**place, **record.value}) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             self._lines += len(records)

@@ -76,7 +76,8 @@ class FlattenSink(Sink):
         Raises:
             KafkaUnavailableError: Kafka does not answer.
             RegistryUnavailableError: The registry does not answer.
-            TopicError: The topic of samples has another number of partitions.
+            TopicError: The topic of samples has another number of partitions, or what Kafka has of
+                them is of another topic of events.
         """
         self.close(topic, partition)
         if self._schema_id is None:
@@ -84,7 +85,8 @@ class FlattenSink(Sink):
             self._schema_id = self._registry.register(self.settings.topic, str(SAMPLES.record))
         name = transactional_id(self.plant.environment, self.name, partition)
         group = f"{self.plant.environment}-{self.name}-{self.settings.topic}"
-        writer = OnceWriter(self.plant.kafka, name, group, topic, partition)
+        topic_id = self.topic_ids.get(topic, "")
+        writer = OnceWriter(self.plant.kafka, name, group, topic, partition, topic_id)
         self._writers[partition] = writer
         return writer.next
 

@@ -7,17 +7,18 @@ So of two processes that believe they own a partition, one alone gets through.
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from penstock.errors import FencedError, LakeError, LakeSchemaError
+from penstock.lake.positions import Position, Positions
 from penstock.lake.tables import WRITER, is_local, reason_of, unreadable
 from sinks.lake_rows import PARTITION_BY
 
@@ -35,7 +36,7 @@ class SourcedTable:
         uri: Folder or address of the table.
         options: Of the object store.
         columns: What the rows have.
-        application: What Delta keeps a partition's offset under.
+        positions: Of the topic, as the sink keeps them.
     """
 
     def __init__(
@@ -43,23 +44,23 @@ class SourcedTable:
         uri: str,
         options: Mapping[str, str],
         columns: pa.Schema,
-        application: Callable[[int], str],
+        positions: Positions,
     ) -> None:
         self._uri = uri
         self._options = dict(options)
         self._columns = columns
-        self._application = application
+        self._positions = positions
         self._id = ""
 
-    def offset(self, partition: int) -> int | None:
-        """The next offset of a partition, by the table itself.
+    def position(self, partition: int) -> Position | None:
+        """How far a partition is, by the table itself.
 
         Raises:
             LakeError: The table cannot be read now.
             LakeSchemaError: The table is not one for these rows.
         """
         try:
-            return self._offset(self._created({}), partition)
+            return self._positions.read(self._created({}), partition)
         except (DeltaError, OSError) as error:
             raise unreadable(self._uri, self._options, error, remedy=_LOOK) from error
 
@@ -68,8 +69,16 @@ class SourcedTable:
         """Of the table as it was last opened; one that is made anew has another."""
         return self._id
 
-    def append(self, rows: pa.Table, known: Offsets, done: Mapping[int, int]) -> bool:
+    def append(
+        self, rows: pa.Table, known: Offsets, done: Mapping[int, int], topic_id: str = ""
+    ) -> bool:
         """Add rows, and move the offsets from `known` to `done`; all or nothing.
+
+        Args:
+            rows: What comes of the records between the offsets.
+            known: The offsets as they were when we last looked.
+            done: What they become.
+            topic_id: Of the topic that they are of, to be kept with them.
 
         Returns:
             Whether this call did it; not where the table has these rows, by an earlier call that
@@ -90,17 +99,20 @@ class SourcedTable:
                 msg = f"another process has written: next offsets are {found}, not {dict(known)}"
                 remedy = "give each sink a name of its own; scale one sink by its partitions"
                 raise FencedError(msg, where=self._uri, remedy=remedy)
-            self._commit(table, rows, done)
+            self._commit(table, rows, done, topic_id)
         except (DeltaError, OSError) as error:
             msg = f"{rows.num_rows} rows cannot be written now: {reason_of(error)}"
             raise LakeError(msg, where=self._uri, remedy=_AGAIN) from error
         return True
 
-    def _commit(self, table: DeltaTable, rows: pa.Table, done: Mapping[int, int]) -> None:
+    def _commit(
+        self, table: DeltaTable, rows: pa.Table, done: Mapping[int, int], topic_id: str
+    ) -> None:
         same = [field.name for field in table.schema().fields] == self._columns.names
         transactions = [
-            Transaction(app_id=self._application(partition), version=offset)
+            one
             for partition, offset in done.items()
+            for one in self._positions.write(partition, offset, topic_id)
         ]
         write_deltalake(
             table,
@@ -147,8 +159,8 @@ class SourcedTable:
         return table
 
     def _offset(self, table: DeltaTable, partition: int) -> int | None:
-        found = table.transaction_version(self._application(partition))
-        return None if found is None else int(found)
+        found = self._positions.read(table, partition)
+        return None if found is None else found.offset
 
     def _check_types(self, table: DeltaTable) -> None:
         """New columns come into the table by themselves; a type does not change.

@@ -27,7 +27,9 @@ import structlog
 from pydantic import Field, SecretStr
 
 from penstock.errors import DecodeError
+from penstock.kafka.topic_ids import refuse_another
 from penstock.kafka.topics import RETRIES, retries
+from penstock.lake.positions import Positions, number_of
 from penstock.lake.tables import uri_of
 from penstock.settings.paths import Location
 from penstock.settings.plant import Plant
@@ -98,11 +100,15 @@ class ParquetSink(Sink):
 
         Raises:
             LakeError: The lake cannot be read now.
+            TopicError: What the table has is of another topic.
         """
         self.close(topic, partition)
-        found = self._tables[topic].offset(partition)
-        self._committed[topic][partition] = found
-        return found
+        found = self._tables[topic].position(partition)
+        if found and (topic_id := self.topic_ids.get(topic)):
+            place, now = (topic, partition), number_of(topic_id)
+            refuse_another(place, found.offset, known=found.topic, now=now)
+        self._committed[topic][partition] = found.offset if found else None
+        return self._committed[topic][partition]
 
     def close(self, topic: str, partition: int) -> None:
         """Forget what of the partition is not in the lake."""
@@ -153,7 +159,7 @@ class ParquetSink(Sink):
             partition: max(rows.next_offset for rows in part) for partition, part in pending.items()
         }
         known = {partition: self._committed[topic].get(partition) for partition in done}
-        if self._tables[topic].append(rows, known, done):
+        if self._tables[topic].append(rows, known, done, self.topic_ids.get(topic, "")):
             self._count(rows)
         pending.clear()
         self._committed[topic] |= done
@@ -161,13 +167,12 @@ class ParquetSink(Sink):
 
     def _table(self, topic: str) -> SourcedTable:
         options = {key: value.get_secret_value() for key, value in self.settings.options.items()}
-        prefix = f"{self.plant.environment}-{self.name}-{topic}"
         table = TABLES[_source(topic)]
         return SourcedTable(
             uri_of(self.settings.path, table.name),
             options,
             table.columns,
-            application=lambda partition: f"{prefix}-{partition}",
+            Positions(self.plant.environment, self.name, topic),
         )
 
     def _waiting(self) -> int:

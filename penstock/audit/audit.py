@@ -16,6 +16,7 @@ from penstock.kafka import topics
 from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.kafka.scan import Bounds
+from penstock.lake.positions import Positions, number_of
 from penstock.processor import Processor, chosen
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta
@@ -101,6 +102,7 @@ class _Auditor:
         found = {topic: (self._scan(topic), self._dead(topic), self._late(topic))
                  for topic in processor.topics}  # fmt: skip
         sampled = {one.topic: one.sampled for one in processor.reads}
+        ids = self._describer.topics(processor.topics)
         for number, meta in sorted(metas.items()):
             if gone := [topic for topic, (scans, *_) in found.items() if number not in scans]:
                 self._audit.differences += [
@@ -110,7 +112,9 @@ class _Auditor:
                 ]  # fmt: skip
                 continue
             held = {
-                topic: Held(scans[number], dead, late, sampled[topic], topic in _COMPACTED)
+                topic: Held(
+                    scans[number], dead, late, sampled[topic], topic in _COMPACTED, ids[topic].id
+                )
                 for topic, (scans, dead, late) in found.items()
             }
             rows, differences = audit_processor(processor.name, meta, held)
@@ -142,20 +146,30 @@ class _Auditor:
         source, rows = LakeSource(sink, topic, "", {}, {}, committed), {}
         if table is not None:
             again = topics.retries(topic).name
+            offsets, former = self._offsets(table, sink, topic)
             source = LakeSource(
-                sink, topic, str(table.metadata().id), self._offsets(table, sink, topic),
-                self._offsets(table, sink, again), committed,
+                sink, topic, str(table.metadata().id), offsets,
+                self._offsets(table, sink, again)[0], committed, former,
             )  # fmt: skip
             rows = lake_rows(table)
         audits, differences = audit_lake(source, rows, self._scan(topic), self._dead(topic))
         self._audit.lake += audits
         self._audit.differences += differences
 
-    def _offsets(self, table: DeltaTable, sink: str, topic: str) -> dict[int, int]:
-        """The next offset of each partition of a topic that is in a table."""
-        prefix = f"{self._plant.environment}-{sink}-{topic}"
-        known = {n: table.transaction_version(f"{prefix}-{n}") for n in self._bounds(topic)}
-        return {n: int(offset) for n, offset in known.items() if offset is not None}
+    def _offsets(
+        self, table: DeltaTable, sink: str, topic: str
+    ) -> tuple[dict[int, int], frozenset[int]]:
+        """Of a topic's partitions in a table the next offsets, and which are a former one's."""
+        try:
+            now = self._describer.topic(topic)
+        except TopicError:
+            return {}, frozenset()
+        kept = Positions(self._plant.environment, sink, topic)
+        known = {n: kept.read(table, n) for n in range(now.partitions)}
+        found = {n: one for n, one in known.items() if one is not None}
+        of = {None, number_of(now.id)}
+        former = frozenset(n for n, one in found.items() if one.topic not in of)
+        return {n: one.offset for n, one in found.items()}, former
 
     def _scan(self, topic: str) -> dict[int, Scan]:
         if topic not in self._scans:

@@ -1,6 +1,6 @@
 """Holds the lake's rows against the topics that they came from, offset by offset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +71,8 @@ class LakeSource:
     """The next offset of each partition of the topic's retries."""
     committed: Mapping[int, int]
     """The next offset of each partition, as the sink told Kafka once it was in the table."""
+    former: Set[int] = frozenset()
+    """Partitions whose offset is of a topic that was deleted; this one is another."""
 
 
 def audit_lake(
@@ -106,6 +108,8 @@ def _audit(
     where = f"{table}, {topic}[{number}]"
     text = "commits of the table are lost: its next offset, and the one that its sink committed"
     differences = list(compare(where, text, end, offset))
+    text = "the topic was deleted and created again: the table's next offset is of the former one"
+    differences += compare(where, text, 0, int(number in source.former))
     expected = _expected(source, number, end, scan, dead)
     mine = np.empty(0, np.int64) if rows is None else rows[rows >= scan.first]
     found = np.bincount(mine - scan.first, minlength=len(expected))

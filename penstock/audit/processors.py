@@ -44,6 +44,8 @@ class Held:
     """Whether its records hold samples; where not, the books count each record as one."""
     compacted: bool = False
     """Whether Kafka keeps only the newest record of each key."""
+    topic_id: str = ""
+    """Where it is known."""
 
 
 def audit_processor(
@@ -82,6 +84,7 @@ class _Input:
     def __init__(self, name: str, topic: str, meta: Meta, held: Held) -> None:
         self._name, self._topic, self._partition = name, topic, meta.partition
         self._state = one = meta.inputs[topic]
+        self._former = held.topic_id not in {"", one.topic_id}
         self._late = _of(held.late, name)
         self._letters = held.dead.of(name, meta.partition, one.start, one.offset, str(meta.epoch))
         self._buried = held.dead.left(name, meta.partition, self._letters, one.retry_offset)
@@ -118,6 +121,8 @@ class _Input:
             where, f"records in + lost = offsets {one.start} to {one.offset}",
             self._offsets + self._compacted, books.records_in + books.lost,
         )  # fmt: skip
+        text = "the topic was deleted and created again: the books are of the former one"
+        found += compare(where, text, 0, int(self._former))
         at = runs(sorted({letter.offset for letter in self._letters})) or "none"
         text = f"dead letters, at {at}, = records dead"
         found += compare(where, text, len(self._letters), books.dead)

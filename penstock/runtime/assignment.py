@@ -35,6 +35,11 @@ class Assignment:
         """What is ours, in order."""
         return sorted(self._next)
 
+    @property
+    def positions(self) -> Mapping[Place, int]:
+        """The next record to read of each."""
+        return self._next
+
     def start(self, offsets: Mapping[Place, int]) -> None:
         """Read these partitions, from these offsets on, and no others."""
         self._consumer.assign(_partitions(offsets))
@@ -81,15 +86,22 @@ class Assignment:
             self._waiting.clear()
         self._pause()
 
-    def commit(self, done: Mapping[Place, int]) -> bool:
-        """Have the group show up to which offsets records are carried out.
+    def commit(self, done: Mapping[Place, int], topic_ids: Mapping[str, str]) -> bool:
+        """Have the group show up to which offsets records are carried out, and of which topic.
+
+        Args:
+            done: The next offsets.
+            topic_ids: Of each topic its id; Kafka keeps it beside the offset.
 
         Returns:
             Whether that is further than before.
         """
         moved = {key: offset for key, offset in done.items() if self._done.get(key) != offset}
         if moved:
-            self._consumer.commit(offsets=_partitions(moved), asynchronous=True)
+            offsets = [
+                TopicPartition(*key, offset, topic_ids.get(key[0])) for key, offset in moved.items()
+            ]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
             self._done |= moved
         return bool(moved)
 

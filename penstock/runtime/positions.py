@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from penstock.errors import TopicError
 from penstock.kafka.log_bounds import log_bounds
+from penstock.kafka.topic_ids import refuse_another
 from penstock.sink import Sink
 
 ASK_SECONDS: Final = 5.0
@@ -29,6 +30,9 @@ def start_offset(consumer: Consumer, sink: Sink, topic: str, partition: int) -> 
     if not sink.keeps_offsets:
         (known,) = consumer.committed([part], timeout=ASK_SECONDS)
         offset = known.offset if known.offset >= 0 else None
+        if offset is not None:
+            now = sink.topic_ids.get(topic)
+            refuse_another((topic, partition), offset, known=known.metadata, now=now)
     low, high = log_bounds(consumer, (topic, partition), ASK_SECONDS)
     if offset is None:
         return low, 0

@@ -15,6 +15,7 @@ from penstock.errors import (
     PenstockError,
     RegistryUnavailableError,
     StalledError,
+    TopicError,
     UnknownSchemaError,
 )
 from penstock.health import Status
@@ -28,6 +29,7 @@ from penstock.runtime.decoding import Decoder
 from penstock.runtime.letters import Letters, topics_of
 from penstock.runtime.membership import Membership
 from penstock.runtime.positions import start_offset
+from penstock.runtime.same_topics import SameTopics
 from penstock.settings.plant import Plant
 from penstock.sink import Sink, SinkRecord
 
@@ -74,6 +76,7 @@ class SinkRunner:
         self._letters = Letters(sink, plant.kafka, Decoder(registry))
         self._membership = Membership(f"{plant.environment}-{sink.name}", self._kafka_answers)
         self._ours = Assignment(self._consumer)
+        self._topics = SameTopics(plant.kafka, sink)
         self._opening: list[Place] | None = None
         """Partitions that are ours and that the sink has yet to open."""
         self._lag_at = 0.0
@@ -101,6 +104,7 @@ class SinkRunner:
             while not stopping():
                 self._status.beat()
                 self._take(self._consumer.consume(POLL_RECORDS, POLL_SECONDS))
+                self._look()
                 self._carry_out()
                 self._ours.hold(everything=self._blocked)
                 self._membership.look()
@@ -137,6 +141,15 @@ class SinkRunner:
         self._opening = None
         self._membership.left()
         self._status.ready = False
+
+    def _look(self) -> None:
+        try:
+            self._topics.look(self._ours.positions)
+        except TopicError:
+            for key in self._ours.partitions:  # What waits may be of another topic already.
+                self._sink.close(*key)
+            self._ours.end()
+            raise
 
     def _take(self, messages: Sequence[Message]) -> None:
         records = []
@@ -230,6 +243,7 @@ class SinkRunner:
     def _open(self, partitions: Sequence[Place]) -> None:
         if self._ours.partitions:  # One is out of range: what is here may be nowhere else any more.
             self._flush(force=True)
+        self._topics.learn({topic for topic, _ in partitions})
         starts = {}
         for key in partitions:
             starts[key], lost = start_offset(self._consumer, self._sink, *key)
@@ -251,7 +265,7 @@ class SinkRunner:
     def _flush(self, *, force: bool = False) -> None:
         began = time.monotonic()
         self._letters.flush()
-        if self._ours.commit(self._sink.flush(force=force)):
+        if self._ours.commit(self._sink.flush(force=force), self._sink.topic_ids):
             metrics.SINK_FLUSH.labels(self._sink.name).observe(time.monotonic() - began)
         for what, count in self._sink.counters.items():
             metrics.SINK_COUNTERS.labels(self._sink.name, what).set(count)

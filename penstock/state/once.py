@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from penstock.errors import KafkaUnavailableError
 from penstock.kafka.client import options, remedy_of, usable_options
+from penstock.kafka.topic_ids import refuse_another
 from penstock.settings.plant import KafkaSettings
 from penstock.state.fencing import let_go, open_producer
 
@@ -39,16 +40,25 @@ class OnceWriter:
         group: Of the committed offset; another group begins anew.
         topic: The input, or where the group's offset is kept for one that is no topic.
         partition: Of the input.
+        topic_id: Of the input, to be kept with the offset.
 
     Raises:
         KafkaUnavailableError: Kafka does not answer.
+        TopicError: The committed offset is of another topic.
     """
 
     def __init__(
-        self, settings: KafkaSettings, name: str, group: str, topic: str, partition: int = 0
+        self,
+        settings: KafkaSettings,
+        name: str,
+        group: str,
+        topic: str,
+        partition: int = 0,
+        topic_id: str = "",
     ) -> None:
         self._settings, self._name = settings, name
         self._input = TopicPartition(topic, partition)
+        self._topic_id = topic_id
         with usable_options():
             self._group = Consumer(
                 options(
@@ -81,7 +91,7 @@ class OnceWriter:
         producer = self._producer or self._open()
         if self.next is not None and self.next >= following:
             return
-        at = TopicPartition(self._input.topic, self._input.partition, following)
+        at = TopicPartition(self._input.topic, self._input.partition, following, self._topic_id)
         try:
             producer.begin_transaction()
             for message in messages:
@@ -130,7 +140,11 @@ class OnceWriter:
                 raise KafkaUnavailableError(
                     msg, where=self._name, remedy=remedy_of(failure.args[0])
                 ) from failure
-            return known.offset if known.offset >= 0 else None
+            if known.offset < 0:
+                return None
+            place, was = (self._input.topic, self._input.partition), known.metadata
+            refuse_another(place, known.offset, known=was, now=self._topic_id)
+            return int(known.offset)
 
 
 def _produce(producer: Producer, message: Message) -> None:

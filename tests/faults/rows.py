@@ -17,6 +17,7 @@ ENDS: Final = "integration/test_host_faults.py::"
 STATES: Final = "integration/test_host_states.py::"
 SINKS: Final = "integration/test_sink_runner.py::"
 LAKE: Final = "lake/test_lake_faults.py::"
+ONCE: Final = "integration/test_once.py::"
 
 ROWS: Final = (
     Row(
@@ -73,6 +74,9 @@ ROWS: Final = (
          f"{HOST}test_stop_hands_over_and_loss_is_counted",
          f"{ENDS}test_a_topic_that_is_created_anew_under_a_worker_is_noticed",
          f"{SINKS}test_a_topic_created_anew_is_refused",
+         f"{SINKS}test_a_topic_created_anew_under_a_sink_is_noticed",
+         f"{SINKS}test_a_committed_offset_of_a_topic_that_was_created_anew_is_refused",
+         f"{ONCE}test_an_offset_of_a_topic_that_was_created_anew_is_refused",
          f"{SINKS}test_records_that_expired_unread_are_said_loudly"),
     ),
     Row(

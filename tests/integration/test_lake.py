@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from deltalake import DeltaTable
 
-from penstock.errors import DecodeError, FencedError, LakeError
+from penstock.errors import DecodeError, FencedError, LakeError, TopicError
 from penstock.kafka.topics import SENSORS
 from penstock.lake import open_lake, query
 from penstock.settings.plant import Plant, Site, Windows, WindowSize
@@ -80,6 +80,29 @@ def test_a_restart_goes_on_where_the_table_says(tmp_path: Path) -> None:
     second.write([record(2)])
     second.flush()
     assert rows(tmp_path, "select count(*), count(distinct time) from samples") == [(12, 12)]
+
+
+def test_rows_of_a_topic_that_was_created_anew_are_not_added_to_those_of_the_former(
+    tmp_path: Path,
+) -> None:
+    older = sink(tmp_path)  # keeps no id
+    older.open(SENSORS.name, 0)
+    older.write([record(0)])
+    older.flush()
+    first, second = ({SENSORS.name: one} for one in ("7XdJ1W1wR2aPbnJCcYlS5A", "other"))
+    for offset in (1, 2):
+        lake = sink(tmp_path)
+        lake.topic_ids = first
+        assert lake.open(SENSORS.name, 0) == offset
+        lake.write([record(offset)])
+        lake.flush()
+    lake.topic_ids = second
+    assert lake.open(SENSORS.name, 1) is None
+    with pytest.raises(TopicError, match="deleted and created again since it was read to 3"):
+        lake.open(SENSORS.name, 0)
+    DeltaTable(tmp_path / "samples").create_checkpoint()
+    with pytest.raises(TopicError, match=r"ot\.sensors\.v1/0"):
+        lake.open(SENSORS.name, 0)
 
 
 def test_all_partitions_go_out_in_one_commit(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from penstock.settings.plant import (
     Windows,
     WindowSize,
 )
-from penstock.sink import Sink
+from penstock.sink import Sink, SinkRecord
 from penstock.units import parse_duration
 from schemas import SensorEvent, schema_text
 from sinks.parquet import ParquetSettings, ParquetSink
@@ -437,21 +437,105 @@ def lost(running: Running) -> int:
     return sum(line["lost"] for line in lines)
 
 
-def test_a_topic_created_anew_is_refused(rig: Rig) -> None:
+@pytest.mark.parametrize("grown", [0, 200])
+def test_a_topic_created_anew_is_refused(rig: Rig, grown: int) -> None:
+    """Also one that has grown past the lake's offset: what lies before would be skipped."""
     rig.feed(50)
     with rig.running(rig.sink()):
         until(rig.all_once)
+    rows = rig.rows()
+    create_anew(rig)
+    rig.feed(grown)
+    for _ in range(2):
+        with rig.running(rig.sink()) as running:
+            until(lambda: bool(ERRORS))
+        (error,) = running.error
+        assert isinstance(error, TopicError)
+        assert "the topic was deleted and created again since it was read to" in str(error)
+        assert "give the sink another name" in str(error)
+        assert rig.rows() == rows
+
+
+def test_a_topic_created_anew_under_a_sink_is_noticed(rig: Rig) -> None:
+    rig.feed(50)
+    with rig.running(rig.sink()) as running:
+        until(rig.all_once)
+        create_anew(rig)
+        rig.feed(400)
+        until(lambda: bool(ERRORS))
+    (error,) = running.error
+    assert isinstance(error, TopicError)
+    assert "the topic was deleted and created again since it was read to" in str(error)
+
+
+def create_anew(rig: Rig) -> None:
     admin = AdminClient(options(rig.plant.kafka))
     for deleted in admin.delete_topics([SENSORS.name]).values():
         deleted.result()
     until(lambda: SENSORS.name not in admin.list_topics(timeout=10).topics)
     ensure_topics(rig.plant.kafka, [SENSORS])
+
+
+class Counter(Sink):
+    """Goes on where its group has committed."""
+
+    keeps_offsets = False
+    topics = (SENSORS.name,)
+
+    def __init__(self, name: str, plant: Plant) -> None:
+        super().__init__(name, None, plant)
+        self.done: dict[tuple[str, int], int] = {}
+        self.count = 0
+
+    def open(self, topic: str, partition: int) -> int | None:
+        return None
+
+    def close(self, topic: str, partition: int) -> None:
+        self.done.pop((topic, partition), None)
+
+    def write(self, records: Sequence[SinkRecord]) -> None:
+        self.count += len(records)
+        self.done |= {(one.topic, one.partition): one.offset + 1 for one in records}
+
+    def flush(self, *, force: bool = False) -> dict[tuple[str, int], int]:
+        return self.done
+
+
+def test_a_committed_offset_of_a_topic_that_was_created_anew_is_refused(rig: Rig) -> None:
+    rig.feed(50)
+    sink = Counter("counter", rig.plant)
+    with rig.running(sink):
+        until(lambda: sink.count == 50)
+    parts = [TopicPartition(SENSORS.name, n) for n in range(PARTITIONS)]
+    group = options(rig.plant.kafka, group_id=f"{rig.plant.environment}-counter")
+    with closing(Consumer(group)) as consumer:
+        before = consumer.committed(parts, timeout=30)
+        assert {one.metadata for one in before} == set(sink.topic_ids.values())
+        create_anew(rig)
+        # Kafka drops a topic's offsets with it, unless their broker was away just then.
+        consumer.commit(offsets=before, asynchronous=False)
+    rig.feed(200)
+    with rig.running(Counter("counter", rig.plant)) as running:
+        until(lambda: bool(ERRORS))
+    (error,) = running.error
+    assert isinstance(error, TopicError)
+    assert "deleted and created again since it was read to" in str(error)
+
+
+def test_an_offset_beyond_the_end_is_refused(rig: Rig) -> None:
+    rig.feed(50)
+    with rig.running(rig.sink()):
+        until(rig.all_once)
+    table = rig.sink()
+    key = (SENSORS.name, 0)
+    table.open(*key)
+    table.skip(*key, 1_000_000)
+    table.flush(force=True)
     with rig.running(rig.sink()) as running:
         until(lambda: bool(ERRORS))
     (error,) = running.error
     assert isinstance(error, TopicError)
-    assert "the topic ends at 0, but the sink has read it to" in str(error)
-    assert "another name" in str(error)
+    assert "but the sink has read it to 1000001" in str(error)
 
 
 def test_another_number_of_partitions_is_refused(rig: Rig) -> None:

@@ -24,6 +24,7 @@ from penstock.cli.lake import DEFAULT_LAKE
 from penstock.errors import ConfigurationError, LakeError, QueryError
 from penstock.kafka.topics import SENSORS
 from penstock.lake import check, compact, open_lake, query, upkeep, vacuum
+from penstock.lake.positions import Positions
 from sinks import lake_table
 from sinks.lake_rows import SAMPLES
 
@@ -228,9 +229,10 @@ def test_a_sink_that_cannot_read_its_table_says_that_it_tries_again(
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(lake_table.DeltaTable, "is_deltatable", away)
-    table = lake_table.SourcedTable(str(tmp_path), {}, SAMPLES, str)
+    positions = Positions("plant", "lake", SENSORS.name)
+    table = lake_table.SourcedTable(str(tmp_path), {}, SAMPLES, positions)
     with pytest.raises(LakeError, match=r"Input/output error .*the sink tries again by itself"):
-        table.offset(0)
+        table.position(0)
 
 
 def test_check_reads_files_and_finds_what_their_footers_do_not_tell(tmp_path: Path) -> None:

@@ -145,6 +145,16 @@ def test_the_lake_may_be_behind_the_topic_and_not_behind_what_its_sink_committed
     assert (row.offset, row.behind) == (101, 4)
 
 
+def test_books_and_rows_of_a_topic_that_was_created_anew_are_named() -> None:
+    _, (named,) = audit_processor("stats", META, {TOPIC: Held(SCAN, DEAD, LATE, topic_id="other")})
+    assert (named.where, named.expected, named.found) == (f"stats, {TOPIC}[0]", 0, 1)
+    assert "created again: the books are of the former one" in named.what
+    source = LakeSource("lake", TOPIC, "t", {0: 100}, {}, {}, frozenset({0}))
+    _, (named,) = audit_lake(source, {}, {0: SCAN}, DEAD)
+    assert named.where == f"samples, {TOPIC}[0]"
+    assert "created again: the table's next offset is of the former one" in named.what
+
+
 def test_a_table_that_is_gone_lacks_what_its_sink_committed() -> None:
     source = LakeSource("lake", TOPIC, "", {}, {}, {0: 104})
     (row,), differences = audit_lake(source, {}, {0: SCAN}, Dead())

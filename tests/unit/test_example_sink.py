@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from penstock.errors import TopicError
 from penstock.kafka.topics import FEATURES
 from penstock.settings.plant import Plant, Site, Windows, WindowSize
 from penstock.sink import SinkRecord
@@ -32,6 +35,19 @@ def test_a_line_cut_off_by_a_crash_is_written_again(tmp_path: Path) -> None:
     second.write([record(1)])
     second.flush()
     assert [json.loads(line)["offset"] for line in file.read_text().splitlines()] == [0, 1]
+
+
+def test_lines_of_a_topic_that_was_created_anew_are_not_added_to_those_of_the_former(
+    tmp_path: Path,
+) -> None:
+    lines = sink(tmp_path)
+    lines.topic_ids = {FEATURES.name: "first"}
+    lines.write([record(0)])
+    lines.flush()
+    assert lines.open(FEATURES.name, 0) == 1
+    lines.topic_ids = {FEATURES.name: "second"}
+    with pytest.raises(TopicError, match="deleted and created again since it was read to 1"):
+        lines.open(FEATURES.name, 0)
 
 
 def test_what_was_not_flushed_is_forgotten_with_its_partition(tmp_path: Path) -> None:
