@@ -114,6 +114,7 @@ class FlattenSink(Sink):
 
         Raises:
             KafkaUnavailableError: Kafka does not have them yet.
+            FencedError: Another process has written a partition that was ours.
         """
         del force
         done = {}

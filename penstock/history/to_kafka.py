@@ -66,6 +66,7 @@ class KafkaReplay:
 
         Raises:
             KafkaUnavailableError: Kafka does not answer; given again, it goes on.
+            FencedError: Another process replays under this name.
             RegistryUnavailableError: The registry does not answer.
         """
         ensure_topics(self._plant.kafka, [SENSORS])

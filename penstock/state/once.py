@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from penstock.errors import KafkaUnavailableError
+from penstock.errors import FencedError, KafkaUnavailableError
 from penstock.kafka.client import options, remedy_of, usable_options
 from penstock.kafka.topic_ids import refuse_another
 from penstock.settings.plant import KafkaSettings
@@ -21,6 +21,7 @@ OPEN_MS: Final = 10_000
 _SECONDS: Final = 30.0
 """Until Kafka should have taken a transaction, or said how far the input was."""
 _LOOK_SECONDS: Final = 0.2
+_APART: Final = "give each sink a name of its own; scale one sink by its partitions"
 
 
 class Message(NamedTuple):
@@ -77,6 +78,8 @@ class OnceWriter:
         except BaseException:
             self.close()
             raise
+        self._before: int | None = self.next
+        """What `next` is unless somebody else has written since."""
 
     def write(self, messages: Iterable[Message], following: int) -> None:
         """Write, whole or not at all; nothing where Kafka already has the input so far.
@@ -86,11 +89,17 @@ class OnceWriter:
             following: The next of the input.
 
         Raises:
-            KafkaUnavailableError: It is not known to be written; call again with the same or more.
+            KafkaUnavailableError: It is not known to be written; call again with the same.
+            FencedError: Somebody else has written a part of it.
         """
         producer = self._producer or self._open()
         if self.next is not None and self.next >= following:
+            self._before = following
             return
+        if self.next != self._before:
+            self._let_go()
+            msg = f"another process has written: next is {self.next}, not {self._before}"
+            raise FencedError(msg, where=self._name, remedy=_APART)
         at = TopicPartition(self._input.topic, self._input.partition, following, self._topic_id)
         try:
             producer.begin_transaction()
@@ -104,7 +113,7 @@ class OnceWriter:
             self._let_go()
             msg = f"what comes before {following} is not known to be in Kafka: {failure}"
             raise KafkaUnavailableError(msg, where=self._name) from failure
-        self.next = following
+        self.next = self._before = following
 
     def close(self) -> None:
         """Let go of Kafka."""

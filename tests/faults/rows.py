@@ -68,6 +68,13 @@ ROWS: Final = (
         (f"{HOST}test_frozen_worker_is_fenced",),
     ),
     Row(
+        "sink that writes in transactions frozen (SIGSTOP) past its session, then woken",
+        "fenced; each sample there once",
+        ("faults/test_sinks.py::test_a_sink_frozen_past_its_session_then_woken",
+         f"{ONCE}test_who_wakes_with_a_batch_that_another_has_begun_writes_nothing",
+         f"{ONCE}test_who_wakes_with_a_batch_that_another_has_written_goes_on_behind_it"),
+    ),
+    Row(
         "topic created anew, or expired past the state's offset",
         "refused, or counted as loss; never silent",
         (f"{HOST}test_recreated_topic_is_refused",

@@ -1,4 +1,4 @@
-"""The writer of what comes of an input once, on a real Kafka."""
+"""The writer of what comes of an input once, on a real Kafka: of two, one alone gets through."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from penstock.errors import TopicError
+from penstock.errors import FencedError, KafkaUnavailableError, TopicError
 from penstock.kafka.admin import ensure_topics
 from penstock.kafka.client import options
 from penstock.kafka.describe import Describer
@@ -45,6 +45,44 @@ class Rig:
 @pytest.fixture
 def rig(kafka: KafkaSettings, unique: str) -> Rig:
     return Rig(kafka, unique)
+
+
+def test_who_wakes_with_a_batch_that_another_has_begun_writes_nothing(rig: Rig) -> None:
+    with closing(rig.writer()) as sleeper:
+        sleeper.write(rig.messages(0, 3), 3)
+        with closing(rig.writer()) as owner:
+            owner.write(rig.messages(3, 5), 5)
+            with pytest.raises(KafkaUnavailableError):
+                sleeper.write(rig.messages(3, 9), 9)
+            for _ in range(2):
+                with pytest.raises(FencedError, match="next is 5, not 3"):
+                    sleeper.write(rig.messages(3, 9), 9)
+            with pytest.raises(KafkaUnavailableError):  # the sleeper's look has fenced it
+                owner.write(rig.messages(5, 9), 9)
+            owner.write(rig.messages(5, 9), 9)
+    assert rig.written() == [*range(9)]
+
+
+def test_who_wakes_with_a_batch_that_another_has_written_goes_on_behind_it(rig: Rig) -> None:
+    with closing(rig.writer()) as sleeper:
+        with closing(rig.writer()) as owner:
+            owner.write(rig.messages(0, 7), 7)
+        with pytest.raises(KafkaUnavailableError):
+            sleeper.write(rig.messages(0, 5), 5)
+        sleeper.write(rig.messages(0, 5), 5)
+        with pytest.raises(FencedError, match="next is 7, not 5"):
+            sleeper.write(rig.messages(5, 9), 9)
+    assert rig.written() == [*range(7)]
+
+
+def test_what_was_not_written_is_written_when_it_is_tried_again(rig: Rig) -> None:
+    with closing(rig.writer()) as writer:
+        rig.writer().close()  # fences, and writes nothing
+        with pytest.raises(KafkaUnavailableError):
+            writer.write(rig.messages(0, 5), 5)
+        writer.write(rig.messages(0, 5), 5)
+        writer.write(rig.messages(0, 5), 5)
+    assert rig.written() == [*range(5)]
 
 
 def test_an_offset_of_a_topic_that_was_created_anew_is_refused(rig: Rig) -> None:
