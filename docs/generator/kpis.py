@@ -45,6 +45,9 @@ def kpis() -> str:
     text += "\n## Terms\n\n" + table(["term", "meaning"], _TERMS)
     text += "\n## Where time goes\n\n" + elements + "\n\n"
     text += (
+        "In an order's window, `other` is the time in which the unit worked for another order, or "
+        "for none; it is in the order's PBT, so that an order that had to wait is seen to. Of what "
+        "was more than a day before nobody can tell it from unknown time any more.\n\n"
         "Each is told apart by what was planned: `planned`, `planned_stop` or `not_scheduled`. The "
         "balance of every record adds up to `work_units` × (`until` − `window_start`), to the "
         "microsecond.\n\n## Counters\n\n"

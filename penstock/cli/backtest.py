@@ -122,8 +122,9 @@ def _training(asked: str | None, table: Table, monitor: MonitorSettings) -> int:
     count, rows = len(table.times), monitor.warm_up
     try:
         if asked is not None:
-            share = asked.endswith("%")
-            rows = min(750, int(count * float(asked[:-1]) / 100)) if share else int(asked)
+            share = float(asked[:-1]) / 100 if asked.endswith("%") else None
+            rows = int(asked) if share is None else int(count * share)
+            rows = min(750, rows) if share is not None and share < 1 else rows
     except ValueError as error:
         msg = f"{asked!r} is no number of rows"
         raise BacktestError(msg, where="--train-rows", remedy="write 400 or 15%") from error

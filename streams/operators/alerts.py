@@ -1,7 +1,9 @@
 """Alerts of assets, from raised through acknowledged to cleared, one per asset and cause at a time.
 
 **Causes.** `anomaly/<detector>`: the detector holds the asset to be abnormal. `silent/<source>`: in
-a whole window none of the asset's tags had a good value from the source.
+a whole window none of the asset's tags had a good value from the source, which said so or was heard
+of others. A source that says nothing at all has no window that closes: that it is away, its
+connector tells (`penstock_connector_up`, for which there is a rule of Prometheus), and the console.
 
 **Life cycle.** An alert is *raised* once its condition has held for `on_delay` of event time
 without a break, and *cleared* once it has not held for `off_delay` without a break. An anomaly

@@ -179,6 +179,23 @@ def test_an_order_whose_end_nobody_saw_says_so():
         assert told[PRESS.asset, "order", 0].final and told[PRESS.asset, "order", 0].flags == flags
 
 
+def test_time_of_an_order_in_which_nobody_heard_of_its_machine_is_unknown_and_not_anothers():
+    lost = [replace(one, order="", times=(one.times[0]._replace(order="", element="unknown"),),
+                    pieces=()) for one in both(1)]  # fmt: skip
+    for night in ([], lost):  # no pane tells of it, or one that nothing is known
+        told = figures(*NIGHT[:2], *night, *NIGHT[2:])[PRESS.asset, "order", 0]
+        assert {one.element: one.duration / HOUR for one in told.balance} == {
+            "producing": 1.5, "unknown": 2.5
+        }  # fmt: skip
+        assert told.coverage == 0.375
+    other = [replace(one, order="B", times=tuple(t._replace(order="B") for t in one.times),
+                     pieces=()) for one in both(1)]  # fmt: skip
+    told = figures(*NIGHT[:2], *other, *NIGHT[2:])[PRESS.asset, "order", 0]
+    assert {one.element: one.duration / HOUR for one in told.balance} == {
+        "producing": 1.5, "other": 1.0, "unknown": 1.5
+    }  # fmt: skip
+
+
 def test_an_order_keeps_what_was_made_unheard_for_it_after_its_panes_are_gone():
     later = [one for hour in range(4, 60) for one in both(hour)]
     told = figures(*NIGHT, *later)[PRESS.asset, "order", 0]

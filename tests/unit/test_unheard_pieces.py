@@ -191,6 +191,18 @@ def test_an_order_that_changed_while_the_link_was_lost_gets_none_of_the_pieces_o
     assert found[10].flags == (ROSE,)
 
 
+def test_a_counter_that_is_read_before_the_state_is_known_again_rose_unseen():
+    """A server that was away gives its values again one after another."""
+    lost = Record(ASSET, SOURCE, [(tag, 10 * S, value, False) for tag, value in
+                                  (("state", 6.0), ("order", "A"), ("good", 9.0))])  # fmt: skip
+    again = Record(ASSET, SOURCE, [("good", 12 * S, 60.0, True)])
+    found = panes(*heard(0, 10, "A", 0), lost, again, *heard(13, 30, "B", 61))
+    (made, *_) = found[10].pieces
+    assert (made.good, made.order) == (51.0, "")
+    assert (made.since, made.known_until, made.until) == (10 * S, 10 * S, 12 * S)
+    assert found[10].flags == (ROSE,)
+
+
 def test_a_seldom_counter_whose_readings_of_a_silence_were_too_late_tells_of_the_silence():
     """Its next rise, long after, shows all that was scrapped meanwhile."""
     scrap = Counter("scrap", None)

@@ -6,10 +6,10 @@ from typing import Final
 
 from penstock.work_units import WorkUnit
 from schemas import FailureTime, ProductionPartial, Version
-from streams.operators.kpis.account import Failures
+from streams.operators.kpis.account import Failures, Times
 from streams.operators.kpis.reliability import merged
 from streams.operators.kpis.standing import beside_constraint, beside_own
-from streams.operators.kpis.tally import Tally, most_flags
+from streams.operators.kpis.tally import Tally, most_flags, planned
 from streams.operators.kpis.windows import ORDER, ROLLING, Window
 from streams.operators.production.elements import UNKNOWN
 from streams.operators.windows.parameters import NEVER
@@ -167,6 +167,30 @@ class Member:
                     there = self.constraint.panes.get(partial.pane_start)
                     share = beside_constraint(pieces, partial, there, begin)
                     tally.leave_out(self.constraint.unit.asset, pieces, 1.0 - share)
+
+    def unknown_beside(self, order: str, begin: int, end: int) -> Times:
+        """The time between of which nothing is known, not even that it was an order's.
+
+        Of what was before its oldest pane nobody can say it any more.
+        """
+        found: Times = {}
+
+        def add(planning: str, time: int) -> None:
+            if time > 0:
+                found[UNKNOWN, planning] = found.get((UNKNOWN, planning), 0) + time
+
+        first = max(begin, min(self.panes, default=end)) // self.every * self.every
+        for start in range(first, end, self.every):
+            low, high = max(start, begin), min(start + self.every, end)
+            if (pane := self.panes.get(start)) is None:
+                for planning, time in planned(self.unit.calendar, low, high).items():
+                    add(planning, time)
+                continue
+            for one in pane.times:
+                if one.element == UNKNOWN and one.order != order:
+                    inside = min(one.end, high) - max(one.begin, low)
+                    add(one.planning, min(one.duration, inside))
+        return found
 
     def ended_unseen(self, order: str, tally: Tally) -> bool:
         """Whether nobody saw an order end: its state was not known before or after, or not heard.

@@ -52,8 +52,9 @@ def record(
         keepers = set() if asset else {one.asset for one in line.timekeepers}
         start, end = _order_bounds(tallies, keepers)
         until = end
-        for tally in tallies.values():
-            tally.fill_order(start, end)
+        for name, tally in tallies.items():
+            beside = members[name].unknown_beside(window.name, start, end)
+            tally.fill_order(start, end, beside)
         final = all(one.ended(window.name, floor) for one in members.values())
     account, units = _account(parameters, line, asset, tallies, window)
     flags = {flag for tally in tallies.values() for flag in tally.flags}

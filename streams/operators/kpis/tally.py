@@ -112,9 +112,20 @@ class Tally:
                 key = (element, planning)
                 self.times[key] = self.times.get(key, 0) + whole - known
 
-    def fill_order(self, begin: int, end: int) -> None:
-        """Account for the time of an order's window in which the unit worked for another."""
-        if rest := end - begin - sum(self.times.values()):
+    def fill_order(self, begin: int, end: int, unknown: Times) -> None:
+        """Account for the time of an order's window that is not the order's.
+
+        Args:
+            begin: Of the window.
+            end: Of it.
+            unknown: Of that time the part of which nothing is known; else it was another's.
+        """
+        rest = end - begin - sum(self.times.values())
+        for key, time in sorted(unknown.items()):
+            part = min(time, rest)
+            self.times[key] = self.times.get(key, 0) + part
+            rest -= part
+        if rest:
             self.times[OTHER, PLANNED] = rest
 
     def total(self, of: Callable[[Made], float]) -> float:

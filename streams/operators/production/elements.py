@@ -101,6 +101,11 @@ class Elements:
         track = self.tracks.get(role)
         return track.unknown_before(at, after) if track else None
 
+    def unknown_since(self, role: str, at: int) -> int | None:
+        """Since when, at a time, what a tag says is not known; None: it is, or there is no tag."""
+        track = self.tracks.get(role)
+        return track.unknown_since(at) if track else None
+
     def is_known(self, at: int) -> bool:
         """Whether the state is known at a time at which its source was heard."""
         return self._element(at)[0] != UNKNOWN

@@ -33,6 +33,15 @@ class _Span(NamedTuple):
     until: int | None = None
 
 
+class _Gap(NamedTuple):
+    """When an asset was not heard, or what a tag says not known."""
+
+    since: int
+    until: int
+    still: bool = False
+    """Whether it goes on as a counter shows more, which was read last before it."""
+
+
 class _Origin(NamedTuple):
     """For which order and product, in which time, and whether the state is known as they show."""
 
@@ -114,13 +123,13 @@ class Pieces:
         same = self.elements.heard_since(one.at) is not None and self._same_order(one, gap)
         return (one.order if same or seen or self._goes_on(one) else ""), seen
 
-    def _same_order(self, one: _Rise, gap: tuple[int, int]) -> bool:
+    def _same_order(self, one: _Rise, gap: _Gap) -> bool:
         """Whether the order was shown all the while in which pieces can have been made.
 
         That is in the last time in which the asset was not heard, if it was all the time before:
         so long its counters did not rise.
         """
-        elements, since = self.elements, gap[0]
+        elements, since = self.elements, gap.since
         heard = elements.heard_since(since)
         told = one.tells and heard is not None and heard <= one.before
         if not told or elements.unknown_before(Role.ORDER, since, one.before):
@@ -130,31 +139,31 @@ class Pieces:
     def _span(self, one: _Rise) -> _Span:
         """In which time pieces were made that nobody saw being made."""
         elements = self.elements
-        gap = since, until = self._gap(one, elements.state_role)
+        gap = self._gap(one, elements.state_role)
         if self._seen(one, gap) or self._goes_on(one):
             return _Span()
-        held = elements.hold if elements.is_known(since) else 0
-        return _Span(since, min(since + held, until), until)
+        held = elements.hold if elements.is_known(gap.since) else 0
+        return _Span(gap.since, min(gap.since + held, gap.until), gap.until)
 
     def _goes_on(self, one: _Rise) -> bool:
         """Whether another source counts on while the asset is not heard."""
         heard = self.elements.heard_since(one.at) is not None
         return not heard and one.at - one.before <= self.elements.hold
 
-    def _seen(self, one: _Rise, gap: tuple[int, int]) -> bool:
+    def _seen(self, one: _Rise, gap: _Gap) -> bool:
         """Whether a gap was over before the first of the readings, or is since long enough.
 
         A counter that is sent only when it changes has a last reading as old as its value. So a
         piece or two are taken as made when they show, if they can have been since all was known
         again; without a run time, after `hold`.
         """
-        _, again = gap
-        elapsed, possible = one.at - again, SLACK if one.at - again > self.elements.hold else 0.0
-        if self.elements.unit.run_time(one.product) is not None:
+        elapsed = one.at - gap.until
+        possible = SLACK if gap.still or elapsed > self.elements.hold else 0.0
+        if not gap.still and self.elements.unit.run_time(one.product) is not None:
             possible = min(self._most(elapsed, one.product) - SLACK, SLACK)
-        return one.before >= again or one.more <= possible
+        return one.before >= gap.until or one.more <= possible
 
-    def _gap(self, one: _Rise, role: str) -> tuple[int, int]:
+    def _gap(self, one: _Rise, role: str) -> _Gap:
         """The last time, over as a counter shows more, in which the asset was not heard.
 
         Or in which it was, and what a tag says not known. While the asset is heard, its counters
@@ -163,11 +172,14 @@ class Pieces:
         elements = self.elements
         heard = elements.heard_since(one.at)
         again = one.at if heard is None else heard
+        begun = elements.unknown_since(role, one.at)
+        if heard is not None and begun is not None and one.before < begun:
+            return _Gap(begun, one.at, still=True)
         unknown = elements.unknown_before(role, one.at, one.before)
         if unknown is not None and unknown[1] >= again:
-            return unknown
+            return _Gap(*unknown)
         last = elements.heard_until(again)
-        return (one.before if last is None else last), again
+        return _Gap(one.before if last is None else last, again)
 
     def _most(self, elapsed: int, product: str) -> float:
         return most_plausible(elapsed, self.elements.unit.run_time(product), self.plausible_rate)

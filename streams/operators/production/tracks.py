@@ -66,6 +66,11 @@ class Track:
             place -= 1
         return first
 
+    def unknown_since(self, time: int) -> int | None:
+        """When the run of a time began, if it has no value."""
+        place = self.index(time)
+        return self.runs[place][0] if place >= 0 and self.runs[place][2] is None else None
+
     def known_again(self, time: int) -> int | None:
         """When the first run that holds a value begins, at a time or later; None: none does."""
         following = (run[0] for run in self.runs if run[0] >= time and run[2] is not None)
