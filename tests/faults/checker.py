@@ -1,4 +1,4 @@
-"""Checks a log against what was sent to it, as Jepsen's Kafka workload does.
+"""Checks a log against what was sent to it, as Jepsen's Kafka workload does; and for how long.
 
 Of values that were acknowledged, every one below the highest offset that was read must have been
 read (else it is lost); none is read twice; and in each partition those of one sender come in the
@@ -7,11 +7,14 @@ order in which they were sent. What was not acknowledged may be there or not.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 Place = tuple[int, int]
 """Partition and offset."""
+Append = tuple[int, float]
+"""Partition and time (seconds) of a result."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,36 @@ def _inversions(found: Mapping[Place, int]) -> int:
         count += number < last.get(partition, -1)
         last[partition] = number
     return count
+
+
+def recoveries(appended: Iterable[Append], faults: Iterable[float]) -> list[float]:
+    """Seconds from each fault to the next result; infinity where none came.
+
+    >>> recoveries([(0, 1.0), (1, 4.0)], [0.5, 1.5, 5.0])
+    [0.5, 2.5, inf]
+    """
+    times = sorted(time for _, time in appended)
+    return [next((at - one for at in times if at > one), float("inf")) for one in faults]
+
+
+def longest_gap(
+    appended: Sequence[Append], partitions: Iterable[int], begin: float, end: float
+) -> float:
+    """The longest time in which a partition brought no result, seconds.
+
+    Args:
+        appended: The results.
+        partitions: All that should bring some.
+        begin: From when on they should.
+        end: Till when at least.
+
+    >>> longest_gap([(0, 2.0), (0, 3.0), (1, 2.0)], [0, 1], 1.0, 3.5)
+    1.5
+    >>> longest_gap([(0, 2.0)], [0, 1], 0.0, 3.0)
+    3.0
+    """
+    gaps = [0.0]
+    for partition in partitions:
+        times = [at for number, at in appended if number == partition and at > begin]
+        gaps += [after - before for before, after in pairwise(sorted([begin, end, *times]))]
+    return max(gaps)

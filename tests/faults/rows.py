@@ -99,8 +99,8 @@ ROWS: Final = (
         ("faults/test_workers.py::test_a_wrong_clock_moves_no_other_source",),
     ),
     Row(
-        "1 % poison: no value, bad magic byte, unknown id, cut off, too long",
-        "all of it in the dead letters with headers, all else counted",
+        "1 % poison: no value, bad magic byte, unknown id, other type, cut off, too long; 1 % NaN",
+        "all of it in the dead letters with headers, NaN counted as bad, all else counted",
         ("faults/test_workers.py::test_one_percent_of_poison",
          f"{HOST}test_duplicates_and_poison",
          f"{SINKS}test_poison_goes_to_the_dead_letters_and_everything_else_through"),
@@ -136,3 +136,67 @@ ROWS: Final = (
          f"{LAKE}test_a_zombie_that_looked_before_it_was_overtaken_is_refused"),
     ),
 )  # fmt: skip
+
+CONTRACT: Final = "contract/test_connector_contract.py::"
+MODBUS: Final = "contract/test_modbus_faults.py::"
+OPCUA: Final = "integration/test_opcua.py::"
+HOLE: Final = "integration/test_black_hole.py::"
+
+ELSEWHERE: Final = (
+    Row(
+        "device or server gone and back, 100 times",
+        "killed, noticed, and read again once; 20 connections one after another leave no socket "
+        "and no task; a loss is flagged and tried again for ever. Not 100 losses in a row",
+        (f"{CONTRACT}test_a_killed_server_is_noticed_and_a_restarted_one_read",
+         f"{CONTRACT}test_reconnecting_leaks_neither_sockets_nor_tasks",
+         f"{OPCUA}test_a_server_killed_and_restarted",
+         "integration/test_connector_runner.py::"
+         "test_a_lost_link_is_flagged_and_tried_again_for_ever"),
+    ),
+    Row(
+        "half-open connection: the other end is gone without a word",
+        "of an OPC UA server, of a Modbus device, and of Kafka to all that speak with it. Not of "
+        "an MQTT broker, nor of the registry",
+        (f"{OPCUA}test_a_half_open_connection_is_noticed",
+         f"{MODBUS}test_a_device_that_falls_silent_is_lost",
+         f"{HOLE}test_a_worker_whose_connections_are_lost_reads_on",
+         f"{HOLE}test_what_connectors_send_and_sinks_read_goes_on_after_their_connections_are_lost"),
+    ),
+    Row(
+        "nonsense, refusals, late and cut-off answers of a device",
+        "cost what they concern, and nothing else",
+        (f"{MODBUS}test_nonsense_costs_the_block",
+         f"{MODBUS}test_a_refusal_costs_the_block",
+         f"{MODBUS}test_an_answer_in_pieces_is_put_together",
+         "contract/test_modbus_late_answers.py::"
+         "test_a_late_answer_without_a_number_is_not_taken_for_the_next",
+         f"{OPCUA}test_garbage_and_silence",
+         "contract/test_mqtt_broker.py::test_a_malformed_payload_stops_no_other"),
+    ),
+    Row(
+        "an hour without Kafka, the connector killed meanwhile; torn last record of its spool",
+        "there is no spool: a connector holds 50,000 samples, then reading stands still. What it "
+        "holds is lost with its process, unless an MQTT broker sends it again. What an OPC UA "
+        "server has in its history is read after a loss of the link",
+        ("integration/test_connector_runner.py::"
+         "test_a_broker_that_stands_still_and_one_that_is_killed",
+         "contract/test_mqtt_broker.py::test_what_kafka_does_not_have_is_sent_again",
+         "integration/test_opcua_backfill.py::"
+         "test_what_happened_while_a_server_was_away_is_in_the_windows_once"),
+    ),
+    Row(
+        "write-back that is doubled, expired, out of range, not allowed",
+        "there is none: nothing that could change something leaves a connector",
+        (f"{CONTRACT}test_nothing_is_ever_written",
+         "contract/test_modbus_reading.py::test_only_reads_leave_even_by_mistake",
+         "integration/test_opcua_probe.py::test_no_request_that_could_change_something_leaves"),
+    ),
+    Row("disk of a broker full", "by hand: docs/how-to/runbook.md", ()),
+    Row("an hour of steady load: memory, lag", "`make soak`, by hand; no figures here", ()),
+    Row(
+        "machine or power lost; brokers cut off from each other; a slow disk; lost packets",
+        "nowhere: processes are killed and frozen, all on one machine",
+        (),
+    ),
+)  # fmt: skip
+"""Faults of the usual list that are not in the table, and where else they are tested."""

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -100,11 +100,17 @@ class WindowRig(Rig):
             except BufferError:
                 self.producer.poll(0.1)
 
-    def poison(self, event: SensorEvent, chance: random.Random) -> bytes | None:
-        """Bytes that are no event: no value, bad magic byte, unknown id, cut off, too long."""
+    def poison(self, event: SensorEvent, other: int, chance: random.Random) -> bytes | None:
+        """Bytes that are no event: no value, bad magic byte, unknown id, another type, cut off …
+
+        Args:
+            event: What they look like.
+            other: The id of another record's schema.
+            chance: Which of all.
+        """
         good = frame(self.schema, encode(event))
-        unknown = b"\0\x7f\xff\xff\xff" + good[5:]
-        return chance.choice([None, b"\x01" + good[1:], unknown, good[:-3], good + b"\0"])
+        unknown, type_ = b"\0\x7f\xff\xff\xff" + good[5:], frame(other, good[5:])
+        return chance.choice([None, b"\x01" + good[1:], unknown, type_, good[:-3], good + b"\0"])
 
     def publish(self, events: Iterable[SensorEvent]) -> None:
         for event in events:
@@ -172,19 +178,3 @@ class WindowRig(Rig):
             if count != expected[0] or not np.allclose(figures, expected[1:], rtol=1e-12, atol=0):
                 wrong.append(f"{key}: {found.get(key)}, not {expected}")
         return Found(len(self.oracle), lost, twice, wrong)
-
-
-def recoveries(appended: Sequence[tuple[int, float]], kills: Sequence[float]) -> list[float]:
-    """Seconds from each fault to the next result."""
-    times = [time for _, time in appended]
-    after = [next((at - kill for at in times if at > kill), float("inf")) for kill in kills]
-    return [seconds for seconds in after if seconds != float("inf")]
-
-
-def longest_gap(appended: Sequence[tuple[int, float]]) -> float:
-    """The longest time that a partition brought no result."""
-    longest, last = 0.0, dict[int, float]()
-    for partition, at in appended:
-        longest = max(longest, at - last.get(partition, at))
-        last[partition] = at
-    return longest

@@ -11,7 +11,8 @@ _spec = importlib.util.spec_from_file_location("fault_rows", TESTS / "faults" / 
 assert _spec is not None and _spec.loader is not None
 _rows: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_rows)
-NAMES = sorted({name for row in _rows.ROWS for name in row.tests})
+ALL = (*_rows.ROWS, *_rows.ELSEWHERE)
+NAMES = sorted({name for row in ALL for name in row.tests})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -21,5 +22,5 @@ def test_a_test_of_the_table_exists(name: str) -> None:
 
 
 def test_no_fault_is_there_twice() -> None:
-    faults = [row.fault for row in _rows.ROWS]
+    faults = [row.fault for row in ALL]
     assert len(set(faults)) == len(faults)
