@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from deltalake import DeltaTable
@@ -17,6 +18,7 @@ from penstock.kafka.describe import Describer
 from penstock.kafka.registry import Registry
 from penstock.kafka.scan import Bounds
 from penstock.lake.positions import Positions, number_of
+from penstock.lake.tables import is_local
 from penstock.processor import Processor, chosen
 from penstock.settings.plant import Plant
 from penstock.state.checkpoint import Meta
@@ -127,6 +129,9 @@ class _Auditor:
         # Before the tables: the sink tells Kafka of what is in them.
         group = f"{self._plant.environment}-{sink}"
         committed = {topic: self._describer.committed(group, topic) for topic in TABLES}
+        if is_local(path) and not Path(path).exists() and any(committed.values()):
+            what = "this folder is not here: ask where the lake's disk is; there, the lake is lost"
+            self._audit.differences.append(Difference(path, what, 1, 0))
         checked = {name: lake.check_table(path, name, options, quick=self._quick)
                    for name in TABLES.values()}  # fmt: skip
         for topic, name in TABLES.items():

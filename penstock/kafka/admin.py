@@ -138,7 +138,8 @@ def _created(name: str, future: Future[None], settings: KafkaSettings) -> None:
         if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return
         msg = f"the topic {name} cannot be created: {reason.str()}"
-        if reason.retriable() or reason.code() in _NO_ANSWER:
+        starting = "brokers are currently fenced" in reason.str()  # as wrong a replication as any
+        if reason.retriable() or reason.code() in _NO_ANSWER or starting:
             raise KafkaUnavailableError(msg, where=settings.bootstrap) from error
         remedy = "create it, or let Penstock's user create topics"
         if forbidden := remedy_of(reason):

@@ -82,8 +82,10 @@ def _verify_owner(meta: Meta, environment: str, where: str) -> None:
     if meta.environment and meta.environment != environment:
         msg = f"the state belongs to environment {meta.environment!r}, this is {environment!r}"
         raise StateError(
-            msg, where=where, remedy="two environments need topics of their own: use another Kafka"
-        )
+            msg, where=where,
+            remedy=f"is it the same plant? Set 'environment' to {meta.environment!r}, or reset the "
+            "processor; two at a time need a Kafka each",
+        )  # fmt: skip
 
 
 def _verify_operator(meta: Meta, operator: Operator[Any], where: str) -> None:

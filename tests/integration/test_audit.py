@@ -89,6 +89,7 @@ def test_lost_tables_and_commits_are_named_and_the_rest_is_compared(folder: Path
         found = audit(folder, 1)
         gone = {one["where"] for one in found["differences"] if "no such table" in one["what"]}
         assert {"samples", "windows", "kpis"} <= gone
+        assert "ask where the lake's disk is" in found["differences"][0]["what"]
         assert sum(one["behind"] for one in found["lake"] if one["table"] == "samples") > 100
     finally:
         shutil.rmtree(lake, ignore_errors=True)
