@@ -104,7 +104,8 @@ class _Auditor:
         found = {topic: (self._scan(topic), self._dead(topic), self._late(topic))
                  for topic in processor.topics}  # fmt: skip
         sampled = {one.topic: one.sampled for one in processor.reads}
-        ids = self._describer.topics(processor.topics)
+        there = [topic for topic, (scans, *_) in found.items() if scans]
+        ids = self._describer.topics(there) if there else {}
         for number, meta in sorted(metas.items()):
             if gone := [topic for topic, (scans, *_) in found.items() if number not in scans]:
                 self._audit.differences += [
